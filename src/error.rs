@@ -1,0 +1,181 @@
+//! What can go wrong, sorted by who can mend it: the person at the command line ([`UsageError`]), whoever
+//! made the input ([`InputError`]), whoever made the model ([`ModelError`]), or whoever wrote the
+//! training configuration ([`TrainError`]). Each says what is wrong, where, and how to mend it.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// Any error of the library.
+#[derive(Debug, Error)]
+pub enum Error {
+    #[error(transparent)]
+    Usage(#[from] UsageError),
+    #[error(transparent)]
+    Input(#[from] InputError),
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    #[error("{}: could not be written: {source}", path.display())]
+    Write { path: PathBuf, source: io::Error },
+    /// The tensor library failed on input that passed every check: a bug of ours or of its.
+    #[error("the encoder failed: {0}")]
+    Encoder(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Error {
+    /// The process's exit code: 2 for usage, 1 for all that fails while running.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => 2,
+            _ => 1,
+        }
+    }
+}
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A flag or argument that cannot be meant.
+#[derive(Debug, Error)]
+pub enum UsageError {
+    #[error("unknown label \"{found}\": expected {}", Alternatives(known))]
+    UnknownLabel { found: String, known: &'static [&'static str] },
+    #[error("the target is empty: name a policy, as in --target \"withdrawal of foreign troops\"")]
+    EmptyTarget,
+    #[error("the target has {bytes} bytes, more than {limit}: use a short noun phrase")]
+    LongTarget { bytes: usize, limit: usize },
+    #[error("the target holds a line break or another control character: give one line")]
+    ControlInTarget,
+    #[error("target \"{target}\" is {tokens} tokens long for this model, more than {limit}: use a shorter noun phrase")]
+    TargetTokens { target: String, tokens: usize, limit: usize },
+    #[error("{0}")]
+    Other(String),
+}
+
+/// Where in the input something stands: a file, and a line where it has one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub file: String,
+    /// Counted from 1.
+    pub line: Option<usize>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "{}:{line}", self.file),
+            None => f.write_str(&self.file),
+        }
+    }
+}
+
+/// A file or record that cannot be read. The rest of the batch goes on.
+#[derive(Debug, Error)]
+#[error("{place}: {problem}")]
+pub struct InputError {
+    pub place: Place,
+    #[source]
+    pub problem: InputProblem,
+}
+
+#[derive(Debug, Error)]
+pub enum InputProblem {
+    #[error("no such file or folder")]
+    NotFound,
+    #[error("could not be read: {0}")]
+    Read(#[source] io::Error),
+    #[error("is empty: there is nothing to label")]
+    Empty,
+    #[error("looks like a binary file ({why}): give plain text or JSON Lines")]
+    Binary { why: &'static str },
+    #[error("has {bytes} bytes, more than the limit of {limit}: split it")]
+    TooLarge { bytes: u64, limit: u64 },
+    #[error("is not valid JSON: {0}")]
+    Json(#[source] serde_json::Error),
+    #[error("field \"{name}\" {problem}: expected {expected}")]
+    Field { name: &'static str, problem: &'static str, expected: &'static str },
+    #[error("sentence {index} of \"sentences\" does not follow in \"text\": leave \"text\" out, or give sentences that it holds, in order")]
+    SentenceNotInText { index: usize },
+    #[error("the folder holds no .txt, .text, .jsonl or .ndjson file")]
+    EmptyFolder,
+}
+
+/// A model that cannot be used.
+#[derive(Debug, Error)]
+#[error("model {origin}: {problem}")]
+pub struct ModelError {
+    /// A folder, a hub id, or "bundled".
+    pub origin: String,
+    #[source]
+    pub problem: ModelProblem,
+}
+
+#[derive(Debug, Error)]
+pub enum ModelProblem {
+    #[error("no such folder, and not a hub id (owner/name)")]
+    NotFound,
+    #[error("this binary was built without a model: give one with --model <folder or hub id>")]
+    NotBundled,
+    #[error("lacks {file}: a model folder holds config.json, tokenizer.json, model.safetensors and standpoint.toml")]
+    MissingFile { file: &'static str },
+    #[error("{file} could not be read: {source}")]
+    Read { file: &'static str, source: io::Error },
+    #[error("{file} is not valid: {source}")]
+    Parse { file: &'static str, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("config.json: {field} is {found}, but this version supports {supported}")]
+    Unsupported { field: &'static str, found: String, supported: &'static str },
+    #[error("model.safetensors has no tensor \"{name}\": was the file made by another tool?")]
+    MissingTensor { name: String },
+    #[error("model.safetensors: tensor \"{name}\" has shape {found:?}, but config.json asks for {expected:?}")]
+    Shape { name: String, expected: Vec<usize>, found: Vec<usize> },
+    #[error("model.safetensors: tensor \"{name}\" is stored as {found}; f32, f16 and bf16 can be read")]
+    Dtype { name: String, found: String },
+    #[error("model.safetensors: tensor \"{name}\" holds a value that is not a finite number: the file is corrupt")]
+    NotFinite { name: String },
+    #[error("standpoint.toml: labels of {head} are {found:?}, but must be {expected:?}, in this order")]
+    Labels { head: &'static str, expected: Vec<&'static str>, found: Vec<String> },
+    #[error("standpoint.toml: {field} is {found}, but must be {expected}")]
+    Setting { field: &'static str, found: String, expected: &'static str },
+    #[error("tokenizer.json has no token {token}: it does not belong to a BERT model")]
+    MissingToken { token: &'static str },
+    #[error("tokenizer.json knows {tokens} tokens, but the model has embeddings for {embeddings} only: they do not belong together")]
+    Vocabulary { tokens: usize, embeddings: usize },
+    #[error("is not in the local cache ({cache}) and --offline forbids fetching {file}: run once without --offline, or give a folder")]
+    NotCached { file: &'static str, cache: String },
+    #[error("{file} could not be fetched from {endpoint}: {source}")]
+    Hub { file: &'static str, endpoint: String, source: Box<dyn std::error::Error + Send + Sync> },
+}
+
+/// A training run that cannot start or go on.
+#[derive(Debug, Error)]
+pub enum TrainError {
+    #[error("{}: {source}", path.display())]
+    Config { path: PathBuf, source: Box<toml::de::Error> },
+    #[error("{}: {problem}", path.display())]
+    Setting { path: PathBuf, problem: String },
+    #[error("{place}: {source}")]
+    Gold { place: Place, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("{}: {problem}", path.display())]
+    Checkpoint { path: PathBuf, problem: String },
+    #[error("the loss is not a finite number at step {step}: lower the learning rate")]
+    Diverged { step: usize },
+}
+
+/// "a, b or c"
+struct Alternatives<'a>(&'a [&'a str]);
+
+impl fmt::Display for Alternatives<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, name) in self.0.iter().enumerate() {
+            let separator = match index {
+                0 => "",
+                _ if index + 1 == self.0.len() => " or ",
+                _ => ", ",
+            };
+            write!(f, "{separator}{name}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,9 @@
+//! standpoint reads news text and says of every sentence whether it is a claim, an attributed statement
+//! or background, and which stance it takes toward a target.
+//!
+//! The modules, from the bottom up; each uses only those before it (held by `tests/layers.rs`):
+
+pub mod error;
+pub mod text;
+pub mod label;
+pub mod window;

@@ -1,0 +1,182 @@
+//! Windows: what an encoder reads in one pass.
+//!
+//! A window is `[CLS] target [SEP] s1 [SEP] s2 [SEP] ...`, with a sentence of context on either side
+//! where a document needs several windows. Pure: token ids in, token ids out. Training and inference
+//! both cut their windows here, so that a model is asked what it was taught.
+
+use std::ops::Range;
+
+/// The ids of the tokens that frame a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpecialTokens {
+    pub cls: u32,
+    pub sep: u32,
+}
+
+/// One sentence in a window.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WindowSentence {
+    /// The sentence's index in its document.
+    pub index: usize,
+    /// Where its tokens stand in the window, without the `[SEP]` that ends it.
+    pub tokens: Range<usize>,
+    /// Whether this window answers for the sentence; otherwise it is there as context.
+    pub answered: bool,
+    /// The sentence had more tokens than fit: the rest was cut off.
+    pub truncated: bool,
+}
+
+/// A sequence of tokens for one pass of an encoder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Window {
+    pub tokens: Vec<u32>,
+    /// The first `target_tokens` tokens are `[CLS] target [SEP]` (segment 0), the rest text (segment 1).
+    pub target_tokens: usize,
+    pub sentences: Vec<WindowSentence>,
+}
+
+impl Window {
+    /// The segment of each token, as BERT's token type: 0 for the target, 1 for the text.
+    pub fn token_types(&self) -> impl Iterator<Item = u32> + '_ {
+        (0..self.tokens.len()).map(|position| u32::from(position >= self.target_tokens))
+    }
+
+    fn new(target: &[u32], special: SpecialTokens) -> Self {
+        let mut tokens = Vec::with_capacity(target.len() + 2);
+        tokens.push(special.cls);
+        tokens.extend_from_slice(target);
+        tokens.push(special.sep);
+        Self { target_tokens: tokens.len(), tokens, sentences: Vec::new() }
+    }
+
+    fn push(&mut self, index: usize, sentence: &[u32], answered: bool, room: usize, special: SpecialTokens) {
+        let kept = sentence.len().min(room);
+        let start = self.tokens.len();
+        self.tokens.extend_from_slice(&sentence[..kept]);
+        self.tokens.push(special.sep);
+        self.sentences.push(WindowSentence {
+            index,
+            tokens: start..start + kept,
+            answered,
+            truncated: kept < sentence.len(),
+        });
+    }
+}
+
+/// Cuts a document into windows of at most `max_tokens` tokens. Every sentence is answered by exactly one
+/// window, in order. A context sentence that does not fit is left out; an answered one that is longer
+/// than a window is cut and marked.
+///
+/// # Panics
+/// If `target` leaves no room for a single token of text.
+pub fn windows(
+    target: &[u32],
+    sentences: &[Vec<u32>],
+    max_tokens: usize,
+    special: SpecialTokens,
+) -> Vec<Window> {
+    let frame = target.len() + 2;
+    assert!(frame + 2 <= max_tokens, "the target must leave room for text");
+    let capacity = max_tokens - frame;
+    let cost = |index: usize| sentences[index].len() + 1;
+    let mut windows = Vec::new();
+    let mut first = 0;
+    while first < sentences.len() {
+        let before = first.checked_sub(1).filter(|&index| cost(index) + cost(first) <= capacity);
+        let mut used = before.map_or(0, cost) + cost(first).min(capacity);
+        let mut end = first + 1;
+        while end < sentences.len() && used + cost(end) <= capacity {
+            used += cost(end);
+            end += 1;
+        }
+        // The last sentence that fits serves as context of the one before it, unless the document ends here
+        // or it is the only one: it is then answered by the next window, with its own successors in sight.
+        let answered_end = if end < sentences.len() && end - first > 1 { end - 1 } else { end };
+
+        let mut window = Window::new(target, special);
+        if let Some(index) = before {
+            window.push(index, &sentences[index], false, capacity - 1, special);
+        }
+        for (index, sentence) in sentences.iter().enumerate().take(end).skip(first) {
+            window.push(index, sentence, index < answered_end, capacity - 1, special);
+        }
+        windows.push(window);
+        first = answered_end;
+    }
+    windows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SPECIAL: SpecialTokens = SpecialTokens { cls: 101, sep: 102 };
+
+    fn document(lengths: &[usize]) -> Vec<Vec<u32>> {
+        lengths.iter().enumerate().map(|(index, &length)| vec![1000 + index as u32; length]).collect()
+    }
+
+    #[test]
+    fn a_short_document_is_one_window() {
+        let windows = windows(&[7, 8], &document(&[2, 3]), 64, SPECIAL);
+        assert_eq!(windows.len(), 1);
+        assert_eq!(windows[0].tokens, [101, 7, 8, 102, 1000, 1000, 102, 1001, 1001, 1001, 102]);
+        assert_eq!(windows[0].token_types().collect::<Vec<_>>(), [0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1]);
+        assert_eq!(windows[0].sentences[1].tokens, 7..10);
+    }
+
+    #[test]
+    fn a_long_document_gets_context_on_either_side() {
+        let windows = windows(&[7], &document(&[4; 6]), 3 + 15, SPECIAL);
+        let shape: Vec<Vec<(usize, bool)>> =
+            windows.iter().map(|w| w.sentences.iter().map(|s| (s.index, s.answered)).collect()).collect();
+        assert_eq!(
+            shape,
+            [
+                vec![(0, true), (1, true), (2, false)],
+                vec![(1, false), (2, true), (3, false)],
+                vec![(2, false), (3, true), (4, false)],
+                vec![(3, false), (4, true), (5, true)],
+            ]
+        );
+    }
+
+    #[test]
+    fn a_sentence_longer_than_a_window_is_cut_and_says_so() {
+        let windows = windows(&[7], &document(&[3, 100, 3]), 20, SPECIAL);
+        let cut: Vec<(usize, bool, usize)> = windows
+            .iter()
+            .flat_map(|w| &w.sentences)
+            .filter(|s| s.answered)
+            .map(|s| (s.index, s.truncated, s.tokens.len()))
+            .collect();
+        assert_eq!(cut, [(0, false, 3), (1, true, 16), (2, false, 3)]);
+    }
+
+    proptest! {
+        #[test]
+        fn every_sentence_is_answered_once_and_no_window_is_too_long(
+            lengths in prop::collection::vec(0usize..80, 0..60),
+            target in 1usize..10,
+            max_tokens in 16usize..100,
+        ) {
+            let sentences = document(&lengths);
+            let windows = windows(&vec![1; target], &sentences, max_tokens, SPECIAL);
+            let answered: Vec<usize> = windows
+                .iter()
+                .flat_map(|w| w.sentences.iter().filter(|s| s.answered).map(|s| s.index))
+                .collect();
+            prop_assert_eq!(answered, (0..lengths.len()).collect::<Vec<_>>());
+            for window in &windows {
+                prop_assert!(window.tokens.len() <= max_tokens);
+                for sentence in &window.sentences {
+                    let original = &sentences[sentence.index];
+                    let kept = &window.tokens[sentence.tokens.clone()];
+                    prop_assert_eq!(kept, &original[..kept.len()]);
+                    prop_assert_eq!(sentence.truncated, kept.len() < original.len());
+                }
+            }
+        }
+    }
+}
