@@ -7,3 +7,4 @@ pub mod error;
 pub mod text;
 pub mod label;
 pub mod window;
+pub mod model;
