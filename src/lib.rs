@@ -8,3 +8,6 @@ pub mod text;
 pub mod label;
 pub mod window;
 pub mod model;
+pub mod encoder;
+pub mod heads;
+pub mod pipeline;
