@@ -1,10 +1,15 @@
 //! standpoint reads news text and says of every sentence whether it is a claim, an attributed statement
 //! or background, and which stance it takes toward a target.
 //!
-//! The modules, from the bottom up; each uses only those before it (held by `tests/layers.rs`):
+//! The modules, from the bottom up; each uses only those before it (held by a test):
 
 pub mod error;
 pub mod text;
 pub mod label;
+pub mod metrics;
 pub mod window;
+pub mod model;
 pub mod encoder;
+pub mod heads;
+pub mod pipeline;
+pub mod train;
