@@ -6,6 +6,7 @@
 pub mod error;
 pub mod text;
 pub mod label;
+pub mod random;
 pub mod metrics;
 pub mod window;
 pub mod model;

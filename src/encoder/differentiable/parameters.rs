@@ -1,6 +1,8 @@
 //! Every parameter of an encoder and its heads in one flat buffer, and their gradients in another of the same
 //! layout: an optimizer step or a checkpoint is then one sweep.
 
+use super::sweeps;
+use crate::model::BertConfig;
 use std::ops::Range;
 
 /// The sizes that decide every shape of a BERT encoder.
@@ -14,6 +16,21 @@ pub struct Dimensions {
     pub heads: usize,
     pub intermediate: usize,
     pub layer_norm_epsilon: f32,
+}
+
+impl From<&BertConfig> for Dimensions {
+    fn from(config: &BertConfig) -> Self {
+        Self {
+            vocabulary: config.vocab_size,
+            positions: config.max_position_embeddings,
+            token_types: config.type_vocab_size,
+            hidden: config.hidden_size,
+            layers: config.num_hidden_layers,
+            heads: config.num_attention_heads,
+            intermediate: config.intermediate_size,
+            layer_norm_epsilon: config.layer_norm_eps as f32,
+        }
+    }
 }
 
 /// One tensor's place in the buffer.
@@ -178,8 +195,8 @@ impl Layout {
 /// Gradients of all parameters. Of the word embeddings, only the rows in `touched` can be other than zero.
 pub struct Gradients {
     pub values: Vec<f32>,
-    /// The ids of the words met since the last [`Gradients::clear`]; sorted and unique after
-    /// [`Gradients::absorb`].
+    /// The ids of the words met since the last [`Gradients::clear`]; each of them once, in order, after
+    /// [`Gradients::settle`].
     pub touched: Vec<u32>,
 }
 
@@ -202,17 +219,17 @@ impl Gradients {
     /// Adds another shard's gradients.
     pub fn absorb(&mut self, other: &mut Self, layout: &Layout) {
         let hidden = layout.dimensions.hidden;
-        other.touched.sort_unstable();
-        other.touched.dedup();
+        other.settle();
         for &word in &other.touched {
             let start = layout.words.start + word as usize * hidden;
-            super::sweeps::add(
-                &mut self.values[start..start + hidden],
-                &other.values[start..start + hidden],
-            );
+            sweeps::add(&mut self.values[start..start + hidden], &other.values[start..start + hidden]);
         }
-        super::sweeps::add(&mut self.values[layout.words.end..], &other.values[layout.words.end..]);
+        sweeps::add(&mut self.values[layout.words.end..], &other.values[layout.words.end..]);
         self.touched.extend_from_slice(&other.touched);
+    }
+
+    /// Leaves each touched word once, in order.
+    pub fn settle(&mut self) {
         self.touched.sort_unstable();
         self.touched.dedup();
     }

@@ -3,6 +3,7 @@
 //! Plain safe loops, compiled for every instruction set and picked at run time (`pulp`). Sums run over a
 //! fixed number of lanes and no multiply-add is fused, so that results are the same on all of them.
 
+use crate::random::scramble;
 use pulp::Arch;
 
 /// Sums are kept in this many lanes, whatever the width of the processor's registers.
@@ -256,15 +257,6 @@ impl Dropout {
             }
         });
     }
-}
-
-/// A bijection on 64-bit numbers whose output bits each depend on all input bits (the finalizer of
-/// SplitMix64).
-pub fn scramble(mut x: u64) -> u64 {
-    x = x.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    x ^ (x >> 31)
 }
 
 #[cfg(test)]

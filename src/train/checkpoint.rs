@@ -1,0 +1,127 @@
+//! The state of a run on disk: parameters, moments, the best epoch so far, and where the run stands. With
+//! plans and dropout masks made from seeds, nothing else is needed to go on bit for bit.
+
+use crate::error::{Error, Result, TrainError};
+use crate::train::run::Progress;
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+/// What a run needs to go on.
+pub struct Checkpoint {
+    pub progress: Progress,
+    pub parameters: Vec<f32>,
+    pub first: Vec<f32>,
+    pub second: Vec<f32>,
+}
+
+const CHECKPOINT: &str = "checkpoint.safetensors";
+const BEST: &str = "best.safetensors";
+const PROGRESS: &str = "progress";
+
+/// The folder of a run.
+pub struct RunFolder {
+    folder: PathBuf,
+}
+
+impl RunFolder {
+    /// # Errors
+    /// If the folder cannot be made.
+    pub fn create(folder: &Path) -> Result<Self> {
+        std::fs::create_dir_all(folder)
+            .map_err(|source| Error::Write { path: folder.to_owned(), source })?;
+        Ok(Self { folder: folder.to_owned() })
+    }
+
+    pub fn has_checkpoint(&self) -> bool {
+        self.folder.join(CHECKPOINT).exists()
+    }
+
+    /// Writes the checkpoint: whole, or the one before stays.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn save(&self, checkpoint: &Checkpoint) -> Result<()> {
+        // TOML, whose numbers are read back to the last bit.
+        let progress = toml::to_string(&checkpoint.progress).map_err(|error| self.unusable(error))?;
+        let tensors = [
+            ("parameters", &checkpoint.parameters),
+            ("first_moments", &checkpoint.first),
+            ("second_moments", &checkpoint.second),
+        ];
+        self.write(CHECKPOINT, &tensors, Some([(PROGRESS.to_owned(), progress)].into()))
+    }
+
+    /// # Errors
+    /// If there is no checkpoint, it is damaged, or it belongs to a model of another size.
+    pub fn load(&self, parameters: usize) -> Result<Checkpoint> {
+        let (bytes, metadata) = self.read(CHECKPOINT)?;
+        let tensor = |name| self.tensor(&bytes, name, parameters);
+        let progress = metadata.get(PROGRESS).ok_or_else(|| self.unusable("it has no progress"))?;
+        Ok(Checkpoint {
+            progress: toml::from_str(progress).map_err(|error| self.unusable(error))?,
+            parameters: tensor("parameters")?,
+            first: tensor("first_moments")?,
+            second: tensor("second_moments")?,
+        })
+    }
+
+    /// Keeps the parameters of the best epoch.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    pub fn save_best(&self, parameters: &Vec<f32>) -> Result<()> {
+        self.write(BEST, &[("parameters", parameters)], None)
+    }
+
+    /// # Errors
+    /// If they cannot be read.
+    pub fn load_best(&self, parameters: usize) -> Result<Vec<f32>> {
+        let (bytes, _) = self.read(BEST)?;
+        self.tensor(&bytes, "parameters", parameters)
+    }
+
+    fn write(
+        &self,
+        file: &str,
+        tensors: &[(&str, &Vec<f32>)],
+        metadata: Option<HashMap<String, String>>,
+    ) -> Result<()> {
+        let views = tensors
+            .iter()
+            .map(|(name, values)| {
+                let bytes = bytemuck::cast_slice(values.as_slice());
+                TensorView::new(Dtype::F32, vec![values.len()], bytes).map(|view| (*name, view))
+            })
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| self.unusable(error))?;
+        let partial = self.folder.join(format!("{file}.partial"));
+        safetensors::serialize_to_file(views, metadata, &partial).map_err(|error| self.unusable(error))?;
+        let path = self.folder.join(file);
+        std::fs::rename(&partial, &path).map_err(|source| Error::Write { path, source })
+    }
+
+    fn read(&self, file: &str) -> Result<(Vec<u8>, HashMap<String, String>)> {
+        let bytes = std::fs::read(self.folder.join(file)).map_err(|error| self.unusable(error))?;
+        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| self.unusable(error))?;
+        let metadata = header.metadata().clone().unwrap_or_default();
+        Ok((bytes, metadata))
+    }
+
+    fn tensor(&self, bytes: &[u8], name: &str, length: usize) -> Result<Vec<f32>> {
+        let file = SafeTensors::deserialize(bytes).map_err(|error| self.unusable(error))?;
+        let view = file.tensor(name).map_err(|error| self.unusable(error))?;
+        if view.dtype() != Dtype::F32 || view.shape() != [length] {
+            return Err(self.unusable("it belongs to a model of another size"));
+        }
+        let mut values = vec![0.0_f32; length];
+        bytemuck::cast_slice_mut(&mut values).copy_from_slice(view.data());
+        Ok(values)
+    }
+
+    fn unusable(&self, problem: impl ToString) -> Error {
+        let problem = format!("the checkpoint cannot be used ({}): start anew without --resume", problem.to_string());
+        TrainError::Checkpoint { path: self.folder.clone(), problem }.into()
+    }
+}

@@ -1,0 +1,197 @@
+//! The training configuration: one TOML file from which a model can be made again.
+
+use crate::error::{Error, Result, TrainError};
+use crate::label::Target;
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+
+/// A training configuration. Paths are relative to the working directory.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainConfig {
+    /// The model's name and version, as its `standpoint.toml` will give them.
+    pub name: String,
+    pub version: String,
+    /// The model that training starts from: a folder or a hub id.
+    pub base: String,
+    /// The base's revision on the hub.
+    pub base_revision: Option<String>,
+    /// Where the finished model goes.
+    pub output: PathBuf,
+    /// Where checkpoints and the log of the run go.
+    pub run: PathBuf,
+    pub seed: u64,
+    /// The longest window, in tokens.
+    pub max_tokens: usize,
+    #[serde(default = "default_target")]
+    pub default_target: String,
+    pub data: DataConfig,
+    #[serde(default)]
+    pub schedule: ScheduleConfig,
+    #[serde(default)]
+    pub dropout: DropoutConfig,
+    #[serde(default)]
+    pub loss: LossConfig,
+}
+
+fn default_target() -> String {
+    Target::DEFAULT.to_owned()
+}
+
+/// What is trained on and what decides.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataConfig {
+    /// Gold files, of which every row is read in each epoch.
+    pub train: Vec<PathBuf>,
+    /// Gold files that choose the best epoch and fit the temperatures; never trained on.
+    pub dev: Vec<PathBuf>,
+    /// Other files, of which each epoch reads a random sample.
+    #[serde(default)]
+    pub auxiliary: Vec<AuxiliaryConfig>,
+}
+
+/// Text and target pairs that teach the stance head to follow the target.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuxiliaryConfig {
+    pub path: PathBuf,
+    /// Rows drawn in each epoch; all of them, if the file has fewer.
+    pub sample: usize,
+    /// The share of rows that are read with the target of another file, and have no stance toward it.
+    #[serde(default)]
+    pub unrelated: f64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ScheduleConfig {
+    pub epochs: usize,
+    /// The highest learning rate of the encoder.
+    pub learning_rate: f64,
+    /// The highest learning rate of the heads, which start from random weights.
+    pub head_learning_rate: f64,
+    pub weight_decay: f64,
+    /// The share of steps over which the learning rate rises; it falls linearly to 0 after that.
+    pub warmup: f64,
+    /// Gradients with a larger norm are scaled down to it.
+    pub clip_norm: f64,
+    /// Tokens for one optimizer step.
+    pub step_tokens: usize,
+    /// Tokens for one forward and backward pass; the passes of a step are accumulated. Less needs less memory.
+    pub pass_tokens: usize,
+    /// Parts into which each step is cut, to be worked on side by side. Part of the configuration, not of the
+    /// machine, because sums depend on it in their last bits.
+    pub shards: usize,
+    /// Minutes between checkpoints; there is one at the end of each epoch besides.
+    pub checkpoint_minutes: f64,
+}
+
+impl Default for ScheduleConfig {
+    fn default() -> Self {
+        Self {
+            epochs: 4,
+            learning_rate: 1e-4,
+            head_learning_rate: 1e-3,
+            weight_decay: 0.01,
+            warmup: 0.06,
+            clip_norm: 1.0,
+            step_tokens: 4096,
+            pass_tokens: 1024,
+            shards: 2,
+            checkpoint_minutes: 5.0,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DropoutConfig {
+    pub hidden: f32,
+    pub attention: f32,
+    /// On sentence vectors, before the heads.
+    pub heads: f32,
+}
+
+impl Default for DropoutConfig {
+    fn default() -> Self {
+        Self { hidden: 0.1, attention: 0.1, heads: 0.1 }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LossConfig {
+    /// Weight of each role in its cross-entropy, in the order claim, attributed, background.
+    pub role_weights: [f64; 3],
+    /// Weight of each stance, in the order favor, against, none.
+    pub stance_weights: [f64; 3],
+    /// The stance loss is multiplied by this before it is added to the role loss.
+    pub stance: f64,
+    /// The share of probability that training spreads over all labels.
+    pub label_smoothing: f64,
+}
+
+impl Default for LossConfig {
+    fn default() -> Self {
+        Self { role_weights: [1.0; 3], stance_weights: [1.0; 3], stance: 1.0, label_smoothing: 0.0 }
+    }
+}
+
+impl TrainConfig {
+    /// Reads and checks a configuration.
+    ///
+    /// # Errors
+    /// If it cannot be read, is not TOML of these fields, or holds a value out of range.
+    pub fn load(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|error| TrainError::Setting {
+            path: path.to_owned(),
+            problem: format!("could not be read: {error}"),
+        })?;
+        let config: Self = toml::from_str(&text)
+            .map_err(|source| TrainError::Config { path: path.to_owned(), source: Box::new(source) })?;
+        match config.problem() {
+            Some(problem) => {
+                Err(Error::from(TrainError::Setting { path: path.to_owned(), problem: problem.to_owned() }))
+            }
+            None => Ok(config),
+        }
+    }
+
+    fn problem(&self) -> Option<&'static str> {
+        let schedule = &self.schedule;
+        let rate = |value: f32| (0.0..1.0).contains(&value);
+        let positive = |value: f64| value.is_finite() && value > 0.0;
+        let weights = |weights: &[f64; 3]| weights.iter().copied().all(positive);
+        [
+            (Target::new(&self.default_target).is_ok(), "default_target must be a short phrase of one line"),
+            (self.max_tokens >= 32, "max_tokens must be 32 or more"),
+            (!self.data.train.is_empty(), "data.train must name at least one file"),
+            (!self.data.dev.is_empty(), "data.dev must name at least one file"),
+            (
+                self.data.auxiliary.iter().all(|aux| (0.0..=1.0).contains(&aux.unrelated)),
+                "data.auxiliary.unrelated must be from 0 to 1",
+            ),
+            (schedule.epochs > 0, "schedule.epochs must be 1 or more"),
+            (schedule.shards > 0 && schedule.shards <= 64, "schedule.shards must be from 1 to 64"),
+            (positive(schedule.learning_rate), "schedule.learning_rate must be above 0"),
+            (positive(schedule.head_learning_rate), "schedule.head_learning_rate must be above 0"),
+            (schedule.weight_decay >= 0.0, "schedule.weight_decay must not be negative"),
+            ((0.0..1.0).contains(&schedule.warmup), "schedule.warmup must be from 0 to below 1"),
+            (positive(schedule.clip_norm), "schedule.clip_norm must be above 0"),
+            (schedule.step_tokens >= self.max_tokens, "schedule.step_tokens must be at least max_tokens"),
+            (schedule.pass_tokens >= self.max_tokens, "schedule.pass_tokens must be at least max_tokens"),
+            (positive(schedule.checkpoint_minutes), "schedule.checkpoint_minutes must be above 0"),
+            (
+                [self.dropout.hidden, self.dropout.attention, self.dropout.heads].into_iter().all(rate),
+                "dropout rates must be from 0 to below 1",
+            ),
+            (weights(&self.loss.role_weights), "loss.role_weights must be above 0"),
+            (weights(&self.loss.stance_weights), "loss.stance_weights must be above 0"),
+            (positive(self.loss.stance), "loss.stance must be above 0"),
+            ((0.0..1.0).contains(&self.loss.label_smoothing), "loss.label_smoothing must be from 0 to below 1"),
+        ]
+        .into_iter()
+        .find_map(|(holds, problem)| (!holds).then_some(problem))
+    }
+}

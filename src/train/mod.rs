@@ -1,0 +1,18 @@
+//! Training: gold files and a base model in, a model folder out. The whole encoder and the heads learn
+//! together. Knows nothing of terminals: whoever starts a run watches it through [`Observer`].
+
+mod calibrate;
+mod card;
+mod checkpoint;
+mod config;
+mod data;
+mod dev;
+mod objective;
+mod optimizer;
+mod plan;
+mod run;
+
+pub use config::TrainConfig;
+pub use data::{GoldDocument, GoldFile, GoldSentence, read_gold};
+pub use dev::DevScore;
+pub use run::{Observer, Outcome, StepReport, Trainer};

@@ -1,0 +1,338 @@
+//! A training run: from a configuration to a finished model, with checkpoints on the way.
+
+use crate::encoder::differentiable::{Gradients, Layout, Trace};
+use crate::error::{Result, TrainError};
+use crate::label::{Role, Stance};
+use crate::model::{BaseModel, HeadSettings, Model, ModelSource, Settings, Tensor, Weights};
+use crate::random::{SplitMix, scramble};
+use crate::train::card::{self, DataFile};
+use crate::train::checkpoint::{Checkpoint, RunFolder};
+use crate::train::config::TrainConfig;
+use crate::train::data::{GoldDocument, read_gold};
+use crate::train::dev::{DevScore, DevSet};
+use crate::train::objective::{HEADS, LabelWeights, Pass};
+use crate::train::optimizer::{AdamW, StepRates, rate_share};
+use crate::train::plan::{Example, Plan, deal};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Where a run stands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// What the run was started with: a run of another configuration cannot be resumed.
+    pub fingerprint: String,
+    /// The epoch at work, counted from 0, and the steps of it that are done.
+    pub epoch: usize,
+    pub steps_in_epoch: usize,
+    pub steps: usize,
+    /// The dev scores of the finished epochs.
+    pub scores: Vec<DevScore>,
+    /// The epoch whose parameters were kept.
+    pub best: Option<usize>,
+}
+
+/// What one optimizer step did.
+#[derive(Clone, Copy, Debug)]
+pub struct StepReport {
+    /// Counted from 1, over all epochs.
+    pub step: usize,
+    pub steps: usize,
+    pub epoch: usize,
+    pub epochs: usize,
+    pub loss: f64,
+    /// Before clipping.
+    pub gradient_norm: f64,
+    pub tokens: usize,
+    pub seconds: f64,
+}
+
+/// Whoever watches a run.
+pub trait Observer {
+    fn step(&mut self, report: &StepReport);
+    fn epoch(&mut self, epoch: usize, score: DevScore, best: bool);
+    fn checkpoint(&mut self);
+    /// Asked after each step: whether to save and leave.
+    fn stopped(&mut self) -> bool;
+}
+
+/// How a run ended.
+#[derive(Debug, PartialEq)]
+pub enum Outcome {
+    /// The model stands in this folder.
+    Finished { output: PathBuf, scores: Vec<DevScore>, best: usize },
+    /// Stopped on request, with a checkpoint to go on from.
+    Stopped { step: usize, steps: usize },
+}
+
+/// A run that is ready to start.
+pub struct Trainer {
+    config: TrainConfig,
+    base: BaseModel,
+    layout: Layout,
+    plan: Plan,
+    dev: DevSet,
+    files: Vec<DataFile>,
+    folder: RunFolder,
+    state: Checkpoint,
+    /// The optimizer steps of all epochs.
+    steps: usize,
+}
+
+/// The working memory of one shard.
+struct Worker {
+    trace: Trace,
+    gradients: Gradients,
+}
+
+impl Trainer {
+    /// Reads the configuration, the base model and all data; with `resume`, also the checkpoint of an earlier
+    /// run of the same configuration.
+    ///
+    /// # Errors
+    /// If any of these cannot be read or does not fit, or if there is a checkpoint and `resume` is off.
+    pub fn new(path: &Path, offline: bool, resume: bool) -> Result<Self> {
+        let config = TrainConfig::load(path)?;
+        let folder = RunFolder::create(&config.run)?;
+        let misplaced = |problem: &str| TrainError::Checkpoint { path: config.run.clone(), problem: problem.into() };
+        match (resume, folder.has_checkpoint()) {
+            (false, true) => Err(misplaced("holds an unfinished run: go on with --resume, or remove the folder"))?,
+            (true, false) => Err(misplaced("holds no checkpoint: start without --resume"))?,
+            _ => {}
+        }
+        let source = ModelSource::parse(Some(&config.base), config.base_revision.as_deref(), offline)?;
+        let base = BaseModel::load(&source)?;
+        if config.max_tokens > base.config.max_position_embeddings {
+            let problem = format!("max_tokens must be at most {}, the base's longest input", base.config.max_position_embeddings);
+            Err(TrainError::Setting { path: path.to_owned(), problem })?;
+        }
+
+        let mut files = Vec::new();
+        let mut read = |path: &PathBuf, use_: &'static str| -> Result<Vec<GoldDocument>> {
+            let file = read_gold(path)?;
+            files.push(DataFile::new(path, use_, &file));
+            Ok(file.documents)
+        };
+        let mut gold = Vec::new();
+        for path in &config.data.train {
+            gold.extend(read(path, "train")?);
+        }
+        let mut dev = Vec::new();
+        for path in &config.data.dev {
+            dev.extend(read(path, "dev")?);
+        }
+        let auxiliary = config
+            .data
+            .auxiliary
+            .iter()
+            .map(|auxiliary| read(&auxiliary.path, "auxiliary"))
+            .collect::<Result<Vec<_>>>()?;
+
+        let plan = Plan::new(&config, &base.tokenizer, &gold, &auxiliary)?;
+        let dev = DevSet::new(&dev, &base.tokenizer, config.max_tokens)?;
+        let layout = Layout::new((&base.config).into(), &HEADS);
+        let steps = (0..config.schedule.epochs).map(|epoch| plan.epoch(epoch).len()).sum();
+        let fingerprint = fingerprint(&config, &files);
+        let state = if resume {
+            let checkpoint = folder.load(layout.len())?;
+            if checkpoint.progress.fingerprint != fingerprint {
+                Err(misplaced("holds a run of another configuration or other data: remove the folder, or restore them"))?;
+            }
+            checkpoint
+        } else {
+            let AdamW { first, second } = AdamW::new(&layout);
+            let parameters = initial_parameters(&layout, &base, config.seed);
+            Checkpoint { progress: Progress { fingerprint, ..Progress::default() }, parameters, first, second }
+        };
+        Ok(Self { config, base, layout, plan, dev, files, folder, state, steps })
+    }
+
+    /// The optimizer steps of the whole run, and those that are done.
+    pub fn steps(&self) -> (usize, usize) {
+        (self.steps, self.state.progress.steps)
+    }
+
+    /// Trains to the end, or until the observer says stop.
+    ///
+    /// # Errors
+    /// If a file cannot be written, or the loss is no longer a number.
+    pub fn run(mut self, observer: &mut dyn Observer) -> Result<Outcome> {
+        let mut workers: Vec<Worker> = (0..self.config.schedule.shards)
+            .map(|_| Worker { trace: Trace::default(), gradients: Gradients::new(&self.layout) })
+            .collect();
+        let mut saved = Instant::now();
+        let between_saves = Duration::from_secs_f64(self.config.schedule.checkpoint_minutes * 60.0);
+        while self.state.progress.epoch < self.config.schedule.epochs {
+            let epoch = self.state.progress.epoch;
+            let steps = self.plan.epoch(epoch);
+            for step in steps.iter().skip(self.state.progress.steps_in_epoch) {
+                observer.step(&self.step(step, &mut workers)?);
+                let stopped = observer.stopped();
+                if stopped || saved.elapsed() >= between_saves {
+                    self.folder.save(&self.state)?;
+                    observer.checkpoint();
+                    saved = Instant::now();
+                }
+                if stopped {
+                    return Ok(Outcome::Stopped { step: self.state.progress.steps, steps: self.steps });
+                }
+            }
+            let score = self.dev.score(&self.layout, &self.state.parameters);
+            let progress = &mut self.state.progress;
+            let best = progress.best.is_none_or(|best| score.mean() > progress.scores[best].mean());
+            progress.scores.push(score);
+            if best {
+                progress.best = Some(epoch);
+                self.folder.save_best(&self.state.parameters)?;
+            }
+            progress.epoch += 1;
+            progress.steps_in_epoch = 0;
+            self.folder.save(&self.state)?;
+            saved = Instant::now();
+            observer.epoch(epoch, score, best);
+        }
+        self.finish()
+    }
+
+    fn step(&mut self, step: &[Example], workers: &mut [Worker]) -> Result<StepReport> {
+        let started = Instant::now();
+        let Self { config, layout, state, .. } = self;
+        let number = state.progress.steps + 1;
+        let shards = deal(step, workers.len(), config.schedule.pass_tokens);
+        let weights = LabelWeights::of(step.iter(), &config.loss);
+        let key = scramble(config.seed ^ scramble(number as u64));
+        let losses: Vec<f64> = workers
+            .par_iter_mut()
+            .zip(&shards)
+            .enumerate()
+            .map(|(shard, (worker, passes))| {
+                worker.gradients.clear(layout);
+                let mut loss = 0.0;
+                for (index, examples) in passes.iter().enumerate() {
+                    let pass = Pass {
+                        layout,
+                        parameters: &state.parameters,
+                        loss: &config.loss,
+                        dropout: &config.dropout,
+                        key: scramble(key ^ scramble((shard * 10_000 + index) as u64)),
+                        weights,
+                    };
+                    loss += pass.run(examples, &mut worker.trace, &mut worker.gradients);
+                }
+                loss
+            })
+            .collect();
+        let (first, others) = workers.split_first_mut().expect("there is a shard");
+        for other in others {
+            first.gradients.absorb(&mut other.gradients, layout);
+        }
+        first.gradients.settle();
+
+        let loss: f64 = losses.iter().sum();
+        let share = rate_share(number, self.steps, config.schedule.warmup);
+        let rates = StepRates {
+            encoder: config.schedule.learning_rate * share,
+            heads: config.schedule.head_learning_rate * share,
+            weight_decay: config.schedule.weight_decay,
+            clip_norm: config.schedule.clip_norm,
+            step: number,
+        };
+        let mut optimizer =
+            AdamW { first: std::mem::take(&mut state.first), second: std::mem::take(&mut state.second) };
+        let gradient_norm = optimizer.step(layout, &mut state.parameters, &first.gradients, rates);
+        AdamW { first: state.first, second: state.second } = optimizer;
+        if !(loss.is_finite() && gradient_norm.is_finite()) {
+            return Err(TrainError::Diverged { step: number }.into());
+        }
+        state.progress.steps = number;
+        state.progress.steps_in_epoch += 1;
+        Ok(StepReport {
+            step: number,
+            steps: self.steps,
+            epoch: state.progress.epoch,
+            epochs: config.schedule.epochs,
+            loss,
+            gradient_norm,
+            tokens: step.iter().map(|example| example.window.tokens.len()).sum(),
+            seconds: started.elapsed().as_secs_f64(),
+        })
+    }
+
+    /// Calibrates the best epoch's parameters and writes the model folder.
+    fn finish(self) -> Result<Outcome> {
+        let progress = &self.state.progress;
+        let best = progress.best.expect("a finished run has a best epoch");
+        let parameters = self.folder.load_best(self.layout.len())?;
+        let mut weights = Weights::default();
+        // The shipped weights are f16: what is measured and calibrated is what is shipped.
+        let mut shipped = parameters;
+        for value in &mut shipped {
+            *value = half::f16::from_f32(*value).to_f32();
+        }
+        for segment in self.layout.segments() {
+            let values = shipped[segment.range.clone()].to_vec();
+            weights.insert(segment.name.clone(), Tensor { shape: segment.shape.clone(), values });
+        }
+        let (role, stance) = self.dev.reports(&self.layout, &shipped);
+        let settings = Settings {
+            format: Settings::FORMAT,
+            name: self.config.name.clone(),
+            version: self.config.version.clone(),
+            max_tokens: self.config.max_tokens,
+            default_target: self.config.default_target.clone(),
+            role: HeadSettings::new::<Role>(role.temperature),
+            stance: HeadSettings::new::<Stance>(stance.temperature),
+            training: card::provenance(&self.config, &self.base, &self.files, best),
+        };
+        let output = self.config.output.clone();
+        let origin = output.display().to_string();
+        let model =
+            Model::new(origin, self.base.config.clone(), settings, self.base.tokenizer.clone(), weights)?;
+        model.save(&output)?;
+        let card = card::render(&card::Facts {
+            config: &self.config,
+            base: &self.base,
+            parameters: self.layout.len(),
+            files: &self.files,
+            scores: &progress.scores,
+            best,
+            role: &role,
+            stance: &stance,
+        });
+        card::save(&output, &card)?;
+        Ok(Outcome::Finished { output, scores: progress.scores.clone(), best })
+    }
+}
+
+/// The base's encoder, and heads of small random weights.
+fn initial_parameters(layout: &Layout, base: &BaseModel, seed: u64) -> Vec<f32> {
+    let mut parameters = vec![0.0; layout.len()];
+    let mut random = SplitMix::new(scramble(seed));
+    for segment in layout.segments() {
+        let values = &mut parameters[segment.range.clone()];
+        match base.weights.get(&segment.name) {
+            Some(tensor) => values.copy_from_slice(&tensor.values),
+            // The sum of twelve uniform numbers, less six, is close to a normal one; 0.02 is BERT's deviation.
+            None if segment.decays() => values
+                .fill_with(|| 0.02 * ((0..12).map(|_| random.unit()).sum::<f64>() - 6.0) as f32),
+            None => {}
+        }
+    }
+    parameters
+}
+
+/// Whatever decides the result of a run, in one line.
+fn fingerprint(config: &TrainConfig, files: &[DataFile]) -> String {
+    use sha2::{Digest, Sha256};
+    // Where things are written and how often does not decide the result.
+    let deciding = TrainConfig {
+        output: PathBuf::new(),
+        run: PathBuf::new(),
+        schedule: crate::train::config::ScheduleConfig { checkpoint_minutes: 0.0, ..config.schedule.clone() },
+        ..config.clone()
+    };
+    let hashes: Vec<&str> = files.iter().map(|file| file.sha256.as_str()).collect();
+    let digest = Sha256::digest(format!("{deciding:?} {hashes:?}"));
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
