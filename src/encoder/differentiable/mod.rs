@@ -434,9 +434,9 @@ mod tests {
 
     fn assert_gradients_match_differences(dropout: Option<PassDropout>) {
         let layout = Layout::new(TINY, &[]);
-        let parameters: Vec<f32> = numbers(layout.len(), 1).iter().map(|x| x * 1.2).collect();
+        let parameters: Vec<f32> = numbers(layout.len(), 3).iter().map(|x| x * 1.2).collect();
         let batch = batch();
-        let weights = numbers(batch.tokens.len() * TINY.hidden, 2);
+        let weights: Vec<f32> = numbers(batch.tokens.len() * TINY.hidden, 2).iter().map(|x| x * 10.0).collect();
 
         let mut trace = Trace::default();
         let mut gradients = Gradients::new(&layout);
@@ -457,7 +457,7 @@ mod tests {
                     (8.0 * (at(h) - at(-h)) - (at(2.0 * h) - at(-2.0 * h))) / (12.0 * f64::from(h));
                 let gradient = f64::from(gradients.values[index]);
                 assert!(
-                    (gradient - difference).abs() < 2e-3 + 5e-3 * difference.abs(),
+                    (gradient - difference).abs() < 5e-3 + 5e-3 * difference.abs(),
                     "{} [{}]: gradient {gradient}, difference {difference}",
                     segment.name,
                     index - segment.range.start
@@ -466,7 +466,7 @@ mod tests {
             }
             // A key's bias moves all scores of a query alike, which softmax does not see: its true gradient is 0.
             if !segment.name.ends_with("key.bias") {
-                assert!(largest > 1e-3, "{}: no gradient reaches it", segment.name);
+                assert!(largest > 1e-2, "{}: no gradient reaches it, at most {largest}", segment.name);
             }
         }
     }
