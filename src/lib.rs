@@ -6,4 +6,8 @@
 pub mod error;
 pub mod text;
 pub mod label;
+pub mod segment;
 pub mod window;
+pub mod input;
+pub mod output;
+pub mod cli;
