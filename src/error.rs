@@ -90,15 +90,17 @@ pub enum InputProblem {
     Empty,
     #[error("looks like a binary file ({why}): give plain text or JSON Lines")]
     Binary { why: &'static str },
-    #[error("has {bytes} bytes, more than the limit of {limit}: split it")]
-    TooLarge { bytes: u64, limit: u64 },
+    #[error("is larger than the limit of {} MiB: split it", limit >> 20)]
+    TooLarge { limit: u64 },
+    #[error("is not UTF-8, as JSON Lines must be: convert it, as with iconv -t UTF-8")]
+    NotUtf8,
     #[error("is not valid JSON: {0}")]
     Json(#[source] serde_json::Error),
     #[error("field \"{name}\" {problem}: expected {expected}")]
     Field { name: &'static str, problem: &'static str, expected: &'static str },
     #[error("sentence {index} of \"sentences\" does not follow in \"text\": leave \"text\" out, or give sentences that it holds, in order")]
     SentenceNotInText { index: usize },
-    #[error("the folder holds no .txt, .text, .jsonl or .ndjson file")]
+    #[error("is a folder without any .txt, .text, .jsonl or .ndjson file")]
     EmptyFolder,
 }
 

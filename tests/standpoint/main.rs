@@ -1,5 +1,8 @@
-//! The integration tests: one binary, a module a subject.
+//! All integration tests, in one binary: they run `standpoint` as a process, use the library as a stranger
+//! would, or read its source.
 
+mod bad_input;
+mod layers;
 mod model;
 mod pipeline;
 mod tiny;
