@@ -142,7 +142,7 @@ pub enum ModelProblem {
     Setting { field: &'static str, found: String, expected: &'static str },
     #[error("tokenizer.json has no token {token}: it does not belong to a BERT model")]
     MissingToken { token: &'static str },
-    #[error("tokenizer.json knows {tokens} tokens, but the model has embeddings for {embeddings} only: they do not belong together")]
+    #[error("tokenizer.json knows {tokens} tokens, but the model has embeddings for {embeddings}: they do not belong together")]
     Vocabulary { tokens: usize, embeddings: usize },
     #[error("is not in the local cache ({cache}) and --offline forbids fetching {file}: run once without --offline, or give a folder")]
     NotCached { file: &'static str, cache: String },

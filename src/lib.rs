@@ -1,7 +1,7 @@
 //! standpoint reads news text and says of every sentence whether it is a claim, an attributed statement
 //! or background, and which stance it takes toward a target.
 //!
-//! The modules, from the bottom up; each uses only those before it (held by `tests/layers.rs`):
+//! The modules, from the bottom up; each uses only those before it (held by a test):
 
 pub mod error;
 pub mod text;
@@ -10,4 +10,8 @@ pub mod segment;
 pub mod window;
 pub mod input;
 pub mod output;
+pub mod model;
+pub mod encoder;
+pub mod heads;
+pub mod pipeline;
 pub mod cli;

@@ -1,4 +1,7 @@
-//! All integration tests, in one binary: they run `standpoint` as a process, or read its source.
+//! The integration tests: one binary, a module a subject. They run `standpoint` as a process, use the
+//! library, or read its source.
 
 mod bad_input;
 mod layers;
+mod pipeline;
+mod tiny;

@@ -1,0 +1,499 @@
+//! A BERT encoder that can be trained: forward and backward written by hand over packed tokens.
+//!
+//! All windows of a batch are one `[tokens, hidden]` matrix without padding; attention runs per window and
+//! head. candle's own BERT cannot be trained as it stands (its fused layer norm and softmax have no backward
+//! pass, so gradients are cut without a word), and a graph of single tensor operations is several times
+//! slower than this. A test holds its forward pass to the reference encoder and its gradients to finite
+//! differences.
+
+mod attention;
+pub mod matmul;
+mod parameters;
+pub mod sweeps;
+
+pub use parameters::{Dimensions, Gradients, Head, Layout, Segment};
+
+use crate::window::Window;
+use matmul::{Matrix, MatrixMut, Write, multiply};
+use parameters::LayerRanges;
+use std::ops::Range;
+use sweeps::{Dropout, Normalized};
+
+/// The tokens of several windows, one behind the other.
+#[derive(Default)]
+pub struct PackedTokens {
+    pub tokens: Vec<u32>,
+    pub token_types: Vec<u32>,
+    /// The rows of each window.
+    pub windows: Vec<Range<usize>>,
+}
+
+impl PackedTokens {
+    pub fn push(&mut self, window: &Window) {
+        let start = self.tokens.len();
+        self.tokens.extend_from_slice(&window.tokens);
+        self.token_types.extend(window.token_types());
+        self.windows.push(start..self.tokens.len());
+    }
+}
+
+/// What one layer keeps of its forward pass for the backward one. All matrices are row-major over packed
+/// tokens.
+#[derive(Default)]
+struct LayerTrace {
+    input: Vec<f32>,
+    qkv: Vec<f32>,
+    /// Attention probabilities before dropout, `[length, length]` for each window and head.
+    probabilities: Vec<f32>,
+    context: Vec<f32>,
+    attention_norm: Normalized,
+    middle: Vec<f32>,
+    up: Vec<f32>,
+    activated: Vec<f32>,
+    output_norm: Normalized,
+}
+
+/// The working memory of one worker: reused from batch to batch.
+#[derive(Default)]
+pub struct Trace {
+    embedding_norm: Normalized,
+    layers: Vec<LayerTrace>,
+    /// The last layer's output, `[tokens, hidden]`.
+    states: Vec<f32>,
+    scratch: Vec<f32>,
+}
+
+/// The rates of a training pass; `None` in its stead means evaluation.
+#[derive(Clone, Copy)]
+pub struct PassDropout {
+    /// On embeddings and on what each half of a layer adds.
+    pub hidden: f32,
+    /// On attention probabilities.
+    pub attention: f32,
+    /// Decides every mask; must differ from batch to batch.
+    pub key: u64,
+}
+
+impl PassDropout {
+    fn hidden_at(self, layer: usize, half: u64) -> Dropout {
+        Dropout { rate: self.hidden, key: self.key }.at(layer as u64 * 4 + half + 1)
+    }
+
+    fn attention_at(self, layer: usize) -> Dropout {
+        Dropout { rate: self.attention, key: self.key }.at(layer as u64 * 4 + 4)
+    }
+}
+
+/// Where in a layer a hidden dropout sits; the embeddings count as a layer before the first.
+const AFTER_EMBEDDINGS: u64 = 0;
+const AFTER_ATTENTION: u64 = 1;
+const AFTER_FEED_FORWARD: u64 = 2;
+
+impl Trace {
+    /// The states of the last forward pass, `[tokens, hidden]`, row-major.
+    pub fn states(&self) -> &[f32] {
+        &self.states
+    }
+
+    /// Runs the encoder over a batch.
+    ///
+    /// # Panics
+    /// If a token id, a token type or a window's length is out of the layout's range: loading a model and
+    /// cutting windows exclude that.
+    pub fn forward(
+        &mut self,
+        layout: &Layout,
+        parameters: &[f32],
+        batch: &PackedTokens,
+        dropout: Option<PassDropout>,
+    ) {
+        let tokens = batch.tokens.len();
+        let hidden = layout.dimensions.hidden;
+        self.layers.resize_with(layout.dimensions.layers, LayerTrace::default);
+        let mut states = std::mem::take(&mut self.states);
+        states.resize(tokens * hidden, 0.0);
+        self.embed(layout, parameters, batch, &mut states);
+        if let Some(dropout) = dropout {
+            dropout.hidden_at(0, AFTER_EMBEDDINGS).apply(&mut states);
+        }
+        for (index, (ranges, trace)) in layout.layers.iter().zip(&mut self.layers).enumerate() {
+            // The last output becomes this layer's kept input, and its buffer the next output.
+            std::mem::swap(&mut trace.input, &mut states);
+            let layer = Layer { index, layout, ranges, parameters, batch };
+            layer.forward(trace, &mut self.scratch, dropout, &mut states);
+        }
+        self.states = states;
+    }
+
+    fn embed(&mut self, layout: &Layout, parameters: &[f32], batch: &PackedTokens, states: &mut [f32]) {
+        let hidden = layout.dimensions.hidden;
+        let row = |table: &Range<usize>, index: usize| {
+            let start = table.start + index * hidden;
+            &parameters[start..start + hidden]
+        };
+        let scratch = &mut self.scratch;
+        scratch.resize(states.len(), 0.0);
+        for window in &batch.windows {
+            for (position, token) in window.clone().enumerate() {
+                let sum = &mut scratch[token * hidden..(token + 1) * hidden];
+                sum.copy_from_slice(row(&layout.words, batch.tokens[token] as usize));
+                sweeps::add(sum, row(&layout.positions, position));
+                sweeps::add(sum, row(&layout.token_types, batch.token_types[token] as usize));
+            }
+        }
+        sweeps::layer_norm(
+            scratch,
+            &parameters[layout.embedding_norm_weight.clone()],
+            &parameters[layout.embedding_norm_bias.clone()],
+            layout.dimensions.layer_norm_epsilon,
+            &mut self.embedding_norm,
+            states,
+        );
+    }
+
+    /// Adds to `gradients` those of a loss whose gradient by the states is `upstream`, `[tokens, hidden]`.
+    /// `batch` and `dropout` must be those of the last forward pass. `upstream` is used as working memory.
+    pub fn backward(
+        &mut self,
+        layout: &Layout,
+        parameters: &[f32],
+        batch: &PackedTokens,
+        dropout: Option<PassDropout>,
+        upstream: &mut Vec<f32>,
+        gradients: &mut Gradients,
+    ) {
+        for (index, (ranges, trace)) in layout.layers.iter().zip(&self.layers).enumerate().rev() {
+            let layer = Layer { index, layout, ranges, parameters, batch };
+            layer.backward(trace, dropout, upstream, gradients);
+        }
+        if let Some(dropout) = dropout {
+            dropout.hidden_at(0, AFTER_EMBEDDINGS).apply(upstream);
+        }
+        let hidden = layout.dimensions.hidden;
+        let values = &mut gradients.values;
+        let (weight_gradient, bias_gradient) =
+            two_parts(values, &layout.embedding_norm_weight, &layout.embedding_norm_bias);
+        sweeps::layer_norm_backward(
+            upstream,
+            &self.embedding_norm,
+            &parameters[layout.embedding_norm_weight.clone()],
+            weight_gradient,
+            bias_gradient,
+        );
+        for window in &batch.windows {
+            for (position, token) in window.clone().enumerate() {
+                let gradient = &upstream[token * hidden..(token + 1) * hidden];
+                for (table, index) in [
+                    (&layout.words, batch.tokens[token] as usize),
+                    (&layout.positions, position),
+                    (&layout.token_types, batch.token_types[token] as usize),
+                ] {
+                    let start = table.start + index * hidden;
+                    sweeps::add(&mut values[start..start + hidden], gradient);
+                }
+            }
+        }
+        gradients.touched.extend_from_slice(&batch.tokens);
+    }
+}
+
+/// One transformer layer, seen with its parameters and the batch at hand.
+struct Layer<'a> {
+    index: usize,
+    layout: &'a Layout,
+    ranges: &'a LayerRanges,
+    parameters: &'a [f32],
+    batch: &'a PackedTokens,
+}
+
+impl Layer<'_> {
+    fn parameter(&self, range: &Range<usize>) -> &[f32] {
+        &self.parameters[range.clone()]
+    }
+
+    /// `output = input * weight^T`, `weight` of shape `[outputs, inputs]`.
+    fn linear(&self, input: &[f32], weight: &Range<usize>, inputs: usize, output: &mut Vec<f32>) {
+        let tokens = self.batch.tokens.len();
+        let outputs = weight.len() / inputs;
+        output.resize(tokens * outputs, 0.0);
+        multiply(
+            MatrixMut::new(output, tokens, outputs),
+            Write::Replace,
+            1.0,
+            Matrix::new(input, tokens, inputs),
+            Matrix::new(self.parameter(weight), outputs, inputs).t(),
+        );
+    }
+
+    /// Adds the gradients of a linear layer's weight and bias, and gives that of its input.
+    #[expect(clippy::too_many_arguments, reason = "a linear layer's backward pass has this many operands")]
+    fn linear_backward(
+        &self,
+        upstream: &[f32],
+        input: &[f32],
+        (weight, bias): (&Range<usize>, &Range<usize>),
+        inputs: usize,
+        gradients: &mut Gradients,
+        into: Write,
+        input_gradient: &mut Vec<f32>,
+    ) {
+        let tokens = self.batch.tokens.len();
+        let outputs = weight.len() / inputs;
+        let upstream_matrix = Matrix::new(upstream, tokens, outputs);
+        multiply(
+            MatrixMut::new(&mut gradients.values[weight.clone()], outputs, inputs),
+            Write::Add,
+            1.0,
+            upstream_matrix.t(),
+            Matrix::new(input, tokens, inputs),
+        );
+        sweeps::add_column_sums(upstream, &mut gradients.values[bias.clone()]);
+        input_gradient.resize(tokens * inputs, 0.0);
+        multiply(
+            MatrixMut::new(input_gradient, tokens, inputs),
+            into,
+            1.0,
+            upstream_matrix,
+            Matrix::new(self.parameter(weight), outputs, inputs),
+        );
+    }
+
+    fn forward(
+        &self,
+        trace: &mut LayerTrace,
+        scratch: &mut Vec<f32>,
+        dropout: Option<PassDropout>,
+        output: &mut Vec<f32>,
+    ) {
+        let (hidden, intermediate) = (self.layout.dimensions.hidden, self.layout.dimensions.intermediate);
+        let epsilon = self.layout.dimensions.layer_norm_epsilon;
+        let ranges = self.ranges;
+
+        self.linear(&trace.input, &ranges.qkv_weight, hidden, &mut trace.qkv);
+        sweeps::add_bias(&mut trace.qkv, self.parameter(&ranges.qkv_bias));
+        attention::forward(
+            self.layout.dimensions.heads,
+            hidden,
+            &self.batch.windows,
+            &trace.qkv,
+            dropout.map(|dropout| dropout.attention_at(self.index)),
+            &mut trace.probabilities,
+            &mut trace.context,
+        );
+        self.linear(&trace.context, &ranges.attention_weight, hidden, scratch);
+        sweeps::add_bias(scratch, self.parameter(&ranges.attention_bias));
+        if let Some(dropout) = dropout {
+            dropout.hidden_at(self.index, AFTER_ATTENTION).apply(scratch);
+        }
+        sweeps::add(scratch, &trace.input);
+        trace.middle.resize(scratch.len(), 0.0);
+        sweeps::layer_norm(
+            scratch,
+            self.parameter(&ranges.attention_norm_weight),
+            self.parameter(&ranges.attention_norm_bias),
+            epsilon,
+            &mut trace.attention_norm,
+            &mut trace.middle,
+        );
+
+        self.linear(&trace.middle, &ranges.up_weight, hidden, &mut trace.up);
+        trace.activated.resize(trace.up.len(), 0.0);
+        sweeps::bias_gelu(&mut trace.up, self.parameter(&ranges.up_bias), &mut trace.activated);
+        self.linear(&trace.activated, &ranges.down_weight, intermediate, scratch);
+        sweeps::add_bias(scratch, self.parameter(&ranges.down_bias));
+        if let Some(dropout) = dropout {
+            dropout.hidden_at(self.index, AFTER_FEED_FORWARD).apply(scratch);
+        }
+        sweeps::add(scratch, &trace.middle);
+        output.resize(scratch.len(), 0.0);
+        sweeps::layer_norm(
+            scratch,
+            self.parameter(&ranges.output_norm_weight),
+            self.parameter(&ranges.output_norm_bias),
+            epsilon,
+            &mut trace.output_norm,
+            output,
+        );
+    }
+
+    /// `upstream` holds the gradient of the layer's output before, and that of its input after.
+    fn backward(
+        &self,
+        trace: &LayerTrace,
+        dropout: Option<PassDropout>,
+        upstream: &mut Vec<f32>,
+        gradients: &mut Gradients,
+    ) {
+        let (hidden, intermediate) = (self.layout.dimensions.hidden, self.layout.dimensions.intermediate);
+        let ranges = self.ranges;
+
+        let norm = (&ranges.output_norm_weight, &ranges.output_norm_bias);
+        self.norm_backward(upstream, &trace.output_norm, norm, gradients);
+        // The residual keeps `upstream`; the branch goes through the feed-forward half.
+        let mut branch = upstream.clone();
+        if let Some(dropout) = dropout {
+            dropout.hidden_at(self.index, AFTER_FEED_FORWARD).apply(&mut branch);
+        }
+        let mut inner = Vec::new();
+        let down = (&ranges.down_weight, &ranges.down_bias);
+        self.linear_backward(
+            &branch, &trace.activated, down, intermediate, gradients, Write::Replace, &mut inner,
+        );
+        sweeps::gelu_backward(&trace.up, &mut inner);
+        let up = (&ranges.up_weight, &ranges.up_bias);
+        self.linear_backward(&inner, &trace.middle, up, hidden, gradients, Write::Add, upstream);
+
+        let norm = (&ranges.attention_norm_weight, &ranges.attention_norm_bias);
+        self.norm_backward(upstream, &trace.attention_norm, norm, gradients);
+        branch.copy_from_slice(upstream);
+        if let Some(dropout) = dropout {
+            dropout.hidden_at(self.index, AFTER_ATTENTION).apply(&mut branch);
+        }
+        let attention_output = (&ranges.attention_weight, &ranges.attention_bias);
+        self.linear_backward(
+            &branch, &trace.context, attention_output, hidden, gradients, Write::Replace, &mut inner,
+        );
+        let mut qkv_gradient = Vec::new();
+        attention::backward(
+            self.layout.dimensions.heads,
+            hidden,
+            &self.batch.windows,
+            &trace.qkv,
+            &trace.probabilities,
+            dropout.map(|dropout| dropout.attention_at(self.index)),
+            &inner,
+            &mut qkv_gradient,
+        );
+        let qkv = (&ranges.qkv_weight, &ranges.qkv_bias);
+        self.linear_backward(&qkv_gradient, &trace.input, qkv, hidden, gradients, Write::Add, upstream);
+    }
+
+    fn norm_backward(
+        &self,
+        upstream: &mut [f32],
+        kept: &Normalized,
+        (weight, bias): (&Range<usize>, &Range<usize>),
+        gradients: &mut Gradients,
+    ) {
+        let (weight_gradient, bias_gradient) = two_parts(&mut gradients.values, weight, bias);
+        sweeps::layer_norm_backward(
+            upstream,
+            kept,
+            self.parameter(weight),
+            weight_gradient,
+            bias_gradient,
+        );
+    }
+}
+
+/// Two disjoint parts of a buffer, the first of which stands before the second.
+fn two_parts<'a>(
+    values: &'a mut [f32],
+    first: &Range<usize>,
+    second: &Range<usize>,
+) -> (&'a mut [f32], &'a mut [f32]) {
+    let (left, right) = values.split_at_mut(second.start);
+    (&mut left[first.clone()], &mut right[..second.len()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TINY: Dimensions = Dimensions {
+        vocabulary: 7,
+        positions: 6,
+        token_types: 2,
+        hidden: 8,
+        layers: 2,
+        heads: 2,
+        intermediate: 12,
+        layer_norm_epsilon: 1e-5,
+    };
+
+    /// Numbers in -1..1 that depend on the seed and the index alone.
+    fn numbers(length: usize, seed: u64) -> Vec<f32> {
+        (0..length as u64)
+            .map(|i| (sweeps::scramble(seed * 1_000_003 + i) >> 40) as f32 / (1 << 23) as f32 - 1.0)
+            .collect()
+    }
+
+    fn batch() -> PackedTokens {
+        let mut packed = PackedTokens::default();
+        for (tokens, target_tokens) in [(vec![1, 4, 2, 6, 5, 0], 3), (vec![3], 1), (vec![2, 5, 5], 2)] {
+            packed.push(&Window { tokens, target_tokens, sentences: Vec::new() });
+        }
+        packed
+    }
+
+    fn loss(layout: &Layout, parameters: &[f32], weights: &[f32], dropout: Option<PassDropout>) -> f64 {
+        let mut trace = Trace::default();
+        trace.forward(layout, parameters, &batch(), dropout);
+        trace.states().iter().zip(weights).map(|(&s, &w)| f64::from(s) * f64::from(w)).sum()
+    }
+
+    fn assert_gradients_match_differences(dropout: Option<PassDropout>) {
+        let layout = Layout::new(TINY, &[]);
+        let parameters: Vec<f32> = numbers(layout.len(), 1).iter().map(|x| x * 0.7).collect();
+        let batch = batch();
+        let weights = numbers(batch.tokens.len() * TINY.hidden, 2);
+
+        let mut trace = Trace::default();
+        let mut gradients = Gradients::new(&layout);
+        trace.forward(&layout, &parameters, &batch, dropout);
+        trace.backward(&layout, &parameters, &batch, dropout, &mut weights.clone(), &mut gradients);
+
+        for segment in layout.segments() {
+            let mut largest = 0.0_f64;
+            for index in segment.range.clone() {
+                let at = |offset: f32| {
+                    let mut moved = parameters.clone();
+                    moved[index] += offset;
+                    loss(&layout, &moved, &weights, dropout)
+                };
+                // The five-point formula: the error of a step of 0.01 is then that of f32 itself.
+                let h = 1e-2;
+                let difference =
+                    (8.0 * (at(h) - at(-h)) - (at(2.0 * h) - at(-2.0 * h))) / (12.0 * f64::from(h));
+                let gradient = f64::from(gradients.values[index]);
+                assert!(
+                    (gradient - difference).abs() < 2e-3 + 5e-3 * difference.abs(),
+                    "{} [{}]: gradient {gradient}, difference {difference}",
+                    segment.name,
+                    index - segment.range.start
+                );
+                largest = largest.max(gradient.abs());
+            }
+            // A key's bias moves all scores of a query alike, which softmax does not see: its true gradient is 0.
+            if !segment.name.ends_with("key.bias") {
+                assert!(largest > 1e-3, "{}: no gradient reaches it", segment.name);
+            }
+        }
+    }
+
+    #[test]
+    fn every_gradient_is_that_of_a_finite_difference() {
+        assert_gradients_match_differences(None);
+    }
+
+    #[test]
+    fn every_gradient_is_that_of_a_finite_difference_under_dropout() {
+        assert_gradients_match_differences(Some(PassDropout { hidden: 0.2, attention: 0.2, key: 11 }));
+    }
+
+    #[test]
+    fn a_window_does_not_see_its_neighbours() {
+        let layout = Layout::new(TINY, &[]);
+        let parameters = numbers(layout.len(), 5);
+        let mut together = Trace::default();
+        together.forward(&layout, &parameters, &batch(), None);
+        let mut alone = Trace::default();
+        let mut packed = PackedTokens::default();
+        packed.push(&Window { tokens: vec![2, 5, 5], target_tokens: 2, sentences: Vec::new() });
+        alone.forward(&layout, &parameters, &packed, None);
+        let rows = batch().windows[2].clone();
+        for (a, b) in together.states()[rows.start * TINY.hidden..].iter().zip(alone.states()) {
+            assert!((a - b).abs() < 1e-5, "{a} in a batch, {b} alone");
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Every parameter of an encoder and its heads in one flat buffer, and their gradients in another of the same
+//! layout: an optimizer step or a checkpoint is then one sweep.
+
+use std::ops::Range;
+
+/// The sizes that decide every shape of a BERT encoder.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Dimensions {
+    pub vocabulary: usize,
+    pub positions: usize,
+    pub token_types: usize,
+    pub hidden: usize,
+    pub layers: usize,
+    pub heads: usize,
+    pub intermediate: usize,
+    pub layer_norm_epsilon: f32,
+}
+
+/// One tensor's place in the buffer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Segment {
+    /// The tensor's name in a Hugging Face BERT checkpoint.
+    pub name: String,
+    pub shape: Vec<usize>,
+    pub range: Range<usize>,
+}
+
+impl Segment {
+    /// Weight decay is for matrices: it would only pull biases and layer norms off their scale.
+    pub fn decays(&self) -> bool {
+        self.shape.len() > 1
+    }
+}
+
+/// Where the parameters of one transformer layer stand. Query, key and value follow each other, so that one
+/// product computes all three.
+#[derive(Clone, Debug)]
+pub(super) struct LayerRanges {
+    pub qkv_weight: Range<usize>,
+    pub qkv_bias: Range<usize>,
+    pub attention_weight: Range<usize>,
+    pub attention_bias: Range<usize>,
+    pub attention_norm_weight: Range<usize>,
+    pub attention_norm_bias: Range<usize>,
+    pub up_weight: Range<usize>,
+    pub up_bias: Range<usize>,
+    pub down_weight: Range<usize>,
+    pub down_bias: Range<usize>,
+    pub output_norm_weight: Range<usize>,
+    pub output_norm_bias: Range<usize>,
+}
+
+/// The place of every tensor in the flat buffer.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    pub dimensions: Dimensions,
+    segments: Vec<Segment>,
+    pub(super) words: Range<usize>,
+    pub(super) positions: Range<usize>,
+    pub(super) token_types: Range<usize>,
+    pub(super) embedding_norm_weight: Range<usize>,
+    pub(super) embedding_norm_bias: Range<usize>,
+    pub(super) layers: Vec<LayerRanges>,
+    heads: Vec<Head>,
+}
+
+/// A linear layer over sentence vectors.
+#[derive(Clone, Debug)]
+pub struct Head {
+    pub name: &'static str,
+    /// `[outputs, hidden]`
+    pub weight: Range<usize>,
+    /// `[outputs]`
+    pub bias: Range<usize>,
+}
+
+/// Lays tensors one behind the other.
+#[derive(Default)]
+struct Builder {
+    segments: Vec<Segment>,
+    end: usize,
+}
+
+impl Builder {
+    fn push(&mut self, name: String, shape: &[usize]) -> Range<usize> {
+        let range = self.end..self.end + shape.iter().product::<usize>();
+        self.end = range.end;
+        self.segments.push(Segment { name, shape: shape.to_vec(), range: range.clone() });
+        range
+    }
+}
+
+impl Layout {
+    /// `heads` are the names and output counts of linear layers over sentence vectors, stored as
+    /// `heads.<name>.weight` and `heads.<name>.bias`.
+    pub fn new(dimensions: Dimensions, heads: &[(&'static str, usize)]) -> Self {
+        let Dimensions { hidden, intermediate, .. } = dimensions;
+        let mut builder = Builder::default();
+        // The word embeddings come first: what stands behind them is touched by every step, they are not.
+        let mut embedding = |name: &str, shape: &[usize]| builder.push(format!("embeddings.{name}"), shape);
+        let words = embedding("word_embeddings.weight", &[dimensions.vocabulary, hidden]);
+        let positions = embedding("position_embeddings.weight", &[dimensions.positions, hidden]);
+        let token_types = embedding("token_type_embeddings.weight", &[dimensions.token_types, hidden]);
+        let embedding_norm_weight = embedding("LayerNorm.weight", &[hidden]);
+        let embedding_norm_bias = embedding("LayerNorm.bias", &[hidden]);
+        let layers = (0..dimensions.layers)
+            .map(|layer| {
+                let mut push = |name: &str, shape: &[usize]| {
+                    builder.push(format!("encoder.layer.{layer}.{name}"), shape)
+                };
+                let mut fused = |part: &str, shape: &[usize]| {
+                    let first = push(&format!("attention.self.query.{part}"), shape);
+                    push(&format!("attention.self.key.{part}"), shape);
+                    let last = push(&format!("attention.self.value.{part}"), shape);
+                    first.start..last.end
+                };
+                LayerRanges {
+                    qkv_weight: fused("weight", &[hidden, hidden]),
+                    qkv_bias: fused("bias", &[hidden]),
+                    attention_weight: push("attention.output.dense.weight", &[hidden, hidden]),
+                    attention_bias: push("attention.output.dense.bias", &[hidden]),
+                    attention_norm_weight: push("attention.output.LayerNorm.weight", &[hidden]),
+                    attention_norm_bias: push("attention.output.LayerNorm.bias", &[hidden]),
+                    up_weight: push("intermediate.dense.weight", &[intermediate, hidden]),
+                    up_bias: push("intermediate.dense.bias", &[intermediate]),
+                    down_weight: push("output.dense.weight", &[hidden, intermediate]),
+                    down_bias: push("output.dense.bias", &[hidden]),
+                    output_norm_weight: push("output.LayerNorm.weight", &[hidden]),
+                    output_norm_bias: push("output.LayerNorm.bias", &[hidden]),
+                }
+            })
+            .collect();
+        let heads = heads
+            .iter()
+            .map(|&(name, outputs)| Head {
+                name,
+                weight: builder.push(format!("heads.{name}.weight"), &[outputs, hidden]),
+                bias: builder.push(format!("heads.{name}.bias"), &[outputs]),
+            })
+            .collect();
+        Self {
+            dimensions,
+            segments: builder.segments,
+            words,
+            positions,
+            token_types,
+            embedding_norm_weight,
+            embedding_norm_bias,
+            layers,
+            heads,
+        }
+    }
+
+    /// Every tensor, in the order of the buffer.
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    pub fn heads(&self) -> &[Head] {
+        &self.heads
+    }
+
+    /// The number of parameters.
+    pub fn len(&self) -> usize {
+        self.segments.last().map_or(0, |segment| segment.range.end)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Where the word embeddings stand: the only rows of which a step touches but a few.
+    pub fn words(&self) -> Range<usize> {
+        self.words.clone()
+    }
+}
+
+/// Gradients of all parameters. Of the word embeddings, only the rows in `touched` can be other than zero.
+pub struct Gradients {
+    pub values: Vec<f32>,
+    /// The ids of the words met since the last [`Gradients::clear`]; sorted and unique after
+    /// [`Gradients::absorb`].
+    pub touched: Vec<u32>,
+}
+
+impl Gradients {
+    pub fn new(layout: &Layout) -> Self {
+        Self { values: vec![0.0; layout.len()], touched: Vec::new() }
+    }
+
+    /// Back to zero.
+    pub fn clear(&mut self, layout: &Layout) {
+        let hidden = layout.dimensions.hidden;
+        for &word in &self.touched {
+            let start = layout.words.start + word as usize * hidden;
+            self.values[start..start + hidden].fill(0.0);
+        }
+        self.touched.clear();
+        self.values[layout.words.end..].fill(0.0);
+    }
+
+    /// Adds another shard's gradients.
+    pub fn absorb(&mut self, other: &mut Self, layout: &Layout) {
+        let hidden = layout.dimensions.hidden;
+        other.touched.sort_unstable();
+        other.touched.dedup();
+        for &word in &other.touched {
+            let start = layout.words.start + word as usize * hidden;
+            super::sweeps::add(
+                &mut self.values[start..start + hidden],
+                &other.values[start..start + hidden],
+            );
+        }
+        super::sweeps::add(&mut self.values[layout.words.end..], &other.values[layout.words.end..]);
+        self.touched.extend_from_slice(&other.touched);
+        self.touched.sort_unstable();
+        self.touched.dedup();
+    }
+}

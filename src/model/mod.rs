@@ -1,0 +1,200 @@
+//! Where a model comes from, and loading, checking and saving it. Whatever leaves this module has been
+//! checked: sizes, shapes, label order, tokenizer, numbers. Knows the files, not how to run them.
+//!
+//! A model folder is in Hugging Face's layout: `config.json`, `tokenizer.json`, `model.safetensors`, and
+//! `standpoint.toml` with what makes an encoder a standpoint model.
+
+mod config;
+mod hub;
+mod settings;
+mod source;
+mod tokenizer;
+mod weights;
+
+pub use config::BertConfig;
+pub use settings::{HeadSettings, Settings};
+pub use source::ModelSource;
+pub use tokenizer::Tokenizer;
+pub use weights::{Parameter, Tensor, Weights, encoder_parameters, head_parameters};
+
+use crate::error::{Error, ModelError, ModelProblem, Result};
+use sha2::{Digest, Sha256};
+use source::{BASE_FILES, Files, MODEL_FILES};
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+/// An encoder with its heads, ready to be run by [`crate::pipeline::Pipeline`].
+#[derive(Debug)]
+pub struct Model {
+    origin: String,
+    config: BertConfig,
+    settings: Settings,
+    tokenizer: Arc<Tokenizer>,
+    weights: Weights,
+    /// What it was loaded from; none if it was made in memory.
+    files: Option<Files>,
+}
+
+impl Model {
+    /// Loads a model and checks that its parts fit together.
+    ///
+    /// # Errors
+    /// [`ModelError`], which says what is missing or does not fit.
+    pub fn load(source: &ModelSource) -> Result<Self> {
+        let files = Files::find(source, MODEL_FILES)?;
+        let load = || {
+            let config = BertConfig::from_json(&files.read("config.json")?)?;
+            let settings = Settings::from_toml(&files.read("standpoint.toml")?, &config)?;
+            let mut parameters = encoder_parameters(&config);
+            parameters.extend(head_parameters(&config));
+            let (tokenizer, weights) = load_parts(&files, &config, &parameters)?;
+            Ok((config, settings, tokenizer, weights))
+        };
+        let origin = files.origin().to_owned();
+        match load() {
+            Ok((config, settings, tokenizer, weights)) => {
+                Ok(Self { origin, config, settings, tokenizer, weights, files: Some(files) })
+            }
+            Err(problem) => Err(ModelError { origin, problem }.into()),
+        }
+    }
+
+    /// A model made in memory, as the trainer makes one; `origin` names it in messages.
+    ///
+    /// # Errors
+    /// [`ModelError`], if the parts do not fit together.
+    pub fn new(
+        origin: impl Into<String>,
+        config: BertConfig,
+        settings: Settings,
+        tokenizer: Arc<Tokenizer>,
+        weights: Weights,
+    ) -> Result<Self> {
+        let origin = origin.into();
+        let check = || {
+            config.check()?;
+            settings.check(&config)?;
+            weights.check(&encoder_parameters(&config))?;
+            weights.check(&head_parameters(&config))
+        };
+        match check() {
+            Ok(()) => Ok(Self { origin, config, settings, tokenizer, weights, files: None }),
+            Err(problem) => Err(ModelError { origin, problem }.into()),
+        }
+    }
+
+    /// Writes the model's four files into `folder`, making it if need be, with weights as f16. Each file
+    /// appears whole; `standpoint.toml`, without which no folder is a model, comes last.
+    ///
+    /// # Errors
+    /// If a file cannot be written, or a weight is too large for f16.
+    pub fn save(&self, folder: &Path) -> Result<()> {
+        let failed = |problem| ModelError { origin: self.origin.clone(), problem };
+        let weights = self.weights.to_safetensors().map_err(failed)?;
+        let config = serde_json::to_string_pretty(&self.config)
+            .map_err(|error| failed(ModelProblem::Parse { file: "config.json", source: error.into() }))?;
+        let settings = toml::to_string_pretty(&self.settings)
+            .map_err(|error| failed(ModelProblem::Parse { file: "standpoint.toml", source: error.into() }))?;
+        std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.to_owned(), source })?;
+        write_whole(&folder.join("config.json"), format!("{config}\n").as_bytes())?;
+        write_whole(&folder.join("tokenizer.json"), self.tokenizer.json())?;
+        write_whole(&folder.join("model.safetensors"), &weights)?;
+        write_whole(&folder.join("standpoint.toml"), settings.as_bytes())
+    }
+
+    /// A folder, a hub id, or "bundled".
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    pub fn config(&self) -> &BertConfig {
+        &self.config
+    }
+
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub fn tokenizer(&self) -> &Arc<Tokenizer> {
+        &self.tokenizer
+    }
+
+    pub fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
+    /// The SHA-256 of `model.safetensors`, in hexadecimal; for a model made in memory, of the file that
+    /// [`Model::save`] would write. Reads the file anew: loading does not wait for it.
+    ///
+    /// # Errors
+    /// If the file can no longer be read.
+    pub fn fingerprint(&self) -> Result<String> {
+        let bytes = match &self.files {
+            Some(files) => files.read("model.safetensors"),
+            None => self.weights.to_safetensors().map(Into::into),
+        };
+        let bytes = bytes.map_err(|problem| ModelError { origin: self.origin.clone(), problem })?;
+        Ok(Sha256::digest(&bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        }))
+    }
+}
+
+/// A plain encoder without heads or settings, which training starts from.
+#[derive(Debug)]
+pub struct BaseModel {
+    pub origin: String,
+    pub config: BertConfig,
+    pub tokenizer: Arc<Tokenizer>,
+    /// The parameters of [`encoder_parameters`].
+    pub weights: Weights,
+}
+
+impl BaseModel {
+    /// Loads `config.json`, `tokenizer.json` and `model.safetensors`.
+    ///
+    /// # Errors
+    /// [`ModelError`], which says what is missing or does not fit.
+    pub fn load(source: &ModelSource) -> Result<Self> {
+        let files = Files::find(source, BASE_FILES)?;
+        let load = || {
+            let config = BertConfig::from_json(&files.read("config.json")?)?;
+            let (tokenizer, weights) = load_parts(&files, &config, &encoder_parameters(&config))?;
+            Ok((config, tokenizer, weights))
+        };
+        let origin = files.origin().to_owned();
+        match load() {
+            Ok((config, tokenizer, weights)) => Ok(Self { origin, config, tokenizer, weights }),
+            Err(problem) => Err(ModelError { origin, problem }.into()),
+        }
+    }
+}
+
+/// The two parts that take long to load, at once.
+fn load_parts(
+    files: &Files,
+    config: &BertConfig,
+    parameters: &[Parameter],
+) -> Result<(Arc<Tokenizer>, Weights), ModelProblem> {
+    let (tokenizer, weights) = rayon::join(
+        || Tokenizer::from_json(files.read("tokenizer.json")?, config).map(Arc::new),
+        || Weights::from_safetensors(&files.read("model.safetensors")?, parameters),
+    );
+    Ok((tokenizer?, weights?))
+}
+
+/// Writes a file beside its place and moves it there, so that nobody ever sees half of it.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".partial");
+    let write = || {
+        let mut file = std::fs::File::create(&partial)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&partial, path)
+    };
+    write().map_err(|source| Error::Write { path: path.to_owned(), source })
+}

@@ -1,0 +1,186 @@
+//! Where a model comes from — the binary itself, a folder, or the Hugging Face Hub — and how its files are
+//! got at from there. Finds and reads bytes; what they mean is for the other files of this module.
+
+use crate::error::{Error, ModelError, ModelProblem, UsageError};
+use crate::model::hub;
+use std::borrow::Cow;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The files of a plain encoder.
+pub(super) const BASE_FILES: &[&str] = &["config.json", "tokenizer.json", "model.safetensors"];
+
+/// The files of a standpoint model.
+pub(super) const MODEL_FILES: &[&str] =
+    &["config.json", "tokenizer.json", "model.safetensors", "standpoint.toml"];
+
+/// Where to take a model from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ModelSource {
+    /// The model compiled into the binary.
+    Bundled,
+    Folder(PathBuf),
+    Hub {
+        /// `owner/name`.
+        id: String,
+        /// A branch, tag or commit; `main` if there is none.
+        revision: Option<String>,
+        /// Take it from the local cache or not at all. `HF_HUB_OFFLINE` asks for the same.
+        offline: bool,
+    },
+}
+
+impl ModelSource {
+    /// Understands `--model`, `--revision` and `--offline`: no model is the bundled one; `owner/name` is a
+    /// hub id unless there is a folder of that name; anything else is a folder.
+    ///
+    /// # Errors
+    /// If there is a revision of something that has none, or one that cannot be the name of a revision.
+    pub fn parse(model: Option<&str>, revision: Option<&str>, offline: bool) -> Result<Self, Error> {
+        let source = match model {
+            None => Self::Bundled,
+            Some(id) if is_hub_id(id) && !Path::new(id).is_dir() => {
+                Self::Hub { id: id.to_owned(), revision: revision.map(str::to_owned), offline }
+            }
+            Some(folder) => Self::Folder(PathBuf::from(folder)),
+        };
+        match (&source, revision) {
+            // A revision becomes a part of a path in the cache.
+            (Self::Hub { .. }, Some(revision)) if !is_revision(revision) => Err(UsageError::Other(format!(
+                "--revision {revision:?} is not the name of a branch, tag or commit"
+            ))
+            .into()),
+            (Self::Bundled | Self::Folder(_), Some(_)) => Err(UsageError::Other(format!(
+                "--revision goes with a hub id (--model owner/name), but the model is {source}"
+            ))
+            .into()),
+            _ => Ok(source),
+        }
+    }
+}
+
+impl fmt::Display for ModelSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bundled => f.write_str("bundled"),
+            Self::Folder(folder) => write!(f, "{}", folder.display()),
+            Self::Hub { id, revision: None, .. } => f.write_str(id),
+            Self::Hub { id, revision: Some(revision), .. } => write!(f, "{id}@{revision}"),
+        }
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    !text.is_empty() && text.len() <= 100 && text.chars().all(allowed) && !text.starts_with('.')
+}
+
+fn is_hub_id(text: &str) -> bool {
+    text.split_once('/').is_some_and(|(owner, name)| is_name(owner) && is_name(name))
+}
+
+fn is_revision(text: &str) -> bool {
+    text.split('/').all(is_name)
+}
+
+/// The files of one model, found but not yet read.
+#[derive(Debug)]
+pub(super) struct Files {
+    origin: String,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    Bundled,
+    Folder(PathBuf),
+}
+
+impl Files {
+    /// Makes sure that the files can be read from this machine, fetching them if the source is the hub.
+    pub(super) fn find(source: &ModelSource, files: &[&'static str]) -> Result<Self, ModelError> {
+        let place = match source {
+            ModelSource::Bundled => Ok(Place::Bundled),
+            ModelSource::Folder(folder) if folder.is_dir() => Ok(Place::Folder(folder.clone())),
+            ModelSource::Folder(_) => Err(ModelProblem::NotFound),
+            ModelSource::Hub { id, revision, offline } => {
+                hub::snapshot(id, revision.as_deref(), *offline, files).map(Place::Folder)
+            }
+        };
+        let origin = source.to_string();
+        match place {
+            Ok(place) => Ok(Self { origin, place }),
+            Err(problem) => Err(ModelError { origin, problem }),
+        }
+    }
+
+    pub(super) fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    pub(super) fn read(&self, file: &'static str) -> Result<Cow<'static, [u8]>, ModelProblem> {
+        match &self.place {
+            Place::Bundled => bundled(file).map(Cow::Borrowed),
+            Place::Folder(folder) => match std::fs::read(folder.join(file)) {
+                Ok(bytes) => Ok(Cow::Owned(bytes)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    Err(ModelProblem::MissingFile { file })
+                }
+                Err(source) => Err(ModelProblem::Read { file, source }),
+            },
+        }
+    }
+}
+
+#[cfg(bundled_model)]
+fn bundled(file: &'static str) -> Result<&'static [u8], ModelProblem> {
+    macro_rules! files {
+        ($($name:literal),*) => {
+            match file {
+                $($name => Ok(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/models/small/", $name))),)*
+                _ => Err(ModelProblem::MissingFile { file }),
+            }
+        };
+    }
+    files!("config.json", "tokenizer.json", "model.safetensors", "standpoint.toml")
+}
+
+#[cfg(not(bundled_model))]
+fn bundled(_: &'static str) -> Result<&'static [u8], ModelProblem> {
+    Err(ModelProblem::NotBundled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_is_bundled_a_folder_or_a_hub_id() {
+        let parse = |model, revision| ModelSource::parse(model, revision, false);
+        assert_eq!(parse(None, None).unwrap(), ModelSource::Bundled);
+        for folder in ["./models/small", "/models", "models", "a/b/c", "~/models", "a\\b", "../x", ""] {
+            assert_eq!(parse(Some(folder), None).unwrap(), ModelSource::Folder(folder.into()), "{folder}");
+        }
+        let hub = parse(Some("some-owner/some.name_2"), Some("refs/pr/1")).unwrap();
+        assert_eq!(hub.to_string(), "some-owner/some.name_2@refs/pr/1");
+    }
+
+    #[test]
+    fn an_existing_folder_wins_over_a_hub_id() {
+        assert_eq!(
+            ModelSource::parse(Some("src/model"), None, false).unwrap(),
+            ModelSource::Folder("src/model".into())
+        );
+    }
+
+    #[test]
+    fn a_revision_needs_a_hub_id_and_a_sane_name() {
+        for (model, revision) in
+            [(None, "main"), (Some("./m"), "main"), (Some("a/b"), "../../x"), (Some("a/b"), "")]
+        {
+            let error = ModelSource::parse(model, Some(revision), false).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{error}");
+        }
+    }
+}

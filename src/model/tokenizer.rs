@@ -1,0 +1,76 @@
+//! BERT's WordPiece tokenizer, as `tokenizer.json` describes it. Gives plain token ids: what frames a window
+//! is added by [`crate::window`], and nothing is padded or cut off here.
+
+use crate::error::{Error, ModelProblem, Result};
+use crate::model::config::BertConfig;
+use crate::window::SpecialTokens;
+use rayon::prelude::*;
+use std::borrow::Cow;
+use tokenizers::ModelWrapper;
+
+/// A checked tokenizer. Cheap to share by reference, costly to copy.
+#[derive(Debug)]
+pub struct Tokenizer {
+    inner: tokenizers::Tokenizer,
+    special: SpecialTokens,
+    json: Cow<'static, [u8]>,
+}
+
+impl Tokenizer {
+    /// Reads a `tokenizer.json` and checks that it belongs to a model of `config`.
+    ///
+    /// # Errors
+    /// If it cannot be read, is no WordPiece tokenizer, lacks a special token, or has more tokens than the
+    /// model has embeddings for.
+    pub fn from_json(json: Cow<'static, [u8]>, config: &BertConfig) -> Result<Self, ModelProblem> {
+        let invalid = |source| ModelProblem::Parse { file: "tokenizer.json", source };
+        let mut inner = tokenizers::Tokenizer::from_bytes(&json).map_err(invalid)?;
+        if !matches!(inner.get_model(), ModelWrapper::WordPiece(_)) {
+            return Err(invalid("its model is not a WordPiece, as BERT's is".into()));
+        }
+        inner.with_padding(None);
+        inner.with_truncation(None).map_err(invalid)?;
+        // "[SEP]" written in an article is four ordinary tokens, not the end of a sentence.
+        inner.set_encode_special_tokens(true);
+
+        let id = |token| inner.token_to_id(token).ok_or(ModelProblem::MissingToken { token });
+        id("[PAD]")?;
+        id("[UNK]")?;
+        let special = SpecialTokens { cls: id("[CLS]")?, sep: id("[SEP]")? };
+
+        let tokens = inner.get_vocab(true).into_values().max().map_or(0, |last| last as usize + 1);
+        // Embedding tables are often rounded up, never by more than this.
+        const SPARE: usize = 128;
+        if tokens > config.vocab_size || tokens + SPARE < config.vocab_size {
+            return Err(ModelProblem::Vocabulary { tokens, embeddings: config.vocab_size });
+        }
+        Ok(Self { inner, special, json })
+    }
+
+    /// The ids of `text`'s tokens, without `[CLS]` and `[SEP]`; none for an empty or blank text.
+    ///
+    /// # Errors
+    /// If the tokenizer's own rules fail on the text; those of BERT do not.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
+        let encoding = self.inner.encode_fast(text, false).map_err(Error::Encoder)?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// The ids of each text, in order; see [`Tokenizer::encode`].
+    ///
+    /// # Errors
+    /// As for [`Tokenizer::encode`].
+    pub fn encode_batch(&self, texts: &[&str]) -> Result<Vec<Vec<u32>>> {
+        texts.par_iter().map(|text| self.encode(text)).collect()
+    }
+
+    /// The tokens that frame a window.
+    pub fn special(&self) -> SpecialTokens {
+        self.special
+    }
+
+    /// The `tokenizer.json` that this was read from.
+    pub fn json(&self) -> &[u8] {
+        &self.json
+    }
+}
