@@ -35,8 +35,8 @@ Examples:
   standpoint classify --format jsonl --output labels.jsonl archive.jsonl
   pdftotext report.pdf - | standpoint classify -
 
-JSON Lines in: {\"id\": ..., \"text\": ...} or {\"id\": ..., \"sentences\": [...]}, whose sentences are taken as
-they stand; other fields are passed through. Out: one object for every sentence; start and end count bytes.
+JSON Lines in: {\"id\": ..., \"text\": ...} or {\"id\": ..., \"sentences\": [...]}, whose sentences are taken as they \
+stand; other fields are passed through. Out: one object for every sentence; start and end count bytes.
 
 Exit codes: 0 all done, 1 something could not be read or written (the rest was), 2 wrong usage.";
 

@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   standpoint train train/small.toml
+  standpoint train train/small.toml --base ~/all-MiniLM-L6-v2
   standpoint train train/small.toml --resume")]
 pub struct Train {
     /// The training configuration
@@ -27,6 +28,10 @@ pub struct Train {
     /// Go on from the last checkpoint of the run
     #[arg(long)]
     resume: bool,
+
+    /// Take the base model from here, a folder or a hub id, instead of where the configuration says
+    #[arg(long, value_name = "MODEL")]
+    base: Option<String>,
 
     /// Never use the network: the base model must be a folder or in the local cache
     #[arg(long, env = "STANDPOINT_OFFLINE", value_parser = BoolishValueParser::new())]
@@ -51,7 +56,7 @@ impl Train {
         if let Err(error) = ctrlc::set_handler(move || on_signal.store(true, Ordering::Relaxed)) {
             eprintln!("warning: Ctrl-C will not save a checkpoint: {error}");
         }
-        let trainer = Trainer::new(&self.config, self.offline, self.resume)?;
+        let trainer = Trainer::new(&self.config, self.base.as_deref(), self.offline, self.resume)?;
         let mut watcher = Watcher::new(trainer.steps(), stopped);
         let outcome = trainer.run(&mut watcher)?;
         watcher.bar.finish_and_clear();

@@ -14,8 +14,8 @@ use std::io::{self, Write};
 /// The most of a sentence that is shown, in characters.
 const SHOWN: usize = 1000;
 
-/// How much of the width a sentence gets at least, in characters.
-const SENTENCE_WIDTH: u16 = 24;
+/// How wide any other column may get, so that the sentence has the rest of the width.
+const NARROW: u16 = 18;
 
 /// How the table is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,11 +91,11 @@ fn table(document: &Document, analysis: &Analysis, targets: &[Target], layout: L
         row.push(Cell::new(shown(document.sentence(index), sentence.truncated)).fg(role_color(role)));
         table.add_row(row);
     }
-    for index in [0, 1, 2] {
-        table.column_mut(index).map(|column| column.set_constraint(ColumnConstraint::ContentWidth));
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 1)).set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(NARROW)));
     }
-    if let Some(column) = table.column_iter_mut().last() {
-        column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(SENTENCE_WIDTH)));
+    if let Some(sentences) = table.column_iter_mut().last() {
+        sentences.remove_constraint();
     }
     table
 }

@@ -39,29 +39,15 @@ impl DataFile {
 }
 
 /// The `[training]` table of `standpoint.toml`.
-pub fn provenance(config: &TrainConfig, base: &BaseModel, files: &[DataFile], best: usize) -> toml::Table {
+pub fn provenance(config: &TrainConfig, files: &[DataFile], best: usize) -> toml::Table {
     let mut table = toml::Table::new();
-    table.insert("base".into(), base_name(config, base).into());
+    table.insert("base".into(), config.base.clone().into());
     table.insert("seed".into(), (config.seed as i64).into());
     table.insert("epoch".into(), (best as i64 + 1).into());
     table.insert("epochs".into(), (config.schedule.epochs as i64).into());
     let data = files.iter().map(|file| (file.name.clone(), toml::Value::from(file.sha256.clone())));
     table.insert("data_sha256".into(), toml::Value::Table(data.collect()));
     table
-}
-
-/// The base by the name it has among people: a folder's path means nothing elsewhere.
-fn base_name(config: &TrainConfig, base: &BaseModel) -> String {
-    let given = Path::new(&config.base);
-    if given.is_dir() {
-        let name = base.config.other.get("_name_or_path").and_then(|name| name.as_str());
-        name.map_or_else(
-            || given.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-            str::to_owned,
-        )
-    } else {
-        config.base.clone()
-    }
 }
 
 /// All that a model card says.
@@ -104,7 +90,7 @@ fn write_card(card: &mut String, facts: &Facts<'_>) -> std::fmt::Result {
          - Windows of up to {} tokens; each sentence's vector is the mean of its tokens' last states, with a linear \
          head for the role and one for the stance.\n\
          - Written by `standpoint train`; seed {}, epoch {} of {} kept (the best mean of both macro-F1 on dev).\n",
-        base_name(config, base),
+        config.base,
         base.config.num_hidden_layers,
         base.config.hidden_size,
         facts.parameters as f64 / 1e6,

@@ -12,7 +12,7 @@ pub struct TrainConfig {
     /// The model's name and version, as its `standpoint.toml` will give them.
     pub name: String,
     pub version: String,
-    /// The model that training starts from: a folder or a hub id.
+    /// The model that training starts from: a hub id, or a folder.
     pub base: String,
     /// The base's revision on the hub.
     pub base_revision: Option<String>,

@@ -88,11 +88,12 @@ struct Worker {
 
 impl Trainer {
     /// Reads the configuration, the base model and all data; with `resume`, also the checkpoint of an earlier
-    /// run of the same configuration.
+    /// run of the same configuration. `base` is where the base model is really taken from, if not from
+    /// where the configuration says: a folder with the same files.
     ///
     /// # Errors
     /// If any of these cannot be read or does not fit, or if there is a checkpoint and `resume` is off.
-    pub fn new(path: &Path, offline: bool, resume: bool) -> Result<Self> {
+    pub fn new(path: &Path, base: Option<&str>, offline: bool, resume: bool) -> Result<Self> {
         let config = TrainConfig::load(path)?;
         let folder = RunFolder::create(&config.run)?;
         let misplaced = |problem: &str| TrainError::Checkpoint { path: config.run.clone(), problem: problem.into() };
@@ -101,7 +102,10 @@ impl Trainer {
             (true, false) => Err(misplaced("holds no checkpoint: start without --resume"))?,
             _ => {}
         }
-        let source = ModelSource::parse(Some(&config.base), config.base_revision.as_deref(), offline)?;
+        let source = match base {
+            Some(base) => ModelSource::parse(Some(base), None, offline)?,
+            None => ModelSource::parse(Some(&config.base), config.base_revision.as_deref(), offline)?,
+        };
         let base = BaseModel::load(&source)?;
         if config.max_tokens > base.config.max_position_embeddings {
             let problem = format!("max_tokens must be at most {}, the base's longest input", base.config.max_position_embeddings);
@@ -283,7 +287,7 @@ impl Trainer {
             default_target: self.config.default_target.clone(),
             role: HeadSettings::new::<Role>(role.temperature),
             stance: HeadSettings::new::<Stance>(stance.temperature),
-            training: card::provenance(&self.config, &self.base, &self.files, best),
+            training: card::provenance(&self.config, &self.files, best),
         };
         let output = self.config.output.clone();
         let origin = output.display().to_string();

@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the bottom up.
-const ORDER: [&str; 17] = [
+const ORDER: [&str; 18] = [
     "error",
     "text",
     "label",
+    "random",
     "metrics",
     "segment",
     "window",
