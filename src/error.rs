@@ -18,6 +18,8 @@ pub enum Error {
     Model(#[from] ModelError),
     #[error(transparent)]
     Train(#[from] TrainError),
+    #[error(transparent)]
+    Eval(#[from] EvalError),
     #[error("{}: could not be written: {source}", path.display())]
     Write { path: PathBuf, source: io::Error },
     /// The tensor library failed on input that passed every check: a bug of ours or of its.
@@ -94,6 +96,11 @@ pub enum InputProblem {
     TooLarge { limit: u64 },
     #[error("is not UTF-8, as JSON Lines must be: convert it, as with iconv -t UTF-8")]
     NotUtf8,
+    #[error(
+        "expected a gold document (doc_id, target, sentences with text, role, stance), a gold sentence \
+         (doc_id, target, text, role, stance) or a pair (id, target, text, stance)"
+    )]
+    NotGold,
     #[error("is not valid JSON: {0}")]
     Json(#[source] serde_json::Error),
     #[error("field \"{name}\" {problem}: expected {expected}")]
@@ -157,12 +164,25 @@ pub enum TrainError {
     Config { path: PathBuf, source: Box<toml::de::Error> },
     #[error("{}: {problem}", path.display())]
     Setting { path: PathBuf, problem: String },
-    #[error("{place}: {source}")]
-    Gold { place: Place, source: Box<dyn std::error::Error + Send + Sync> },
     #[error("{}: {problem}", path.display())]
     Checkpoint { path: PathBuf, problem: String },
     #[error("the loss is not a finite number at step {step}: lower the learning rate")]
     Diverged { step: usize },
+}
+
+/// An evaluation set that cannot be used.
+#[derive(Debug, Error)]
+pub enum EvalError {
+    #[error("{}: {source}", path.display())]
+    Set { path: PathBuf, source: Box<toml::de::Error> },
+    #[error("{}: {problem}", path.display())]
+    Unreadable { path: PathBuf, problem: String },
+    #[error(
+        "{}: its SHA-256 is {found}, but the set names {expected}: the data are not those that the set was made \
+         for; get them, or change the set's version and hash",
+        path.display()
+    )]
+    Hash { path: PathBuf, expected: String, found: String },
 }
 
 /// "a, b or c"

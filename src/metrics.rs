@@ -3,7 +3,7 @@
 //! A figure of nothing is `None`, never 0 or 1: the F1 of a label that neither gold nor prediction holds
 //! does not exist, and a macro average is over those that do.
 
-use crate::label::Label;
+use crate::label::{Label, Prediction};
 use crate::random::SplitMix;
 use std::marker::PhantomData;
 
@@ -79,6 +79,54 @@ impl<L: Label> Confusion<L> {
 fn ratio(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
+
+/// One sentence: what it is, what was said of it, and the number of the document that it stands in.
+#[derive(Clone, Copy, Debug)]
+pub struct Judged<L> {
+    pub document: usize,
+    pub gold: L,
+    pub prediction: Prediction<L>,
+}
+
+/// How good one head is on labelled sentences.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HeadScore<L> {
+    pub confusion: Confusion<L>,
+    /// Of macro-F1.
+    pub interval: Option<Interval>,
+    /// Over [`CALIBRATION_BINS`] bins.
+    pub calibration_error: Option<f64>,
+    /// How many documents the sentences are from.
+    pub documents: usize,
+}
+
+/// The bins of confidence in a [`HeadScore`].
+pub const CALIBRATION_BINS: usize = 15;
+
+impl<L: Label> HeadScore<L> {
+    pub fn new(judged: &[Judged<L>]) -> Self {
+        let mut documents = vec![Confusion::default(); judged.iter().map(|j| j.document + 1).max().unwrap_or(0)];
+        for sentence in judged {
+            documents[sentence.document].add(sentence.gold, sentence.prediction.label());
+        }
+        documents.retain(|document| document.total() > 0);
+        let mut confusion = Confusion::default();
+        documents.iter().for_each(|document| confusion.merge(document));
+        let confidences: Vec<(f32, bool)> = judged
+            .iter()
+            .map(|judged| (judged.prediction.confidence(), judged.prediction.label() == judged.gold))
+            .collect();
+        Self {
+            confusion,
+            interval: bootstrap(&documents, BOOTSTRAP_SEED),
+            calibration_error: calibration_error(&confidences, CALIBRATION_BINS),
+            documents: documents.len(),
+        }
+    }
+}
+
+/// The seed of every interval, so that a score is the same whenever it is computed.
+const BOOTSTRAP_SEED: u64 = 1;
 
 /// A 95% interval.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -3,6 +3,7 @@
 
 mod classify;
 mod completions;
+mod eval;
 mod train;
 
 use crate::error::{Error, Result, UsageError};
@@ -25,6 +26,7 @@ struct Arguments {
 enum Command {
     Classify(classify::Classify),
     Train(train::Train),
+    Eval(eval::Eval),
     Completions(completions::Completions),
 }
 
@@ -33,6 +35,7 @@ pub fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Classify(classify) => classify.run(),
         Command::Train(train) => train.run(),
+        Command::Eval(eval) => eval.run(),
         Command::Completions(completions) => completions.run(),
     };
     match done {

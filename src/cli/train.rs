@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
   standpoint train train/small.toml
   standpoint train train/small.toml --base ~/all-MiniLM-L6-v2
   standpoint train train/small.toml --resume")]
-pub struct Train {
+pub(super) struct Train {
     /// The training configuration
     config: PathBuf,
 
@@ -49,7 +49,7 @@ const INTERRUPTED: u8 = 130;
 const STEPS_BETWEEN_LINES: usize = 50;
 
 impl Train {
-    pub fn run(self) -> Result<ExitCode> {
+    pub(super) fn run(self) -> Result<ExitCode> {
         super::set_threads(self.threads)?;
         let stopped = Arc::new(AtomicBool::new(false));
         let on_signal = Arc::clone(&stopped);

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::label::Label;
 use crate::model::{BaseModel, write_whole};
 use crate::train::config::TrainConfig;
-use crate::train::data::GoldFile;
+use crate::gold::GoldFile;
 use crate::train::dev::{DevScore, HeadReport};
 use crate::label::{Role, Stance};
 use std::fmt::Write;
@@ -25,7 +25,7 @@ impl DataFile {
     pub fn new(path: &Path, role: &'static str, file: &GoldFile) -> Self {
         let part = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
         let folder = part(path.parent().and_then(Path::file_name));
-        let labelled = |sentence: &&crate::train::data::GoldSentence| {
+        let labelled = |sentence: &&crate::gold::GoldSentence| {
             sentence.role.is_some() || sentence.stance.is_some()
         };
         Self {
@@ -130,19 +130,19 @@ fn write_card(card: &mut String, facts: &Facts<'_>) -> std::fmt::Result {
 fn write_head<L: Label>(card: &mut String, name: &str, report: &HeadReport<L>) -> std::fmt::Result {
     let figure = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.3}"));
     let interval =
-        report.interval.map_or("–".to_owned(), |interval| format!("{:.3} to {:.3}", interval.low, interval.high));
+        report.score.interval.map_or("–".to_owned(), |interval| format!("{:.3} to {:.3}", interval.low, interval.high));
     writeln!(
         card,
         "**{name}**: macro-F1 {} ({interval}), accuracy {}; calibration error {} (before temperature {:.2}: {}).\n",
-        figure(report.confusion.macro_f1()),
-        figure(report.confusion.accuracy()),
-        figure(report.calibration_error.1),
+        figure(report.score.confusion.macro_f1()),
+        figure(report.score.confusion.accuracy()),
+        figure(report.score.calibration_error),
         report.temperature,
-        figure(report.calibration_error.0),
+        figure(report.uncalibrated_error),
     )?;
     writeln!(card, "| label | precision | recall | F1 | support |\n| --- | ---: | ---: | ---: | ---: |")?;
     for label in L::ALL {
-        let score = report.confusion.score(label);
+        let score = report.score.confusion.score(label);
         writeln!(
             card,
             "| {label} | {} | {} | {} | {} |",

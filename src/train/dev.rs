@@ -5,10 +5,10 @@ use crate::encoder::differentiable::{Layout, Trace};
 use crate::error::Result;
 use crate::heads::{Logits, softmax};
 use crate::label::{Label, Prediction, Role, Stance};
-use crate::metrics::{Confusion, Interval, bootstrap, calibration_error};
+use crate::metrics::{HeadScore, Judged};
 use crate::model::Tokenizer;
 use crate::train::calibrate::temperature;
-use crate::train::data::GoldDocument;
+use crate::gold::GoldDocument;
 use crate::train::objective::evaluate;
 use crate::train::plan::{Example, Labels, document_examples};
 use rayon::prelude::*;
@@ -19,7 +19,6 @@ use std::collections::BTreeMap;
 /// independent.
 pub struct DevSet {
     examples: Vec<(usize, Example)>,
-    documents: usize,
 }
 
 /// Macro-F1 of both heads.
@@ -38,11 +37,11 @@ impl DevScore {
 
 /// One head on dev.
 pub struct HeadReport<L> {
-    pub confusion: Confusion<L>,
-    pub interval: Option<Interval>,
     pub temperature: f32,
-    /// Expected calibration error over 15 bins, at temperature 1 and at the fitted one.
-    pub calibration_error: (Option<f64>, Option<f64>),
+    /// With that temperature.
+    pub score: HeadScore<L>,
+    /// Expected calibration error at temperature 1.
+    pub uncalibrated_error: Option<f64>,
 }
 
 type Answers = Vec<(usize, Vec<(Labels, Logits)>)>;
@@ -60,7 +59,7 @@ impl DevSet {
             .into_iter()
             .map(|(index, example)| (numbers[documents[index].id.as_str()], example))
             .collect();
-        Ok(Self { examples, documents: numbers.len() })
+        Ok(Self { examples })
     }
 
     fn answers(&self, layout: &Layout, parameters: &[f32]) -> Answers {
@@ -76,20 +75,20 @@ impl DevSet {
         let answers = self.answers(layout, parameters);
         let macro_f1 = |figure: Option<f64>| figure.unwrap_or(0.0);
         DevScore {
-            role: macro_f1(self.report(&answers, role).confusion.macro_f1()),
-            stance: macro_f1(self.report(&answers, stance).confusion.macro_f1()),
+            role: macro_f1(report(&answers, role).score.confusion.macro_f1()),
+            stance: macro_f1(report(&answers, stance).score.confusion.macro_f1()),
         }
     }
 
     pub fn reports(&self, layout: &Layout, parameters: &[f32]) -> (HeadReport<Role>, HeadReport<Stance>) {
         let answers = self.answers(layout, parameters);
-        (self.report(&answers, role), self.report(&answers, stance))
+        (report(&answers, role), report(&answers, stance))
     }
+}
 
-    fn report<L: Label>(
-        &self,
-        answers: &Answers,
-        of: impl Fn(&Labels, &Logits) -> Option<(L, [f32; 3])>,
+fn report<L: Label>(
+    answers: &Answers,
+    of: impl Fn(&Labels, &Logits) -> Option<(L, [f32; 3])>,
     ) -> HeadReport<L> {
         let items: Vec<(usize, L, [f32; 3])> = answers
             .iter()
@@ -98,34 +97,25 @@ impl DevSet {
                 of(labels, logits).map(|(label, logits)| (document, label, logits))
             })
             .collect();
-        let mut documents = vec![Confusion::<L>::default(); self.documents];
-        for &(document, label, logits) in &items {
-            documents[document].add(label, Prediction::<L>::new(softmax(logits, 1.0)).label());
-        }
-        let mut confusion = Confusion::default();
-        documents.iter().for_each(|document| confusion.merge(document));
-        documents.retain(|document| document.total() > 0);
-
         let fitted = temperature(
             &items.iter().map(|&(_, label, logits)| (logits, label.index())).collect::<Vec<_>>(),
         );
-        let error_at = |temperature: f32| {
-            let judged: Vec<(f32, bool)> = items
+        let score_at = |temperature: f32| {
+            let judged: Vec<Judged<L>> = items
                 .iter()
-                .map(|&(_, label, logits)| {
-                    let prediction = Prediction::<L>::new(softmax(logits, temperature));
-                    (prediction.confidence(), prediction.label() == label)
+                .map(|&(document, gold, logits)| Judged {
+                    document,
+                    gold,
+                    prediction: Prediction::new(softmax(logits, temperature)),
                 })
                 .collect();
-            calibration_error(&judged, 15)
+            HeadScore::new(&judged)
         };
         HeadReport {
-            confusion,
-            interval: bootstrap(&documents, 1),
             temperature: fitted,
-            calibration_error: (error_at(1.0), error_at(fitted)),
+            score: score_at(fitted),
+            uncalibrated_error: score_at(1.0).calibration_error,
         }
-    }
 }
 
 fn role(labels: &Labels, logits: &Logits) -> Option<(Role, [f32; 3])> {

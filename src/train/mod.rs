@@ -5,7 +5,6 @@ mod calibrate;
 mod card;
 mod checkpoint;
 mod config;
-mod data;
 mod dev;
 mod objective;
 mod optimizer;
@@ -13,6 +12,5 @@ mod plan;
 mod run;
 
 pub use config::TrainConfig;
-pub use data::{GoldDocument, GoldFile, GoldSentence, read_gold};
 pub use dev::DevScore;
 pub use run::{Observer, Outcome, StepReport, Trainer};

@@ -6,7 +6,7 @@ use crate::label::{Role, Stance};
 use crate::model::Tokenizer;
 use crate::random::{SplitMix, scramble};
 use crate::train::config::TrainConfig;
-use crate::train::data::GoldDocument;
+use crate::gold::GoldDocument;
 use crate::window::{SpecialTokens, Window, windows};
 use rayon::prelude::*;
 use std::collections::HashMap;

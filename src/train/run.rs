@@ -8,7 +8,7 @@ use crate::random::{SplitMix, scramble};
 use crate::train::card::{self, DataFile};
 use crate::train::checkpoint::{Checkpoint, RunFolder};
 use crate::train::config::TrainConfig;
-use crate::train::data::{GoldDocument, read_gold};
+use crate::gold::{GoldDocument, read_gold};
 use crate::train::dev::{DevScore, DevSet};
 use crate::train::objective::{HEADS, LabelWeights, Pass};
 use crate::train::optimizer::{AdamW, StepRates, rate_share};

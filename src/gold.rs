@@ -1,6 +1,7 @@
-//! Labelled text: gold files and stance pairs, read from JSON Lines into one type.
+//! Labelled text: gold files and stance pairs, read from JSON Lines into one type. Training and evaluation
+//! both read it here.
 
-use crate::error::{InputError, InputProblem, Place, Result, TrainError};
+use crate::error::{InputError, InputProblem, Place, Result};
 use crate::label::{Role, Stance};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -104,11 +105,9 @@ pub fn read_gold(path: &Path) -> Result<GoldFile> {
         if line.trim_ascii().is_empty() {
             continue;
         }
-        let row: Row = serde_json::from_slice(line).map_err(|_| TrainError::Gold {
+        let row: Row = serde_json::from_slice(line).map_err(|_| InputError {
             place: Place { file: name.clone(), line: Some(index + 1) },
-            source: "expected a gold document (doc_id, target, sentences with text, role, stance), a gold \
-                     sentence (doc_id, target, text, role, stance) or a pair (id, target, text, stance)"
-                .into(),
+            problem: InputProblem::NotGold,
         })?;
         documents.extend(row.into_document());
     }
