@@ -35,18 +35,17 @@ struct Answer {
 }
 
 impl Pipeline {
-    /// Readies a model, whose weights it copies: drop the model unless it serves for something else.
+    /// Readies a model, whose weights it takes over.
     ///
     /// # Errors
     /// If the encoder cannot be built.
-    pub fn new(model: &Model) -> Result<Self> {
-        let encoder = ReferenceEncoder::new(model.config(), model.weights())?;
-        Ok(Self {
-            tokenizer: Arc::clone(model.tokenizer()),
-            encoder: Box::new(encoder),
-            heads: Heads::new(model.config(), model.settings(), model.weights()),
-            settings: model.settings().clone(),
-        })
+    pub fn new(model: Model) -> Result<Self> {
+        let tokenizer = Arc::clone(model.tokenizer());
+        let settings = model.settings().clone();
+        let heads = Heads::new(model.config(), &settings, model.weights());
+        let config = model.config().clone();
+        let encoder = ReferenceEncoder::new(&config, model.into_weights())?;
+        Ok(Self { tokenizer, encoder: Box::new(encoder), heads, settings })
     }
 
     /// The settings of the model.

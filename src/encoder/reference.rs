@@ -16,18 +16,17 @@ pub struct ReferenceEncoder {
 }
 
 impl ReferenceEncoder {
-    /// Builds the encoder from a copy of the weights.
+    /// Builds the encoder, which takes the weights over: a copy would double what loading costs.
     ///
     /// # Errors
     /// If a weight is missing or misshapen; those of a [`crate::model::Model`] are not.
-    pub fn new(config: &BertConfig, weights: &Weights) -> Result<Self> {
-        let build = || {
+    pub fn new(config: &BertConfig, mut weights: Weights) -> Result<Self> {
+        let mut build = || {
             let tensors = encoder_parameters(config)
                 .into_iter()
-                .map(|parameter| {
-                    let values = weights.values(&parameter.name).to_vec();
-                    let tensor = Tensor::from_vec(values, parameter.shape, &Device::Cpu)?;
-                    Ok((parameter.name, tensor))
+                .filter_map(|parameter| Some((weights.remove(&parameter.name)?, parameter.name)))
+                .map(|(weight, name)| {
+                    Ok((name, Tensor::from_vec(weight.values, weight.shape, &Device::Cpu)?))
                 })
                 .collect::<candle_core::Result<HashMap<_, _>>>()?;
             BertModel::load(

@@ -125,6 +125,11 @@ impl Model {
         &self.weights
     }
 
+    /// Gives up everything but the weights, so that an encoder need not copy them.
+    pub fn into_weights(self) -> Weights {
+        self.weights
+    }
+
     /// The SHA-256 of `model.safetensors`, in hexadecimal; for a model made in memory, of the file that
     /// [`Model::save`] would write. Reads the file anew: loading does not wait for it.
     ///

@@ -156,6 +156,11 @@ impl Weights {
         self.0.get(name)
     }
 
+    /// Takes a tensor out.
+    pub fn remove(&mut self, name: &str) -> Option<Tensor> {
+        self.0.remove(name)
+    }
+
     /// The values of a parameter that [`Weights::check`] has found, row-major.
     ///
     /// # Panics

@@ -9,7 +9,7 @@ use standpoint::text::Document;
 use standpoint::window;
 
 fn pipeline() -> Pipeline {
-    Pipeline::new(&tiny::model()).unwrap()
+    Pipeline::new(tiny::model()).unwrap()
 }
 
 fn targets() -> Vec<Target> {
@@ -97,10 +97,10 @@ fn without_a_target_roles_are_read_with_the_default_one() {
 #[test]
 #[ignore = "run by `threads_do_not_matter` in a process of its own"]
 fn print_answers() {
-    let pipeline = Pipeline::new(&tiny::wide_model()).unwrap();
+    let pipeline = Pipeline::new(tiny::wide_model()).unwrap();
     println!("answers {:?}", pipeline.analyze(&documents(), &targets()).unwrap());
     let model = tiny::wide_model();
-    let encoder = ReferenceEncoder::new(model.config(), model.weights()).unwrap();
+    let encoder = ReferenceEncoder::new(model.config(), model.weights().clone()).unwrap();
     let sentences = vec![(5..250).map(|id| 5 + id % 100).collect::<Vec<u32>>()];
     for window in window::windows(&[7], &sentences, 256, model.tokenizer().special()) {
         let states = encoder.encode(&window).unwrap();
