@@ -50,7 +50,9 @@ pub enum UsageError {
     LongTarget { bytes: usize, limit: usize },
     #[error("the target holds a line break or another control character: give one line")]
     ControlInTarget,
-    #[error("target \"{target}\" is {tokens} tokens long for this model, more than {limit}: use a shorter noun phrase")]
+    #[error(
+        "target \"{target}\" is {tokens} tokens long for this model, more than {limit}: use a shorter noun phrase"
+    )]
     TargetTokens { target: String, tokens: usize, limit: usize },
     #[error("{0}")]
     Other(String),
@@ -105,7 +107,9 @@ pub enum InputProblem {
     Json(#[source] serde_json::Error),
     #[error("field \"{name}\" {problem}: expected {expected}")]
     Field { name: &'static str, problem: &'static str, expected: &'static str },
-    #[error("sentence {index} of \"sentences\" does not follow in \"text\": leave \"text\" out, or give sentences that it holds, in order")]
+    #[error(
+        "sentence {index} of \"sentences\" does not follow in \"text\": leave \"text\" out, or give sentences that it holds, in order"
+    )]
     SentenceNotInText { index: usize },
     #[error("is a folder without any .txt, .text, .jsonl or .ndjson file")]
     EmptyFolder,
@@ -127,7 +131,9 @@ pub enum ModelProblem {
     NotFound,
     #[error("this binary was built without a model: give one with --model <folder or hub id>")]
     NotBundled,
-    #[error("lacks {file}: a model folder holds config.json, tokenizer.json, model.safetensors and standpoint.toml")]
+    #[error(
+        "lacks {file}: a model folder holds config.json, tokenizer.json, model.safetensors and standpoint.toml"
+    )]
     MissingFile { file: &'static str },
     #[error("{file} could not be read: {source}")]
     Read { file: &'static str, source: io::Error },
@@ -137,11 +143,15 @@ pub enum ModelProblem {
     Unsupported { field: &'static str, found: String, supported: &'static str },
     #[error("model.safetensors has no tensor \"{name}\": was the file made by another tool?")]
     MissingTensor { name: String },
-    #[error("model.safetensors: tensor \"{name}\" has shape {found:?}, but config.json asks for {expected:?}")]
+    #[error(
+        "model.safetensors: tensor \"{name}\" has shape {found:?}, but config.json asks for {expected:?}"
+    )]
     Shape { name: String, expected: Vec<usize>, found: Vec<usize> },
     #[error("model.safetensors: tensor \"{name}\" is stored as {found}; f32, f16 and bf16 can be read")]
     Dtype { name: String, found: String },
-    #[error("model.safetensors: tensor \"{name}\" holds a value that is not a finite number: the file is corrupt")]
+    #[error(
+        "model.safetensors: tensor \"{name}\" holds a value that is not a finite number: the file is corrupt"
+    )]
     NotFinite { name: String },
     #[error("standpoint.toml: labels of {head} are {found:?}, but must be {expected:?}, in this order")]
     Labels { head: &'static str, expected: Vec<&'static str>, found: Vec<String> },
@@ -149,9 +159,13 @@ pub enum ModelProblem {
     Setting { field: &'static str, found: String, expected: &'static str },
     #[error("tokenizer.json has no token {token}: it does not belong to a BERT model")]
     MissingToken { token: &'static str },
-    #[error("tokenizer.json knows {tokens} tokens, but the model has embeddings for {embeddings}: they do not belong together")]
+    #[error(
+        "tokenizer.json knows {tokens} tokens, but the model has embeddings for {embeddings}: they do not belong together"
+    )]
     Vocabulary { tokens: usize, embeddings: usize },
-    #[error("is not in the local cache ({cache}) and --offline forbids fetching {file}: run once without --offline, or give a folder")]
+    #[error(
+        "is not in the local cache ({cache}) and --offline forbids fetching {file}: run once without --offline, or give a folder"
+    )]
     NotCached { file: &'static str, cache: String },
     #[error("{file} could not be fetched from {endpoint}: {source}")]
     Hub { file: &'static str, endpoint: String, source: Box<dyn std::error::Error + Send + Sync> },

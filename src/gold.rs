@@ -68,7 +68,11 @@ impl Row {
                 target,
                 sentences: sentences
                     .into_iter()
-                    .map(|row| GoldSentence { text: row.text, role: Some(row.role), stance: Some(row.stance) })
+                    .map(|row| GoldSentence {
+                        text: row.text,
+                        role: Some(row.role),
+                        stance: Some(row.stance),
+                    })
                     .collect(),
             },
             Self::Sentence { doc_id, target, before, text, after, role, stance } => {

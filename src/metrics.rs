@@ -105,7 +105,8 @@ pub const CALIBRATION_BINS: usize = 15;
 
 impl<L: Label> HeadScore<L> {
     pub fn new(judged: &[Judged<L>]) -> Self {
-        let mut documents = vec![Confusion::default(); judged.iter().map(|j| j.document + 1).max().unwrap_or(0)];
+        let mut documents =
+            vec![Confusion::default(); judged.iter().map(|j| j.document + 1).max().unwrap_or(0)];
         for sentence in judged {
             documents[sentence.document].add(sentence.gold, sentence.prediction.label());
         }
@@ -219,7 +220,9 @@ mod tests {
     #[test]
     fn an_interval_holds_the_figure_and_repeats_itself() {
         let documents: Vec<_> = (0..40)
-            .map(|i| confusion(&[(Claim, if i % 3 == 0 { Background } else { Claim }), (Background, Background)]))
+            .map(|i| {
+                confusion(&[(Claim, if i % 3 == 0 { Background } else { Claim }), (Background, Background)])
+            })
             .collect();
         let mut all = Confusion::default();
         documents.iter().for_each(|document| all.merge(document));

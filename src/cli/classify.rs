@@ -114,7 +114,7 @@ impl Classify {
         super::set_threads(self.threads)?;
 
         let mut output = Output::open(&self.output, self.format, self.color)?;
-        let pipeline = Pipeline::new(&Model::load(&source)?)?;
+        let pipeline = Pipeline::new(Model::load(&source)?)?;
         let mut documents = Documents::new(&paths, self.input_format());
         let progress = progress(&documents, output.is_terminal());
         let mut tally = Tally::default();

@@ -3,9 +3,10 @@
 use crate::error::{Error, Result};
 use crate::eval::{EvalSet, HeadFigures, Report, evaluate};
 use crate::model::{Model, ModelSource};
+use crate::output::atomic::write_whole;
 use clap::Args;
 use clap::builder::BoolishValueParser;
-use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
+use comfy_table::{CellAlignment, LineStyle, Table, presets::UTF8_HORIZONTAL_ONLY};
 use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -49,14 +50,12 @@ impl Eval {
         super::set_threads(self.threads)?;
         let set = EvalSet::load(&self.set)?;
         let source = ModelSource::parse(self.model.as_deref(), self.revision.as_deref(), self.offline)?;
-        let report = evaluate(&set, &Model::load(&source)?)?;
+        let report = evaluate(&set, Model::load(&source)?)?;
         write!(std::io::stdout().lock(), "{}", render(&report)).map_err(super::to_stdout)?;
         if let Some(path) = &self.output {
-            let json = serde_json::to_string_pretty(&report).map_err(|error| Error::Write {
-                path: path.clone(),
-                source: error.into(),
-            })?;
-            crate::output::write_whole(path, format!("{json}\n").as_bytes())?;
+            let json = serde_json::to_string_pretty(&report)
+                .map_err(|error| Error::Write { path: path.clone(), source: error.into() })?;
+            write_whole(path, format!("{json}\n").as_bytes())?;
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -64,11 +63,12 @@ impl Eval {
 
 fn render(report: &Report) -> String {
     let mut text = format!(
-        "{} version {}: {} ({})\n",
+        "{} version {}: {} {} (weights {})\n",
         report.set,
         report.set_version,
-        report.model,
-        &report.model_sha256[..12]
+        report.model.name,
+        report.model.version,
+        &report.model.sha256[..12]
     );
     for section in &report.sections {
         for (head, figures) in [("role", &section.role), ("stance", &section.stance)] {
@@ -88,7 +88,7 @@ fn render(report: &Report) -> String {
 fn table(figures: &HeadFigures) -> Table {
     let figure = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.3}"));
     let mut table = Table::new();
-    table.load_preset(UTF8_FULL_CONDENSED);
+    table.load_style(UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
     table.set_header(["", "precision", "recall", "F1", "support"]);
     for label in &figures.labels {
         table.add_row([
@@ -99,9 +99,8 @@ fn table(figures: &HeadFigures) -> Table {
             label.support.to_string(),
         ]);
     }
-    let interval = figures
-        .macro_f1_interval
-        .map_or(String::new(), |[low, high]| format!(" ({low:.3} to {high:.3})"));
+    let interval =
+        figures.macro_f1_interval.map_or(String::new(), |[low, high]| format!(" ({low:.3} to {high:.3})"));
     table.add_row([
         "macro".to_owned(),
         String::new(),

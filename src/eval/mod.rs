@@ -4,7 +4,7 @@
 mod report;
 mod set;
 
-pub use report::{HeadFigures, LabelFigures, Report, Section};
+pub use report::{HeadFigures, LabelFigures, ModelIdentity, Report, Section};
 pub use set::EvalSet;
 
 use crate::error::Result;
@@ -27,7 +27,8 @@ struct Answers {
 ///
 /// # Errors
 /// If a file of the set cannot be read or is not the one that the set means, or the model fails.
-pub fn evaluate(set: &EvalSet, model: &Model) -> Result<Report> {
+pub fn evaluate(set: &EvalSet, model: Model) -> Result<Report> {
+    let identity = ModelIdentity::of(&model)?;
     let pipeline = Pipeline::new(model)?;
     // Rows of the same document id are one document, in whichever file: their sentences are not independent.
     let mut numbers: HashMap<String, usize> = HashMap::new();
@@ -40,7 +41,7 @@ pub fn evaluate(set: &EvalSet, model: &Model) -> Result<Report> {
         all.stance.extend(answers.stance);
     }
     sections.insert(0, Section::new("all".to_owned(), &all.role, &all.stance));
-    Report::new(set, model, sections)
+    Ok(Report::new(set, identity, sections))
 }
 
 fn answer(
@@ -66,9 +67,11 @@ fn answer(
             let next = numbers.len();
             let document = *numbers.entry(gold.id.clone()).or_insert(next);
             for (gold, predicted) in gold.sentences.iter().zip(&analysis.sentences) {
-                answers
-                    .role
-                    .extend(gold.role.map(|gold| Judged { document, gold, prediction: predicted.role }));
+                answers.role.extend(gold.role.map(|gold| Judged {
+                    document,
+                    gold,
+                    prediction: predicted.role,
+                }));
                 let prediction = predicted.stances[0].prediction;
                 answers.stance.extend(gold.stance.map(|gold| Judged { document, gold, prediction }));
             }

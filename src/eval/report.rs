@@ -14,8 +14,7 @@ pub struct Report {
     pub set: String,
     pub set_version: u32,
     pub data_sha256: BTreeMap<String, String>,
-    pub model: String,
-    pub model_sha256: String,
+    pub model: ModelIdentity,
     pub program: String,
     /// In UTC.
     pub date: String,
@@ -23,6 +22,28 @@ pub struct Report {
     pub resamples: usize,
     /// The whole set first, then file by file.
     pub sections: Vec<Section>,
+}
+
+/// Which model it was.
+#[derive(Clone, Debug, Serialize)]
+pub struct ModelIdentity {
+    pub name: String,
+    pub version: String,
+    /// Of its weights.
+    pub sha256: String,
+}
+
+impl ModelIdentity {
+    /// # Errors
+    /// If the weights can no longer be read.
+    pub fn of(model: &Model) -> Result<Self> {
+        let settings = model.settings();
+        Ok(Self {
+            name: settings.name.clone(),
+            version: settings.version.clone(),
+            sha256: model.fingerprint()?,
+        })
+    }
 }
 
 /// The figures on some of the sentences.
@@ -86,19 +107,18 @@ impl<L: Label> From<&HeadScore<L>> for HeadFigures {
 }
 
 impl Report {
-    pub(super) fn new(set: &EvalSet, model: &Model, sections: Vec<Section>) -> Result<Self> {
-        Ok(Self {
+    pub(super) fn new(set: &EvalSet, model: ModelIdentity, sections: Vec<Section>) -> Self {
+        Self {
             set: set.name.clone(),
             set_version: set.version,
             data_sha256: set.hashes().map(|(name, hash)| (name, hash.to_owned())).collect(),
-            model: format!("{} {}", model.settings().name, model.settings().version),
-            model_sha256: model.fingerprint()?,
+            model,
             program: concat!("standpoint ", env!("CARGO_PKG_VERSION")).to_owned(),
             date: jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string(),
             machine: machine(),
             resamples: RESAMPLES,
             sections,
-        })
+        }
     }
 }
 

@@ -18,10 +18,10 @@ pub use tokenizer::Tokenizer;
 pub use weights::{Parameter, Tensor, Weights, encoder_parameters, head_parameters};
 
 use crate::error::{Error, ModelError, ModelProblem, Result};
+use crate::output::atomic::write_whole;
 use sha2::{Digest, Sha256};
 use source::{BASE_FILES, Files, MODEL_FILES};
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -189,17 +189,4 @@ fn load_parts(
         || Weights::from_safetensors(&files.read("model.safetensors")?, parameters),
     );
     Ok((tokenizer?, weights?))
-}
-
-/// Writes a file beside its place and moves it there, so that nobody ever sees half of it.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".partial");
-    let write = || {
-        let mut file = std::fs::File::create(&partial)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&partial, path)
-    };
-    write().map_err(|source| Error::Write { path: path.to_owned(), source })
 }

@@ -2,12 +2,13 @@
 //! good it is on dev, where it fails.
 
 use crate::error::Result;
-use crate::label::Label;
-use crate::model::{BaseModel, write_whole};
-use crate::train::config::TrainConfig;
 use crate::gold::GoldFile;
-use crate::train::dev::{DevScore, HeadReport};
+use crate::label::Label;
 use crate::label::{Role, Stance};
+use crate::model::BaseModel;
+use crate::output::atomic::write_whole;
+use crate::train::config::TrainConfig;
+use crate::train::dev::{DevScore, HeadReport};
 use std::fmt::Write;
 use std::path::Path;
 
@@ -25,14 +26,18 @@ impl DataFile {
     pub fn new(path: &Path, role: &'static str, file: &GoldFile) -> Self {
         let part = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
         let folder = part(path.parent().and_then(Path::file_name));
-        let labelled = |sentence: &&crate::gold::GoldSentence| {
-            sentence.role.is_some() || sentence.stance.is_some()
-        };
+        let labelled =
+            |sentence: &&crate::gold::GoldSentence| sentence.role.is_some() || sentence.stance.is_some();
         Self {
             name: format!("{folder}/{}", part(path.file_name())),
             role,
             rows: file.documents.len(),
-            sentences: file.documents.iter().flat_map(|document| &document.sentences).filter(labelled).count(),
+            sentences: file
+                .documents
+                .iter()
+                .flat_map(|document| &document.sentences)
+                .filter(labelled)
+                .count(),
             sha256: file.sha256.clone(),
         }
     }
@@ -99,7 +104,10 @@ fn write_card(card: &mut String, facts: &Facts<'_>) -> std::fmt::Result {
         facts.best + 1,
         config.schedule.epochs,
     )?;
-    writeln!(card, "## Trained on\n\n| file | use | rows | labelled sentences | SHA-256 |\n| --- | --- | ---: | ---: | --- |")?;
+    writeln!(
+        card,
+        "## Trained on\n\n| file | use | rows | labelled sentences | SHA-256 |\n| --- | --- | ---: | ---: | --- |"
+    )?;
     for file in facts.files {
         writeln!(
             card,
@@ -129,8 +137,10 @@ fn write_card(card: &mut String, facts: &Facts<'_>) -> std::fmt::Result {
 
 fn write_head<L: Label>(card: &mut String, name: &str, report: &HeadReport<L>) -> std::fmt::Result {
     let figure = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.3}"));
-    let interval =
-        report.score.interval.map_or("–".to_owned(), |interval| format!("{:.3} to {:.3}", interval.low, interval.high));
+    let interval = report
+        .score
+        .interval
+        .map_or("–".to_owned(), |interval| format!("{:.3} to {:.3}", interval.low, interval.high));
     writeln!(
         card,
         "**{name}**: macro-F1 {} ({interval}), accuracy {}; calibration error {} (before temperature {:.2}: {}).\n",

@@ -29,8 +29,7 @@ impl RunFolder {
     /// # Errors
     /// If the folder cannot be made.
     pub fn create(folder: &Path) -> Result<Self> {
-        std::fs::create_dir_all(folder)
-            .map_err(|source| Error::Write { path: folder.to_owned(), source })?;
+        std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.to_owned(), source })?;
         Ok(Self { folder: folder.to_owned() })
     }
 
@@ -121,7 +120,8 @@ impl RunFolder {
     }
 
     fn unusable(&self, problem: impl ToString) -> Error {
-        let problem = format!("the checkpoint cannot be used ({}): start anew without --resume", problem.to_string());
+        let problem =
+            format!("the checkpoint cannot be used ({}): start anew without --resume", problem.to_string());
         TrainError::Checkpoint { path: self.folder.clone(), problem }.into()
     }
 }

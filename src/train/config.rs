@@ -189,7 +189,10 @@ impl TrainConfig {
             (weights(&self.loss.role_weights), "loss.role_weights must be above 0"),
             (weights(&self.loss.stance_weights), "loss.stance_weights must be above 0"),
             (positive(self.loss.stance), "loss.stance must be above 0"),
-            ((0.0..1.0).contains(&self.loss.label_smoothing), "loss.label_smoothing must be from 0 to below 1"),
+            (
+                (0.0..1.0).contains(&self.loss.label_smoothing),
+                "loss.label_smoothing must be from 0 to below 1",
+            ),
         ]
         .into_iter()
         .find_map(|(holds, problem)| (!holds).then_some(problem))

@@ -3,12 +3,12 @@
 
 use crate::encoder::differentiable::{Layout, Trace};
 use crate::error::Result;
+use crate::gold::GoldDocument;
 use crate::heads::{Logits, softmax};
 use crate::label::{Label, Prediction, Role, Stance};
 use crate::metrics::{HeadScore, Judged};
 use crate::model::Tokenizer;
 use crate::train::calibrate::temperature;
-use crate::gold::GoldDocument;
 use crate::train::objective::evaluate;
 use crate::train::plan::{Example, Labels, document_examples};
 use rayon::prelude::*;
@@ -89,33 +89,32 @@ impl DevSet {
 fn report<L: Label>(
     answers: &Answers,
     of: impl Fn(&Labels, &Logits) -> Option<(L, [f32; 3])>,
-    ) -> HeadReport<L> {
-        let items: Vec<(usize, L, [f32; 3])> = answers
+) -> HeadReport<L> {
+    let items: Vec<(usize, L, [f32; 3])> = answers
+        .iter()
+        .flat_map(|(document, sentences)| sentences.iter().map(move |sentence| (*document, sentence)))
+        .filter_map(|(document, (labels, logits))| {
+            of(labels, logits).map(|(label, logits)| (document, label, logits))
+        })
+        .collect();
+    let fitted =
+        temperature(&items.iter().map(|&(_, label, logits)| (logits, label.index())).collect::<Vec<_>>());
+    let score_at = |temperature: f32| {
+        let judged: Vec<Judged<L>> = items
             .iter()
-            .flat_map(|(document, sentences)| sentences.iter().map(move |sentence| (*document, sentence)))
-            .filter_map(|(document, (labels, logits))| {
-                of(labels, logits).map(|(label, logits)| (document, label, logits))
+            .map(|&(document, gold, logits)| Judged {
+                document,
+                gold,
+                prediction: Prediction::new(softmax(logits, temperature)),
             })
             .collect();
-        let fitted = temperature(
-            &items.iter().map(|&(_, label, logits)| (logits, label.index())).collect::<Vec<_>>(),
-        );
-        let score_at = |temperature: f32| {
-            let judged: Vec<Judged<L>> = items
-                .iter()
-                .map(|&(document, gold, logits)| Judged {
-                    document,
-                    gold,
-                    prediction: Prediction::new(softmax(logits, temperature)),
-                })
-                .collect();
-            HeadScore::new(&judged)
-        };
-        HeadReport {
-            temperature: fitted,
-            score: score_at(fitted),
-            uncalibrated_error: score_at(1.0).calibration_error,
-        }
+        HeadScore::new(&judged)
+    };
+    HeadReport {
+        temperature: fitted,
+        score: score_at(fitted),
+        uncalibrated_error: score_at(1.0).calibration_error,
+    }
 }
 
 fn role(labels: &Labels, logits: &Logits) -> Option<(Role, [f32; 3])> {

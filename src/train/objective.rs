@@ -65,11 +65,8 @@ impl Pass<'_> {
     /// Adds the gradients of these examples' share of the step's loss, and returns that share.
     pub fn run(&self, examples: &[&Example], trace: &mut Trace, gradients: &mut Gradients) -> f64 {
         let (packed, rows) = pack(examples);
-        let encoder_dropout = PassDropout {
-            hidden: self.dropout.hidden,
-            attention: self.dropout.attention,
-            key: self.key,
-        };
+        let encoder_dropout =
+            PassDropout { hidden: self.dropout.hidden, attention: self.dropout.attention, key: self.key };
         trace.forward(self.layout, self.parameters, &packed, Some(encoder_dropout));
 
         let hidden = self.layout.dimensions.hidden;
@@ -95,7 +92,8 @@ impl Pass<'_> {
             }
             mask.apply(&mut vector_gradient);
             let share = 1.0 / row.tokens.len() as f32;
-            for state in upstream[row.tokens.start * hidden..row.tokens.end * hidden].chunks_exact_mut(hidden) {
+            for state in upstream[row.tokens.start * hidden..row.tokens.end * hidden].chunks_exact_mut(hidden)
+            {
                 for (gradient, value) in state.iter_mut().zip(&vector_gradient) {
                     *gradient += share * value;
                 }

@@ -42,7 +42,8 @@ impl Update {
     fn apply(self, parameters: &mut [f32], first: &mut [f32], second: &mut [f32], gradients: &[f32]) {
         pulp::Arch::new().dispatch(|| {
             let moments = first.iter_mut().zip(second);
-            for ((parameter, (first, second)), gradient) in parameters.iter_mut().zip(moments).zip(gradients) {
+            for ((parameter, (first, second)), gradient) in parameters.iter_mut().zip(moments).zip(gradients)
+            {
                 let gradient = gradient * self.gradient_scale;
                 *first = BETA1 * *first + (1.0 - BETA1) * gradient;
                 *second = BETA2 * *second + (1.0 - BETA2) * gradient * gradient;
@@ -164,8 +165,7 @@ mod tests {
         gradients.values.fill(0.01);
         gradients.touched = vec![1];
         let mut optimizer = AdamW::new(&layout);
-        let rates =
-            StepRates { encoder: 0.1, heads: 0.2, weight_decay: 0.5, clip_norm: 1e9, step: 1 };
+        let rates = StepRates { encoder: 0.1, heads: 0.2, weight_decay: 0.5, clip_norm: 1e9, step: 1 };
         optimizer.step(&layout, &mut parameters, &gradients, rates);
         gradients.values.fill(-0.02);
         optimizer.step(&layout, &mut parameters, &gradients, StepRates { step: 2, ..rates });
@@ -185,7 +185,8 @@ mod tests {
             let segment = layout.segments().iter().find(|segment| segment.name == name).unwrap();
             parameters[segment.range.start]
         };
-        let close = |found: f32, expected: f32| assert!((found - expected).abs() < 1e-5, "{found}, not {expected}");
+        let close =
+            |found: f32, expected: f32| assert!((found - expected).abs() < 1e-5, "{found}, not {expected}");
         close(of("encoder.layer.0.output.dense.weight"), expected(0.1, 0.5));
         close(of("encoder.layer.0.output.dense.bias"), expected(0.1, 0.0));
         close(of("heads.role.weight"), expected(0.2, 0.5));

@@ -2,11 +2,11 @@
 //! and the epoch alone, so that a resumed run finds it again.
 
 use crate::error::Result;
+use crate::gold::GoldDocument;
 use crate::label::{Role, Stance};
 use crate::model::Tokenizer;
 use crate::random::{SplitMix, scramble};
 use crate::train::config::TrainConfig;
-use crate::gold::GoldDocument;
 use crate::window::{SpecialTokens, Window, windows};
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -57,7 +57,11 @@ impl TokenizedDocument {
     }
 }
 
-fn tokenize(documents: &[GoldDocument], tokenizer: &Tokenizer, max_tokens: usize) -> Result<Vec<TokenizedDocument>> {
+fn tokenize(
+    documents: &[GoldDocument],
+    tokenizer: &Tokenizer,
+    max_tokens: usize,
+) -> Result<Vec<TokenizedDocument>> {
     let mut targets: HashMap<&str, Vec<u32>> = HashMap::new();
     for document in documents {
         if !targets.contains_key(document.target.as_str()) {

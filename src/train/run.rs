@@ -2,13 +2,13 @@
 
 use crate::encoder::differentiable::{Gradients, Layout, Trace};
 use crate::error::{Result, TrainError};
+use crate::gold::{GoldDocument, read_gold};
 use crate::label::{Role, Stance};
 use crate::model::{BaseModel, HeadSettings, Model, ModelSource, Settings, Tensor, Weights};
 use crate::random::{SplitMix, scramble};
 use crate::train::card::{self, DataFile};
 use crate::train::checkpoint::{Checkpoint, RunFolder};
 use crate::train::config::TrainConfig;
-use crate::gold::{GoldDocument, read_gold};
 use crate::train::dev::{DevScore, DevSet};
 use crate::train::objective::{HEADS, LabelWeights, Pass};
 use crate::train::optimizer::{AdamW, StepRates, rate_share};
@@ -96,9 +96,12 @@ impl Trainer {
     pub fn new(path: &Path, base: Option<&str>, offline: bool, resume: bool) -> Result<Self> {
         let config = TrainConfig::load(path)?;
         let folder = RunFolder::create(&config.run)?;
-        let misplaced = |problem: &str| TrainError::Checkpoint { path: config.run.clone(), problem: problem.into() };
+        let misplaced =
+            |problem: &str| TrainError::Checkpoint { path: config.run.clone(), problem: problem.into() };
         match (resume, folder.has_checkpoint()) {
-            (false, true) => Err(misplaced("holds an unfinished run: go on with --resume, or remove the folder"))?,
+            (false, true) => {
+                Err(misplaced("holds an unfinished run: go on with --resume, or remove the folder"))?
+            }
             (true, false) => Err(misplaced("holds no checkpoint: start without --resume"))?,
             _ => {}
         }
@@ -108,7 +111,10 @@ impl Trainer {
         };
         let base = BaseModel::load(&source)?;
         if config.max_tokens > base.config.max_position_embeddings {
-            let problem = format!("max_tokens must be at most {}, the base's longest input", base.config.max_position_embeddings);
+            let problem = format!(
+                "max_tokens must be at most {}, the base's longest input",
+                base.config.max_position_embeddings
+            );
             Err(TrainError::Setting { path: path.to_owned(), problem })?;
         }
 
@@ -141,13 +147,20 @@ impl Trainer {
         let state = if resume {
             let checkpoint = folder.load(layout.len())?;
             if checkpoint.progress.fingerprint != fingerprint {
-                Err(misplaced("holds a run of another configuration or other data: remove the folder, or restore them"))?;
+                Err(misplaced(
+                    "holds a run of another configuration or other data: remove the folder, or restore them",
+                ))?;
             }
             checkpoint
         } else {
             let AdamW { first, second } = AdamW::new(&layout);
             let parameters = initial_parameters(&layout, &base, config.seed);
-            Checkpoint { progress: Progress { fingerprint, ..Progress::default() }, parameters, first, second }
+            Checkpoint {
+                progress: Progress { fingerprint, ..Progress::default() },
+                parameters,
+                first,
+                second,
+            }
         };
         Ok(Self { config, base, layout, plan, dev, files, folder, state, steps })
     }
@@ -318,8 +331,9 @@ fn initial_parameters(layout: &Layout, base: &BaseModel, seed: u64) -> Vec<f32> 
         match base.weights.get(&segment.name) {
             Some(tensor) => values.copy_from_slice(&tensor.values),
             // The sum of twelve uniform numbers, less six, is close to a normal one; 0.02 is BERT's deviation.
-            None if segment.decays() => values
-                .fill_with(|| 0.02 * ((0..12).map(|_| random.unit()).sum::<f64>() - 6.0) as f32),
+            None if segment.decays() => {
+                values.fill_with(|| 0.02 * ((0..12).map(|_| random.unit()).sum::<f64>() - 6.0) as f32)
+            }
             None => {}
         }
     }

@@ -337,7 +337,13 @@ impl Layer<'_> {
         let mut inner = Vec::new();
         let down = (&ranges.down_weight, &ranges.down_bias);
         self.linear_backward(
-            &branch, &trace.activated, down, intermediate, gradients, Write::Replace, &mut inner,
+            &branch,
+            &trace.activated,
+            down,
+            intermediate,
+            gradients,
+            Write::Replace,
+            &mut inner,
         );
         sweeps::gelu_backward(&trace.up, &mut inner);
         let up = (&ranges.up_weight, &ranges.up_bias);
@@ -351,7 +357,13 @@ impl Layer<'_> {
         }
         let attention_output = (&ranges.attention_weight, &ranges.attention_bias);
         self.linear_backward(
-            &branch, &trace.context, attention_output, hidden, gradients, Write::Replace, &mut inner,
+            &branch,
+            &trace.context,
+            attention_output,
+            hidden,
+            gradients,
+            Write::Replace,
+            &mut inner,
         );
         let mut qkv_gradient = Vec::new();
         attention::backward(
@@ -376,13 +388,7 @@ impl Layer<'_> {
         gradients: &mut Gradients,
     ) {
         let (weight_gradient, bias_gradient) = two_parts(&mut gradients.values, weight, bias);
-        sweeps::layer_norm_backward(
-            upstream,
-            kept,
-            self.parameter(weight),
-            weight_gradient,
-            bias_gradient,
-        );
+        sweeps::layer_norm_backward(upstream, kept, self.parameter(weight), weight_gradient, bias_gradient);
     }
 }
 
@@ -436,7 +442,8 @@ mod tests {
         let layout = Layout::new(TINY, &[]);
         let parameters: Vec<f32> = numbers(layout.len(), 3).iter().map(|x| x * 1.2).collect();
         let batch = batch();
-        let weights: Vec<f32> = numbers(batch.tokens.len() * TINY.hidden, 2).iter().map(|x| x * 10.0).collect();
+        let weights: Vec<f32> =
+            numbers(batch.tokens.len() * TINY.hidden, 2).iter().map(|x| x * 10.0).collect();
 
         let mut trace = Trace::default();
         let mut gradients = Gradients::new(&layout);

@@ -42,8 +42,8 @@ fn normal(x: f32) -> (f32, f32) {
     let z = x.abs() * std::f32::consts::FRAC_1_SQRT_2;
     let e = exp(-0.5 * x * x);
     let t = 1.0 / (1.0 + 0.327_591_1 * z);
-    let series = t
-        * (0.254_829_6 + t * (-0.284_496_74 + t * (1.421_413_7 + t * (-1.453_152 + t * 1.061_405_4))));
+    let series =
+        t * (0.254_829_6 + t * (-0.284_496_74 + t * (1.421_413_7 + t * (-1.453_152 + t * 1.061_405_4))));
     let upper_tail = 0.5 * series * e;
     let cumulative = if x < 0.0 { upper_tail } else { 1.0 - upper_tail };
     (cumulative, e * 0.398_942_3)
