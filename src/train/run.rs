@@ -100,7 +100,7 @@ impl Trainer {
             |problem: &str| TrainError::Checkpoint { path: config.run.clone(), problem: problem.into() };
         match (resume, folder.has_checkpoint()) {
             (false, true) => {
-                Err(misplaced("holds an unfinished run: go on with --resume, or remove the folder"))?
+                Err(misplaced("holds an earlier run: go on with --resume, or remove the folder"))?
             }
             (true, false) => Err(misplaced("holds no checkpoint: start without --resume"))?,
             _ => {}

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the bottom up.
-const ORDER: [&str; 18] = [
+const ORDER: [&str; 19] = [
     "error",
     "text",
     "label",
@@ -13,6 +13,7 @@ const ORDER: [&str; 18] = [
     "segment",
     "window",
     "input",
+    "gold",
     "output",
     "model",
     "encoder",

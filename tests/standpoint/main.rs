@@ -2,7 +2,9 @@
 //! would, or read its source.
 
 mod bad_input;
+mod classify;
 mod layers;
 mod model;
 mod pipeline;
 mod tiny;
+mod training;

@@ -1,6 +1,7 @@
 //! Loading a model: what is saved is what is loaded, and whatever does not fit is named.
 
 use crate::tiny;
+use assert_cmd::Command;
 use standpoint::error::{Error, ModelProblem};
 use standpoint::model::{BaseModel, BertConfig, Model, ModelSource, Settings, Tensor, Tokenizer, Weights};
 use std::collections::HashMap;
@@ -320,24 +321,17 @@ fn answer(mut stream: TcpStream, files: &HashMap<String, Vec<u8>>, log: &Mutex<V
     stream.write_all(part).unwrap();
 }
 
-#[test]
-#[ignore = "run by the tests of the hub in a process of its own"]
-fn print_hub_model() {
-    let Ok(id) = std::env::var("TEST_HUB_ID") else { return };
-    match ModelSource::parse(Some(&id), None, false).and_then(|source| Model::load(&source)) {
-        Ok(model) => println!("outcome {} {}", model.origin(), model.fingerprint().unwrap()),
-        Err(error) => println!("outcome {error}"),
-    }
-}
-
-/// What comes of loading a hub id with an environment of its own.
-fn outcome(id: &str, home: &Path, environment: &[(&str, &str)]) -> String {
-    let mut environment = environment.to_vec();
-    environment.extend([("TEST_HUB_ID", id), ("HF_HOME", home.to_str().unwrap()), ("NO_PROXY", "*")]);
-    let output = tiny::run_test("model::print_hub_model", &environment);
-    let printed = String::from_utf8(output.stdout).unwrap();
-    let line = printed.lines().find_map(|line| line.split_once("outcome "));
-    line.map(|(_, line)| line.to_owned()).unwrap_or_else(|| panic!("{printed}"))
+/// What `classify` prints with a model and an environment of its own: labels, or the error.
+fn outcome(model: &str, home: &Path, environment: &[(&str, &str)]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_standpoint"))
+        .args(["classify", "-", "--model", model])
+        .envs([("HF_HOME", home.to_str().unwrap()), ("NO_PROXY", "*")])
+        .envs(environment.iter().copied())
+        .write_stdin("The troops must leave, the minister said.")
+        .output()
+        .unwrap();
+    let printed = if output.status.success() { output.stdout } else { output.stderr };
+    String::from_utf8(printed).unwrap()
 }
 
 #[test]
@@ -346,7 +340,7 @@ fn an_unknown_hub_id_offline_is_not_in_the_cache() {
     let hub = Hub::serve(home.path());
     let environment = [("HF_HUB_OFFLINE", "1"), ("HF_ENDPOINT", hub.endpoint.as_str())];
     let found = outcome("some/tiny", home.path(), &environment);
-    assert!(found.starts_with("model some/tiny: is not in the local cache ("), "{found}");
+    assert!(found.starts_with("error: model some/tiny: is not in the local cache ("), "{found}");
     assert_eq!(hub.asked(), 0);
 }
 
@@ -355,7 +349,8 @@ fn a_hub_model_is_fetched_once_and_then_found_offline() {
     let home = tempfile::TempDir::new().unwrap();
     let folder = tiny::folder();
     let hub = Hub::serve(folder.path());
-    let expected = format!("some/tiny {}", tiny::model().fingerprint().unwrap());
+    let expected = outcome(folder.path().to_str().unwrap(), home.path(), &[]);
+    assert!(expected.contains("\"role\""), "{expected}");
     let online = [("HF_ENDPOINT", hub.endpoint.as_str()), ("HF_TOKEN", "hf_of_the_test")];
 
     assert_eq!(outcome("some/tiny", home.path(), &online), expected);
@@ -371,6 +366,6 @@ fn a_hub_model_is_fetched_once_and_then_found_offline() {
     assert_eq!(hub.asked(), asked, "nothing is fetched twice");
 
     let unknown = outcome("some/other", home.path(), &online);
-    let start = format!("model some/other: config.json could not be fetched from {}: ", hub.endpoint);
+    let start = format!("error: model some/other: config.json could not be fetched from {}: ", hub.endpoint);
     assert!(unknown.starts_with(&start) && unknown.contains("404"), "{unknown}");
 }

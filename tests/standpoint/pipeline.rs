@@ -2,11 +2,9 @@
 //! may bring the pipeline down.
 
 use crate::tiny;
-use standpoint::encoder::{Encoder, ReferenceEncoder};
 use standpoint::label::{Analysis, Target};
 use standpoint::pipeline::Pipeline;
 use standpoint::text::Document;
-use standpoint::window;
 
 fn pipeline() -> Pipeline {
     Pipeline::new(tiny::model()).unwrap()
@@ -95,34 +93,32 @@ fn without_a_target_roles_are_read_with_the_default_one() {
 }
 
 #[test]
-#[ignore = "run by `threads_do_not_matter` in a process of its own"]
-fn print_answers() {
-    let pipeline = Pipeline::new(tiny::wide_model()).unwrap();
-    println!("answers {:?}", pipeline.analyze(&documents(), &targets()).unwrap());
-    let model = tiny::wide_model();
-    let encoder = ReferenceEncoder::new(model.config(), model.weights().clone()).unwrap();
-    let sentences = vec![(5..250).map(|id| 5 + id % 100).collect::<Vec<u32>>()];
-    for window in window::windows(&[7], &sentences, 256, model.tokenizer().special()) {
-        let states = encoder.encode(&window).unwrap();
-        println!("answers {:?}", states.values().iter().map(|value| value.to_bits()).collect::<Vec<_>>());
-    }
-}
-
-#[test]
 fn threads_do_not_matter() {
-    let answers = |threads| {
-        let output = tiny::run_test("pipeline::print_answers", &[("RAYON_NUM_THREADS", threads)]);
+    let folder = tempfile::tempdir().unwrap();
+    tiny::wide_model().save(&folder.path().join("model")).unwrap();
+    let lines: Vec<String> = documents()
+        .iter()
+        .map(|document| {
+            let sentences: Vec<&str> =
+                (0..document.sentences().len()).map(|i| document.sentence(i)).collect();
+            serde_json::json!({ "id": document.id(), "sentences": sentences }).to_string()
+        })
+        .collect();
+    std::fs::write(folder.path().join("in.jsonl"), lines.join("\n")).unwrap();
+    let answers = |threads: &str| {
+        let output = assert_cmd::Command::new(env!("CARGO_BIN_EXE_standpoint"))
+            .current_dir(folder.path())
+            .args(["classify", "in.jsonl", "--model", "model", "--threads", threads])
+            .args(["--target", "withdrawal", "--target", "the army"])
+            // The tensor library asks this variable how to split its products.
+            .env("RAYON_NUM_THREADS", threads)
+            .output()
+            .unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let printed = String::from_utf8(output.stdout).unwrap();
-        let lines: Vec<String> = printed
-            .lines()
-            .filter_map(|line| line.split_once("answers "))
-            .map(|(_, line)| line.to_owned())
-            .collect();
-        assert_eq!(lines.len(), 2, "{printed}");
-        lines
+        String::from_utf8(output.stdout).unwrap()
     };
     let one = answers("1");
+    assert_eq!(one.lines().count(), 51);
     assert_eq!(one, answers("2"));
     assert_eq!(one, answers("3"));
 }

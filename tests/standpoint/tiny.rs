@@ -6,7 +6,6 @@ use standpoint::model::{
     BertConfig, HeadSettings, Model, Settings, Tensor, Tokenizer, Weights, encoder_parameters,
     head_parameters,
 };
-use std::process::{Command, Output};
 use std::sync::Arc;
 use tempfile::TempDir;
 
@@ -150,14 +149,4 @@ pub fn folder() -> TempDir {
     let folder = TempDir::new().expect("a temporary folder can be made");
     model().save(folder.path()).expect("a temporary folder can be written to");
     folder
-}
-
-/// Runs an ignored test of this binary in a process of its own, for what belongs to a process: its
-/// environment and its threads.
-pub fn run_test(name: &str, environment: &[(&str, &str)]) -> Output {
-    Command::new(std::env::current_exe().expect("the test binary has a path"))
-        .args(["--exact", name, "--ignored", "--nocapture", "--test-threads", "1"])
-        .envs(environment.iter().copied())
-        .output()
-        .expect("the test binary can be run")
 }

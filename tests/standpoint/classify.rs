@@ -1,0 +1,176 @@
+//! The main job with the bundled model, on the examples, as a user runs it.
+
+use assert_cmd::Command;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+const TARGET: &str = "withdrawal of foreign troops";
+
+fn standpoint(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_standpoint"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments);
+    for variable in ["STANDPOINT_MODEL", "STANDPOINT_TARGET", "NO_COLOR"] {
+        command.env_remove(variable);
+    }
+    // Nobody answers there: whatever tries the network fails.
+    command.env("HF_ENDPOINT", "http://127.0.0.1:9").env("HTTPS_PROXY", "http://127.0.0.1:9");
+    command
+}
+
+fn lines(command: &mut Command) -> Vec<Value> {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn example(name: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name)).unwrap()
+}
+
+/// The line whose sentence holds some words.
+fn about<'a>(lines: &'a [Value], words: &str) -> &'a Value {
+    let found = lines.iter().find(|line| line["text"].as_str().unwrap().contains(words));
+    found.unwrap_or_else(|| panic!("no sentence holds {words:?}"))
+}
+
+fn assert_probabilities(probabilities: &Value, labels: [&str; 3], label: &Value) {
+    let probabilities: BTreeMap<String, f64> = serde_json::from_value(probabilities.clone()).unwrap();
+    assert_eq!(probabilities.keys().map(String::as_str).collect::<Vec<_>>(), labels);
+    assert!((probabilities.values().sum::<f64>() - 1.0).abs() < 1e-5);
+    let highest = probabilities.values().copied().fold(0.0, f64::max);
+    assert_eq!(probabilities[label.as_str().unwrap()], highest, "the label is the likeliest");
+}
+
+#[test]
+fn every_example_is_labelled_sentence_by_sentence() {
+    for name in [
+        "airfield-handover.txt",
+        "op-ed-bring-them-home.txt",
+        "parliament-vote.txt",
+        "peacekeepers-stay.txt",
+        "river-flood.txt",
+        "troop-surge.txt",
+    ] {
+        let path = format!("examples/{name}");
+        let text = example(name);
+        let lines = lines(&mut standpoint(&["classify", &path]));
+        assert!(lines.len() > 10, "{name} has {} sentences", lines.len());
+        let mut reached = 0;
+        for (index, line) in lines.iter().enumerate() {
+            let keys: Vec<&String> = line.as_object().unwrap().keys().collect();
+            assert_eq!(keys, ["doc", "index", "start", "end", "text", "role", "role_probs", "stance"]);
+            assert_eq!((&line["doc"], &line["index"]), (&Value::from(path.as_str()), &Value::from(index)));
+            let (start, end) =
+                (line["start"].as_u64().unwrap() as usize, line["end"].as_u64().unwrap() as usize);
+            assert_eq!(text[start..end], *line["text"].as_str().unwrap(), "offsets slice the file");
+            assert!(text[reached..start].chars().all(char::is_whitespace), "nothing is lost");
+            reached = end;
+            assert_probabilities(&line["role_probs"], ["attributed", "background", "claim"], &line["role"]);
+            let [stance] = line["stance"].as_array().unwrap().as_slice() else { panic!("one target") };
+            assert_eq!(stance["target"], TARGET);
+            assert_probabilities(&stance["probs"], ["against", "favor", "none"], &stance["stance"]);
+        }
+        assert!(text[reached..].chars().all(char::is_whitespace), "nothing is lost");
+    }
+}
+
+#[test]
+fn plain_cases_get_their_labels() {
+    let lines = lines(&mut standpoint(&["classify", "examples/airfield-handover.txt"]));
+    for (words, role) in [
+        ("told reporters in Baghdad", "attributed"),
+        ("The Interior Ministry said the launcher", "attributed"),
+        ("The airfield was built in the 1970s", "background"),
+        ("PHOTO: EXAMPLEWIRE", "background"),
+    ] {
+        assert_eq!(about(&lines, words)["role"], role, "{words}");
+    }
+    for (words, stance) in [
+        ("voted 161 to 12 last month to expel", "favor"),
+        ("called the timetable reckless", "against"),
+        ("built in the 1970s", "none"),
+    ] {
+        assert_eq!(about(&lines, words)["stance"][0]["stance"], stance, "{words}");
+    }
+}
+
+#[test]
+fn records_of_json_lines_come_out_in_order_with_their_fields() {
+    let lines = lines(&mut standpoint(&["classify", "examples/batch.jsonl"]));
+    let mut documents: Vec<&str> = lines.iter().map(|line| line["doc"].as_str().unwrap()).collect();
+    documents.dedup();
+    assert_eq!(documents, ["embassy-briefing", "rate-decision", "convoy", "cut-already"]);
+    for input in example("batch.jsonl").lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
+        let of_document: Vec<&Value> = lines.iter().filter(|line| line["doc"] == input["id"]).collect();
+        for line in &of_document {
+            assert_eq!(line.get("outlet"), input.get("outlet"), "other fields are passed through");
+        }
+        if let Some(sentences) = input["sentences"].as_array() {
+            let texts: Vec<&Value> = of_document.iter().map(|line| &line["text"]).collect();
+            assert_eq!(texts, sentences.iter().collect::<Vec<_>>(), "sentences are taken as they stand");
+        }
+    }
+}
+
+#[test]
+fn several_targets_are_answered_in_their_order_and_leave_the_roles_alone() {
+    let article = "examples/river-flood.txt";
+    let one = lines(&mut standpoint(&["classify", article, "--target", TARGET]));
+    let two = lines(&mut standpoint(&["classify", article, "--target", TARGET, "--target", "higher dams"]));
+    for (one, two) in one.iter().zip(&two) {
+        let targets: Vec<&Value> =
+            two["stance"].as_array().unwrap().iter().map(|stance| &stance["target"]).collect();
+        assert_eq!(targets, [TARGET, "higher dams"]);
+        assert_eq!(one["role_probs"], two["role_probs"]);
+        assert_eq!(one["stance"][0], two["stance"][0]);
+    }
+}
+
+#[test]
+fn the_table_fits_its_width_and_has_colour_only_on_request() {
+    let table = |color: &str| {
+        let mut command = standpoint(&["classify", "examples/airfield-handover.txt", "--format", "table"]);
+        let output = command.args(["--color", color]).env("COLUMNS", "80").output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let plain = table("never");
+    assert!(!plain.contains('\u{1b}'));
+    assert!(plain.contains("18 sentences"), "{plain}");
+    assert!(table("always").contains('\u{1b}'));
+    assert_eq!(table("auto"), plain, "a pipe has no colour");
+}
+
+#[test]
+fn files_folders_and_standard_input_say_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = example("troop-surge.txt");
+    std::fs::create_dir(folder.path().join("inner")).unwrap();
+    std::fs::write(folder.path().join("inner/a.txt"), &text).unwrap();
+    std::fs::write(folder.path().join("notes.pdf"), "not read").unwrap();
+    let labels = |lines: Vec<Value>| -> Vec<(Value, Value)> {
+        lines.into_iter().map(|line| (line["role_probs"].clone(), line["stance"].clone())).collect()
+    };
+    let from_file = labels(lines(&mut standpoint(&["classify", "examples/troop-surge.txt"])));
+    let from_folder = labels(lines(&mut standpoint(&["classify", folder.path().to_str().unwrap()])));
+    let from_stdin = labels(lines(standpoint(&["classify", "-"]).write_stdin(text)));
+    assert_eq!(from_file, from_folder);
+    assert_eq!(from_file, from_stdin);
+}
+
+#[test]
+fn completions_are_for_the_shell_that_was_named() {
+    let output = standpoint(&["completions", "bash"]).output().unwrap();
+    assert!(output.status.success());
+    assert!(String::from_utf8(output.stdout).unwrap().contains("complete -F _standpoint"));
+}
+
+#[test]
+fn help_is_as_it_was_read_last() {
+    for command in ["classify", "train", "eval"] {
+        let output = standpoint(&[command, "--help"]).env("COLUMNS", "100").output().unwrap();
+        insta::assert_snapshot!(format!("help_{command}"), String::from_utf8(output.stdout).unwrap());
+    }
+}
