@@ -98,17 +98,15 @@ pub enum InputProblem {
     TooLarge { limit: u64 },
     #[error("is not UTF-8, as JSON Lines must be: convert it, as with iconv -t UTF-8")]
     NotUtf8,
-    #[error(
-        "expected a gold document (doc_id, target, sentences with text, role, stance), a gold sentence \
-         (doc_id, target, text, role, stance) or a pair (id, target, text, stance)"
-    )]
-    NotGold,
+    #[error("is not {expected}: {source}")]
+    NotGold { expected: &'static str, source: serde_json::Error },
     #[error("is not valid JSON: {0}")]
     Json(#[source] serde_json::Error),
     #[error("field \"{name}\" {problem}: expected {expected}")]
     Field { name: &'static str, problem: &'static str, expected: &'static str },
     #[error(
-        "sentence {index} of \"sentences\" does not follow in \"text\": leave \"text\" out, or give sentences that it holds, in order"
+        "sentence {} of \"sentences\" does not follow in \"text\": leave \"text\" out, or give sentences that it holds, in order",
+        index + 1
     )]
     SentenceNotInText { index: usize },
     #[error("is a folder without any .txt, .text, .jsonl or .ndjson file")]
@@ -164,7 +162,7 @@ pub enum ModelProblem {
     )]
     Vocabulary { tokens: usize, embeddings: usize },
     #[error(
-        "is not in the local cache ({cache}) and --offline forbids fetching {file}: run once without --offline, or give a folder"
+        "is not in the local cache ({cache}) and {file} must not be fetched (--offline or HF_HUB_OFFLINE): run once without, or give a folder"
     )]
     NotCached { file: &'static str, cache: String },
     #[error("{file} could not be fetched from {endpoint}: {source}")]
@@ -175,7 +173,7 @@ pub enum ModelProblem {
 #[derive(Debug, Error)]
 pub enum TrainError {
     #[error("{}: {source}", path.display())]
-    Config { path: PathBuf, source: Box<toml::de::Error> },
+    Config { path: PathBuf, source: TomlError },
     #[error("{}: {problem}", path.display())]
     Setting { path: PathBuf, problem: String },
     #[error("{}: {problem}", path.display())]
@@ -188,7 +186,7 @@ pub enum TrainError {
 #[derive(Debug, Error)]
 pub enum EvalError {
     #[error("{}: {source}", path.display())]
-    Set { path: PathBuf, source: Box<toml::de::Error> },
+    Set { path: PathBuf, source: TomlError },
     #[error("{}: {problem}", path.display())]
     Unreadable { path: PathBuf, problem: String },
     #[error(
@@ -197,6 +195,23 @@ pub enum EvalError {
         path.display()
     )]
     Hash { path: PathBuf, expected: String, found: String },
+}
+
+/// An error of the TOML parser in one line; its own takes five.
+#[derive(Debug, Error)]
+#[error("line {line}: {message}")]
+pub struct TomlError {
+    line: usize,
+    message: String,
+}
+
+impl TomlError {
+    /// `text` is what was parsed.
+    pub fn new(error: &toml::de::Error, text: &str) -> Self {
+        let offset = error.span().map_or(0, |span| span.start.min(text.len()));
+        let line = 1 + text.as_bytes()[..offset].iter().filter(|&&byte| byte == b'\n').count();
+        Self { line, message: error.message().replace('\n', ", ") }
+    }
 }
 
 /// "a, b or c"

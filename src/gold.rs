@@ -2,9 +2,11 @@
 //! both read it here.
 
 use crate::error::{InputError, InputProblem, Place, Result};
+use crate::hash::sha256;
 use crate::label::{Role, Stance};
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::path::Path;
 
 /// One sentence with what is known of it.
@@ -30,67 +32,90 @@ pub struct GoldFile {
     pub sha256: String,
 }
 
-/// The rows that a gold file may hold, told apart by their fields.
+/// A whole document.
 #[derive(Deserialize)]
-#[serde(untagged)]
-enum Row {
-    /// A whole document: `sentences[].{text, role, stance}`.
-    Document { doc_id: String, target: String, sentences: Vec<SentenceRow> },
-    /// A sentence between its neighbours: `before`, `text`, `after`, `role`, `stance`.
-    Sentence {
-        doc_id: String,
-        target: String,
-        #[serde(default)]
-        before: String,
-        text: String,
-        #[serde(default)]
-        after: String,
-        role: Role,
-        stance: Stance,
-    },
-    /// A text and the target its stance is toward: `text`, `target`, `stance`, and perhaps `split`, of which
-    /// only `train` is read.
-    Pair { id: String, target: String, text: String, stance: Stance, split: Option<String> },
+struct DocumentRow {
+    doc_id: String,
+    target: String,
+    sentences: Vec<SentenceLabels>,
 }
 
 #[derive(Deserialize)]
-struct SentenceRow {
+struct SentenceLabels {
     text: String,
     role: Role,
     stance: Stance,
 }
 
-impl Row {
-    fn into_document(self) -> Option<GoldDocument> {
-        Some(match self {
-            Self::Document { doc_id, target, sentences } => GoldDocument {
-                id: doc_id,
-                target,
-                sentences: sentences
-                    .into_iter()
-                    .map(|row| GoldSentence {
-                        text: row.text,
-                        role: Some(row.role),
-                        stance: Some(row.stance),
-                    })
-                    .collect(),
-            },
-            Self::Sentence { doc_id, target, before, text, after, role, stance } => {
-                let context = |text: String| {
-                    (!text.trim().is_empty()).then_some(GoldSentence { text, role: None, stance: None })
-                };
-                let labelled = GoldSentence { text, role: Some(role), stance: Some(stance) };
-                let sentences =
-                    [context(before), Some(labelled), context(after)].into_iter().flatten().collect();
-                GoldDocument { id: doc_id, target, sentences }
-            }
-            Self::Pair { split: Some(split), .. } if split != "train" => return None,
-            Self::Pair { id, target, text, stance, .. } => {
-                let sentences = vec![GoldSentence { text, role: None, stance: Some(stance) }];
-                GoldDocument { id, target, sentences }
-            }
-        })
+/// A sentence between its neighbours.
+#[derive(Deserialize)]
+struct SentenceRow {
+    doc_id: String,
+    target: String,
+    #[serde(default)]
+    before: String,
+    #[serde(flatten)]
+    sentence: SentenceLabels,
+    #[serde(default)]
+    after: String,
+}
+
+/// A text and the target its stance is toward. With a `split`, only `train` is read.
+#[derive(Deserialize)]
+struct PairRow {
+    id: String,
+    target: String,
+    text: String,
+    stance: Stance,
+    split: Option<String>,
+}
+
+impl From<SentenceLabels> for GoldSentence {
+    fn from(row: SentenceLabels) -> Self {
+        Self { text: row.text, role: Some(row.role), stance: Some(row.stance) }
     }
+}
+
+impl From<DocumentRow> for GoldDocument {
+    fn from(row: DocumentRow) -> Self {
+        let sentences = row.sentences.into_iter().map(GoldSentence::from).collect();
+        Self { id: row.doc_id, target: row.target, sentences }
+    }
+}
+
+impl From<SentenceRow> for GoldDocument {
+    fn from(row: SentenceRow) -> Self {
+        let context = |text: String| {
+            (!text.trim().is_empty()).then_some(GoldSentence { text, role: None, stance: None })
+        };
+        let sentences = [context(row.before), Some(row.sentence.into()), context(row.after)];
+        Self { id: row.doc_id, target: row.target, sentences: sentences.into_iter().flatten().collect() }
+    }
+}
+
+impl From<PairRow> for GoldDocument {
+    fn from(row: PairRow) -> Self {
+        let sentence = GoldSentence { text: row.text, role: None, stance: Some(row.stance) };
+        Self { id: row.id, target: row.target, sentences: vec![sentence] }
+    }
+}
+
+/// Reads one line; which kind of row it is, its fields tell.
+fn read_row(line: &[u8]) -> Result<Option<GoldDocument>, InputProblem> {
+    let row: Value = serde_json::from_slice(line).map_err(InputProblem::Json)?;
+    fn parse<T: DeserializeOwned>(row: Value, expected: &'static str) -> Result<T, InputProblem> {
+        serde_json::from_value(row).map_err(|source| InputProblem::NotGold { expected, source })
+    }
+    if row.get("sentences").is_some() {
+        let expected = "a gold document (doc_id, target, sentences with text, role, stance)";
+        return parse::<DocumentRow>(row, expected).map(|row| Some(row.into()));
+    }
+    if row.get("doc_id").is_some() || row.get("role").is_some() {
+        let expected = "a gold sentence (doc_id, target, text, role, stance)";
+        return parse::<SentenceRow>(row, expected).map(|row| Some(row.into()));
+    }
+    let row: PairRow = parse(row, "a stance pair (id, target, text, stance)")?;
+    Ok(row.split.as_ref().is_none_or(|split| split == "train").then(|| row.into()))
 }
 
 /// Reads a file of gold documents, gold sentences or stance pairs.
@@ -109,13 +134,10 @@ pub fn read_gold(path: &Path) -> Result<GoldFile> {
         if line.trim_ascii().is_empty() {
             continue;
         }
-        let row: Row = serde_json::from_slice(line).map_err(|_| InputError {
-            place: Place { file: name.clone(), line: Some(index + 1) },
-            problem: InputProblem::NotGold,
-        })?;
-        documents.extend(row.into_document());
+        let place = || Place { file: name.clone(), line: Some(index + 1) };
+        documents.extend(read_row(line).map_err(|problem| InputError { place: place(), problem })?);
     }
-    let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = sha256([bytes.as_slice()]);
     Ok(GoldFile { documents, sha256 })
 }
 
@@ -150,8 +172,18 @@ mod tests {
     }
 
     #[test]
+    fn a_misspelt_label_is_named() {
+        let row = r#"{"id":"a","doc_id":"a","target":"t","text":"One.","role":"calim","stance":"none"}"#;
+        let error = read(row).unwrap_err().to_string();
+        assert!(
+            error.contains("gold.jsonl:1: is not a gold sentence") && error.contains("`calim`"),
+            "{error}"
+        );
+    }
+
+    #[test]
     fn a_bad_line_is_named() {
         let error = read("{\"doc_id\":\"a\",\"target\":\"t\",\"sentences\":[]}\n{\"id\":3}\n").unwrap_err();
-        assert!(error.to_string().contains("gold.jsonl:2: expected a gold document"), "{error}");
+        assert!(error.to_string().contains("gold.jsonl:2: is not a stance pair"), "{error}");
     }
 }

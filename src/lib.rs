@@ -4,6 +4,7 @@
 //! The modules, from the bottom up; each uses only those before it (held by a test):
 
 pub mod error;
+pub mod hash;
 pub mod text;
 pub mod label;
 pub mod random;

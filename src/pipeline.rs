@@ -159,7 +159,7 @@ fn analysis(sentences: usize, answers: &[Option<Answer>], targets: &[Target]) ->
                 })
                 .collect(),
             checkworthiness: None,
-            truncated: answer(0, sentence).truncated,
+            truncated: (0..answers.len() / sentences).any(|pass| answer(pass, sentence).truncated),
         })
         .collect();
     Analysis { sentences }

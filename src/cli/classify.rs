@@ -47,8 +47,9 @@ pub(super) struct Classify {
     /// Files, folders (their .txt, .text, .jsonl and .ndjson files), or - for standard input.
     paths: Vec<PathBuf>,
 
-    /// A policy, as a noun phrase, toward which stances are taken; may be given several times.
-    #[arg(long, value_name = "PHRASE", default_value = Target::DEFAULT)]
+    /// A policy, as a noun phrase, toward which stances are taken; may be given several times. [default: the
+    /// model's own, of the bundled model "withdrawal of foreign troops"]
+    #[arg(long, value_name = "PHRASE")]
     target: Vec<Target>,
 
     /// A model folder or the id of a model on the Hugging Face Hub, instead of the model in the binary.
@@ -56,7 +57,7 @@ pub(super) struct Classify {
     model: Option<String>,
 
     /// The branch, tag or commit of a model on the Hub.
-    #[arg(long, env = "STANDPOINT_REVISION")]
+    #[arg(long)]
     revision: Option<String>,
 
     /// Never use the network: a model from the Hub must be in the local cache. HF_HUB_OFFLINE=1 means the same.
@@ -75,7 +76,7 @@ pub(super) struct Classify {
     #[arg(long, short, value_name = "FILE", default_value = "-")]
     output: PathBuf,
 
-    /// How many threads to use; all processors by default.
+    /// Threads to use at once [default: all cores]
     #[arg(long, value_name = "N", env = "STANDPOINT_THREADS")]
     threads: Option<NonZeroUsize>,
 
@@ -108,13 +109,15 @@ enum ColorChoice {
 impl Classify {
     pub(super) fn run(self) -> Result<ExitCode> {
         let paths = self.paths()?;
-        let targets = self.targets();
-        let offline = self.offline || is_set("HF_HUB_OFFLINE");
-        let source = ModelSource::parse(self.model.as_deref(), self.revision.as_deref(), offline)?;
+        let mut targets = self.targets();
+        let source = ModelSource::parse(self.model.as_deref(), self.revision.as_deref(), self.offline)?;
         super::set_threads(self.threads)?;
 
         let mut output = Output::open(&self.output, self.format, self.color)?;
         let pipeline = Pipeline::new(Model::load(&source)?)?;
+        if targets.is_empty() {
+            targets.push(Target::new(&pipeline.settings().default_target)?);
+        }
         let mut documents = Documents::new(&paths, self.input_format());
         let progress = progress(&documents, output.is_terminal());
         let mut tally = Tally::default();
@@ -171,13 +174,7 @@ impl Classify {
     }
 }
 
-/// Whether an environment variable says yes, as the Hub's own tools read it.
-fn is_set(variable: &str) -> bool {
-    let value = env::var(variable).unwrap_or_default().to_ascii_uppercase();
-    ["1", "ON", "YES", "TRUE"].contains(&value.as_str())
-}
-
-/// How many documents were labelled and how many could not be.
+/// How many documents were labelled, and how many files or records could not be.
 #[derive(Default)]
 struct Tally {
     done: usize,
@@ -189,7 +186,7 @@ impl Tally {
         if self.failed == 0 {
             return ExitCode::SUCCESS;
         }
-        eprintln!("error: {} of {} documents failed (named above)", self.failed, self.done + self.failed);
+        eprintln!("error: {} of {} inputs failed (named above)", self.failed, self.done + self.failed);
         ExitCode::FAILURE
     }
 }

@@ -29,7 +29,7 @@ pub(super) struct Eval {
     model: Option<String>,
 
     /// The revision of a model on the Hub
-    #[arg(long, env = "STANDPOINT_REVISION")]
+    #[arg(long)]
     revision: Option<String>,
 
     /// Never use the network: a model from the Hub must be in the local cache. HF_HUB_OFFLINE=1 means the same

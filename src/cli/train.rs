@@ -20,7 +20,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[command(after_help = "Examples:
   standpoint train train/small.toml
   standpoint train train/small.toml --base ~/all-MiniLM-L6-v2
-  standpoint train train/small.toml --resume")]
+  standpoint train train/small.toml --resume
+
+Exit codes: 0 the model is written, 1 a failure, 2 wrong usage, 130 stopped by Ctrl-C and saved.")]
 pub(super) struct Train {
     /// The training configuration
     config: PathBuf,
@@ -33,7 +35,8 @@ pub(super) struct Train {
     #[arg(long, value_name = "MODEL")]
     base: Option<String>,
 
-    /// Never use the network: the base model must be a folder or in the local cache
+    /// Never use the network: the base model must be a folder or in the local cache. HF_HUB_OFFLINE=1
+    /// means the same
     #[arg(long, env = "STANDPOINT_OFFLINE", value_parser = BoolishValueParser::new())]
     offline: bool,
 
@@ -53,7 +56,13 @@ impl Train {
         super::set_threads(self.threads)?;
         let stopped = Arc::new(AtomicBool::new(false));
         let on_signal = Arc::clone(&stopped);
-        if let Err(error) = ctrlc::set_handler(move || on_signal.store(true, Ordering::Relaxed)) {
+        // The first Ctrl-C waits for the step at work; a second one does not.
+        let handler = move || {
+            if on_signal.swap(true, Ordering::Relaxed) {
+                std::process::exit(INTERRUPTED.into());
+            }
+        };
+        if let Err(error) = ctrlc::set_handler(handler) {
             eprintln!("warning: Ctrl-C will not save a checkpoint: {error}");
         }
         let trainer = Trainer::new(&self.config, self.base.as_deref(), self.offline, self.resume)?;

@@ -1,6 +1,6 @@
 //! An evaluation set: a small TOML file that names labelled files and their hashes.
 
-use crate::error::{Error, EvalError, Result};
+use crate::error::{Error, EvalError, Result, TomlError};
 use crate::gold::{GoldDocument, read_gold};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -48,8 +48,10 @@ impl EvalSet {
             path: path.to_owned(),
             problem: format!("could not be read: {error}"),
         })?;
-        let file: SetFile = toml::from_str(&text)
-            .map_err(|source| EvalError::Set { path: path.to_owned(), source: Box::new(source) })?;
+        let file: SetFile = toml::from_str(&text).map_err(|error| EvalError::Set {
+            path: path.to_owned(),
+            source: TomlError::new(&error, &text),
+        })?;
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         let SetFile { name, version, description, data } = file;
         Ok(Self { name, version, description, folder, data })

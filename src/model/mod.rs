@@ -18,10 +18,9 @@ pub use tokenizer::Tokenizer;
 pub use weights::{Parameter, Tensor, Weights, encoder_parameters, head_parameters};
 
 use crate::error::{Error, ModelError, ModelProblem, Result};
+use crate::hash::sha256;
 use crate::output::atomic::write_whole;
-use sha2::{Digest, Sha256};
 use source::{BASE_FILES, Files, MODEL_FILES};
-use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -141,10 +140,7 @@ impl Model {
             None => self.weights.to_safetensors().map(Into::into),
         };
         let bytes = bytes.map_err(|problem| ModelError { origin: self.origin.clone(), problem })?;
-        Ok(Sha256::digest(&bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        }))
+        Ok(sha256([&*bytes]))
     }
 }
 
@@ -159,6 +155,13 @@ pub struct BaseModel {
 }
 
 impl BaseModel {
+    /// The SHA-256 of the parameters as f32, in the order of [`encoder_parameters`], in hexadecimal: the same
+    /// for all files that hold the same numbers.
+    pub fn fingerprint(&self) -> String {
+        let parameters = encoder_parameters(&self.config);
+        sha256(parameters.iter().map(|parameter| bytemuck::cast_slice(self.weights.values(&parameter.name))))
+    }
+
     /// Loads `config.json`, `tokenizer.json` and `model.safetensors`.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! `standpoint.toml`: what makes an encoder a standpoint model — its name, how much it reads at once, the
 //! order of its labels and the calibration of its probabilities. Written by the trainer, checked here.
 
-use crate::error::ModelProblem;
+use crate::error::{ModelProblem, TomlError};
 use crate::label::{Label, Role, Stance, Target};
 use crate::model::config::BertConfig;
 use serde::{Deserialize, Serialize};
@@ -54,14 +54,6 @@ impl HeadSettings {
     }
 }
 
-/// An error of the TOML parser in one line; its own takes five.
-#[derive(Debug, thiserror::Error)]
-#[error("line {line}: {message}")]
-struct TomlError {
-    line: usize,
-    message: String,
-}
-
 impl Settings {
     pub const FORMAT: u32 = 1;
 
@@ -75,12 +67,8 @@ impl Settings {
             source,
         };
         let text = str::from_utf8(bytes).map_err(|error| invalid(Box::new(error)))?;
-        let settings: Self = toml::from_str(text).map_err(|error| {
-            let offset = error.span().map_or(0, |span| span.start.min(text.len()));
-            let line = 1 + text.as_bytes()[..offset].iter().filter(|&&byte| byte == b'\n').count();
-            let message = error.message().replace('\n', ", ");
-            invalid(Box::new(TomlError { line, message }))
-        })?;
+        let settings: Self =
+            toml::from_str(text).map_err(|error| invalid(Box::new(TomlError::new(&error, text))))?;
         settings.check(config)?;
         Ok(settings)
     }

@@ -31,7 +31,8 @@ impl AtomicFile {
             Ok(metadata) if !metadata.is_file() => {
                 Sink::Device(File::options().write(true).open(&target).map_err(fail)?)
             }
-            _ => Sink::Beside(beside(&target).map_err(fail)?),
+            // The error of a temporary file names that file, of which the user knows nothing.
+            _ => Sink::Beside(beside(&target).map_err(|error| fail(error.kind().into()))?),
         };
         Ok(Self { path: target, writer: BufWriter::new(sink) })
     }

@@ -3,8 +3,7 @@
 
 use crate::error::Result;
 use crate::gold::GoldFile;
-use crate::label::Label;
-use crate::label::{Role, Stance};
+use crate::label::{Label, Role, Stance};
 use crate::model::BaseModel;
 use crate::output::atomic::write_whole;
 use crate::train::config::TrainConfig;
@@ -44,9 +43,10 @@ impl DataFile {
 }
 
 /// The `[training]` table of `standpoint.toml`.
-pub fn provenance(config: &TrainConfig, files: &[DataFile], best: usize) -> toml::Table {
+pub fn provenance(config: &TrainConfig, base_sha256: &str, files: &[DataFile], best: usize) -> toml::Table {
     let mut table = toml::Table::new();
     table.insert("base".into(), config.base.clone().into());
+    table.insert("base_sha256".into(), base_sha256.into());
     table.insert("seed".into(), (config.seed as i64).into());
     table.insert("epoch".into(), (best as i64 + 1).into());
     table.insert("epochs".into(), (config.schedule.epochs as i64).into());
@@ -59,6 +59,7 @@ pub fn provenance(config: &TrainConfig, files: &[DataFile], best: usize) -> toml
 pub struct Facts<'a> {
     pub config: &'a TrainConfig,
     pub base: &'a BaseModel,
+    pub base_sha256: &'a str,
     pub parameters: usize,
     pub files: &'a [DataFile],
     pub scores: &'a [DevScore],
@@ -91,11 +92,12 @@ fn write_card(card: &mut String, facts: &Facts<'_>) -> std::fmt::Result {
     )?;
     writeln!(
         card,
-        "- Base: {}, {} layers of width {}; {:.1} million parameters in all, stored as f16.\n\
+        "- Base: {} (parameters `{}`), {} layers of width {}; {:.1} million parameters in all, stored as f16.\n\
          - Windows of up to {} tokens; each sentence's vector is the mean of its tokens' last states, with a linear \
          head for the role and one for the stance.\n\
          - Written by `standpoint train`; seed {}, epoch {} of {} kept (the best mean of both macro-F1 on dev).\n",
         config.base,
+        &facts.base_sha256[..16],
         base.config.num_hidden_layers,
         base.config.hidden_size,
         facts.parameters as f64 / 1e6,
@@ -131,6 +133,39 @@ fn write_card(card: &mut String, facts: &Facts<'_>) -> std::fmt::Result {
     writeln!(card, "Macro-F1 by epoch:\n\n| epoch | role | stance |\n| ---: | ---: | ---: |")?;
     for (epoch, score) in facts.scores.iter().enumerate() {
         writeln!(card, "| {} | {:.3} | {:.3} |", epoch + 1, score.role, score.stance)?;
+    }
+    writeln!(card, "\n## Where it fails\n")?;
+    write_mistakes(card, "role", facts.role)?;
+    write_mistakes(card, "stance", facts.stance)?;
+    writeln!(
+        card,
+        "- It reads English news and political speech. Its gold labels are about foreign troops; toward other \
+         targets it has learnt from the auxiliary files alone, and should be tried before it is relied on.\n\
+         - It gives one stance for each sentence and target: of two holders who disagree, one is lost.\n\
+         - It sees a window at a time, not the whole document, and cuts sentences longer than a window.\n\
+         - It says what a text conveys, not whether that is true.\n"
+    )?;
+    writeln!(card, "## Licence\n")?;
+    writeln!(
+        card,
+        "The weights are derived from the base, whose licence and notices apply to them: see the base's own card, \
+         and NOTICE in the repository for the bundled model. The texts that it was trained on belong to their \
+         outlets and are not part of it."
+    )
+}
+
+/// The most frequent mistakes of a head, each as a share of the sentences with that gold label.
+fn write_mistakes<L: Label>(card: &mut String, name: &str, report: &HeadReport<L>) -> std::fmt::Result {
+    let counts = report.score.confusion.counts();
+    let mut mistakes: Vec<(u64, L, L)> = L::ALL
+        .iter()
+        .flat_map(|&gold| L::ALL.map(|said| (counts[gold.index()][said.index()], gold, said)))
+        .filter(|&(count, gold, said)| count > 0 && gold != said)
+        .collect();
+    mistakes.sort_by_key(|&(count, ..)| std::cmp::Reverse(count));
+    for (count, gold, said) in mistakes.into_iter().take(3) {
+        let all = report.score.confusion.score(gold).support;
+        writeln!(card, "- On dev, {count} of {all} sentences whose {name} is {gold} are taken for {said}.")?;
     }
     Ok(())
 }

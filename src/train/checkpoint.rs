@@ -26,11 +26,17 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
+    pub fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned() }
+    }
+
+    /// Makes the folder, if it is not there yet.
+    ///
     /// # Errors
-    /// If the folder cannot be made.
-    pub fn create(folder: &Path) -> Result<Self> {
-        std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.to_owned(), source })?;
-        Ok(Self { folder: folder.to_owned() })
+    /// If it cannot be made.
+    pub fn create(&self) -> Result<()> {
+        std::fs::create_dir_all(&self.folder)
+            .map_err(|source| Error::Write { path: self.folder.clone(), source })
     }
 
     pub fn has_checkpoint(&self) -> bool {

@@ -1,6 +1,6 @@
 //! The training configuration: one TOML file from which a model can be made again.
 
-use crate::error::{Error, Result, TrainError};
+use crate::error::{Error, Result, TomlError, TrainError};
 use crate::label::Target;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ pub struct TrainConfig {
     pub base_revision: Option<String>,
     /// Where the finished model goes.
     pub output: PathBuf,
-    /// Where checkpoints and the log of the run go.
+    /// Where checkpoints go.
     pub run: PathBuf,
     pub seed: u64,
     /// The longest window, in tokens.
@@ -148,8 +148,10 @@ impl TrainConfig {
             path: path.to_owned(),
             problem: format!("could not be read: {error}"),
         })?;
-        let config: Self = toml::from_str(&text)
-            .map_err(|source| TrainError::Config { path: path.to_owned(), source: Box::new(source) })?;
+        let config: Self = toml::from_str(&text).map_err(|error| TrainError::Config {
+            path: path.to_owned(),
+            source: TomlError::new(&error, &text),
+        })?;
         match config.problem() {
             Some(problem) => {
                 Err(Error::from(TrainError::Setting { path: path.to_owned(), problem: problem.to_owned() }))
@@ -172,11 +174,15 @@ impl TrainConfig {
                 self.data.auxiliary.iter().all(|aux| (0.0..=1.0).contains(&aux.unrelated)),
                 "data.auxiliary.unrelated must be from 0 to 1",
             ),
+            (self.data.auxiliary.iter().all(|aux| aux.sample > 0), "data.auxiliary.sample must be 1 or more"),
             (schedule.epochs > 0, "schedule.epochs must be 1 or more"),
             (schedule.shards > 0 && schedule.shards <= 64, "schedule.shards must be from 1 to 64"),
             (positive(schedule.learning_rate), "schedule.learning_rate must be above 0"),
             (positive(schedule.head_learning_rate), "schedule.head_learning_rate must be above 0"),
-            (schedule.weight_decay >= 0.0, "schedule.weight_decay must not be negative"),
+            (
+                schedule.weight_decay.is_finite() && schedule.weight_decay >= 0.0,
+                "schedule.weight_decay must not be negative",
+            ),
             ((0.0..1.0).contains(&schedule.warmup), "schedule.warmup must be from 0 to below 1"),
             (positive(schedule.clip_norm), "schedule.clip_norm must be above 0"),
             (schedule.step_tokens >= self.max_tokens, "schedule.step_tokens must be at least max_tokens"),

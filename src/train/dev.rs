@@ -62,6 +62,12 @@ impl DevSet {
         Ok(Self { examples })
     }
 
+    /// Whether both heads can be scored.
+    pub fn has_all_labels(&self) -> bool {
+        let mut labels = self.examples.iter().flat_map(|(_, example)| &example.labels);
+        labels.clone().any(|labels| labels.role.is_some()) && labels.any(|labels| labels.stance.is_some())
+    }
+
     fn answers(&self, layout: &Layout, parameters: &[f32]) -> Answers {
         self.examples
             .par_iter()
@@ -73,7 +79,7 @@ impl DevSet {
 
     pub fn score(&self, layout: &Layout, parameters: &[f32]) -> DevScore {
         let answers = self.answers(layout, parameters);
-        let macro_f1 = |figure: Option<f64>| figure.unwrap_or(0.0);
+        let macro_f1 = |figure: Option<f64>| figure.expect("dev has sentences with each label");
         DevScore {
             role: macro_f1(report(&answers, role).score.confusion.macro_f1()),
             stance: macro_f1(report(&answers, stance).score.confusion.macro_f1()),

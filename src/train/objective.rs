@@ -181,3 +181,83 @@ fn logits(head: &Head, parameters: &[f32], vector: &[f32]) -> [f32; 3] {
         bias[output] + row.iter().zip(vector).map(|(weight, value)| weight * value).sum::<f32>()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encoder::differentiable::Dimensions;
+    use crate::label::{Role, Stance};
+    use crate::random::SplitMix;
+    use crate::window::{SpecialTokens, windows};
+
+    const TINY: Dimensions = Dimensions {
+        vocabulary: 9,
+        positions: 16,
+        token_types: 2,
+        hidden: 6,
+        layers: 1,
+        heads: 2,
+        intermediate: 8,
+        layer_norm_epsilon: 1e-5,
+    };
+
+    fn example() -> Example {
+        let sentences = [vec![4, 5, 6], vec![], vec![7, 8, 4]];
+        let window = windows(&[3], &sentences, 16, SpecialTokens { cls: 1, sep: 2 }).remove(0);
+        let labels = vec![
+            Labels { role: Some(Role::Attributed), stance: Some(Stance::Favor) },
+            Labels { role: None, stance: Some(Stance::None) },
+            Labels { role: Some(Role::Background), stance: None },
+        ];
+        Example { window, labels }
+    }
+
+    #[test]
+    fn every_gradient_of_the_loss_is_that_of_a_finite_difference() {
+        let layout = Layout::new(TINY, &HEADS);
+        let mut random = SplitMix::new(8);
+        let parameters: Vec<f32> = (0..layout.len()).map(|_| random.unit() as f32 * 2.0 - 1.0).collect();
+        let loss_config = LossConfig {
+            role_weights: [1.0, 2.0, 3.0],
+            stance_weights: [3.0, 1.0, 2.0],
+            stance: 0.5,
+            label_smoothing: 0.1,
+        };
+        let dropout = DropoutConfig { hidden: 0.1, attention: 0.1, heads: 0.2 };
+        let example = example();
+        let weights = LabelWeights::of([&example].into_iter(), &loss_config);
+        let run = |parameters: &[f32], gradients: &mut Gradients| {
+            let pass =
+                Pass { layout: &layout, parameters, loss: &loss_config, dropout: &dropout, key: 3, weights };
+            pass.run(&[&example], &mut Trace::default(), gradients)
+        };
+        let mut gradients = Gradients::new(&layout);
+        run(&parameters, &mut gradients);
+
+        for segment in layout.segments() {
+            let mut largest = 0.0_f64;
+            for index in segment.range.clone() {
+                let at = |offset: f32| {
+                    let mut moved = parameters.clone();
+                    moved[index] += offset;
+                    run(&moved, &mut Gradients::new(&layout))
+                };
+                let h = 1e-2;
+                let difference =
+                    (8.0 * (at(h) - at(-h)) - (at(2.0 * h) - at(-2.0 * h))) / (12.0 * f64::from(h));
+                let gradient = f64::from(gradients.values[index]);
+                assert!(
+                    (gradient - difference).abs() < 3e-4 + 5e-3 * difference.abs(),
+                    "{} [{}]: gradient {gradient}, difference {difference}",
+                    segment.name,
+                    index - segment.range.start
+                );
+                largest = largest.max(gradient.abs());
+            }
+            // Softmax does not see a key's bias: its true gradient is 0.
+            if !segment.name.ends_with("key.bias") {
+                assert!(largest > 1e-3, "{}: no gradient reaches it, at most {largest}", segment.name);
+            }
+        }
+    }
+}

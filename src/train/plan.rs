@@ -193,6 +193,7 @@ impl Plan {
             if random.unit() < file.unrelated && !others.is_empty() {
                 let other = others[random.below(others.len())];
                 let target = &other.documents[random.below(other.documents.len())].target;
+                // Context sentences take no stance toward it either, so that they are labelled too.
                 let none: Vec<Labels> = document
                     .labels
                     .iter()

@@ -3,6 +3,7 @@
 use crate::encoder::differentiable::{Gradients, Layout, Trace};
 use crate::error::{Result, TrainError};
 use crate::gold::{GoldDocument, read_gold};
+use crate::hash::sha256;
 use crate::label::{Role, Stance};
 use crate::model::{BaseModel, HeadSettings, Model, ModelSource, Settings, Tensor, Weights};
 use crate::random::{SplitMix, scramble};
@@ -70,6 +71,7 @@ pub enum Outcome {
 pub struct Trainer {
     config: TrainConfig,
     base: BaseModel,
+    base_sha256: String,
     layout: Layout,
     plan: Plan,
     dev: DevSet,
@@ -95,7 +97,7 @@ impl Trainer {
     /// If any of these cannot be read or does not fit, or if there is a checkpoint and `resume` is off.
     pub fn new(path: &Path, base: Option<&str>, offline: bool, resume: bool) -> Result<Self> {
         let config = TrainConfig::load(path)?;
-        let folder = RunFolder::create(&config.run)?;
+        let folder = RunFolder::new(&config.run);
         let misplaced =
             |problem: &str| TrainError::Checkpoint { path: config.run.clone(), problem: problem.into() };
         match (resume, folder.has_checkpoint()) {
@@ -110,6 +112,7 @@ impl Trainer {
             None => ModelSource::parse(Some(&config.base), config.base_revision.as_deref(), offline)?,
         };
         let base = BaseModel::load(&source)?;
+        folder.create()?;
         if config.max_tokens > base.config.max_position_embeddings {
             let problem = format!(
                 "max_tokens must be at most {}, the base's longest input",
@@ -141,9 +144,14 @@ impl Trainer {
 
         let plan = Plan::new(&config, &base.tokenizer, &gold, &auxiliary)?;
         let dev = DevSet::new(&dev, &base.tokenizer, config.max_tokens)?;
+        if !dev.has_all_labels() {
+            let problem = "data.dev must hold sentences with a role and sentences with a stance".to_owned();
+            Err(TrainError::Setting { path: path.to_owned(), problem })?;
+        }
         let layout = Layout::new((&base.config).into(), &HEADS);
         let steps = (0..config.schedule.epochs).map(|epoch| plan.epoch(epoch).len()).sum();
-        let fingerprint = fingerprint(&config, &files);
+        let base_sha256 = base.fingerprint();
+        let fingerprint = fingerprint(&config, &base_sha256, &files);
         let state = if resume {
             let checkpoint = folder.load(layout.len())?;
             if checkpoint.progress.fingerprint != fingerprint {
@@ -162,7 +170,7 @@ impl Trainer {
                 second,
             }
         };
-        Ok(Self { config, base, layout, plan, dev, files, folder, state, steps })
+        Ok(Self { config, base, base_sha256, layout, plan, dev, files, folder, state, steps })
     }
 
     /// The optimizer steps of the whole run, and those that are done.
@@ -300,7 +308,7 @@ impl Trainer {
             default_target: self.config.default_target.clone(),
             role: HeadSettings::new::<Role>(role.temperature),
             stance: HeadSettings::new::<Stance>(stance.temperature),
-            training: card::provenance(&self.config, &self.files, best),
+            training: card::provenance(&self.config, &self.base_sha256, &self.files, best),
         };
         let output = self.config.output.clone();
         let origin = output.display().to_string();
@@ -310,6 +318,7 @@ impl Trainer {
         let card = card::render(&card::Facts {
             config: &self.config,
             base: &self.base,
+            base_sha256: &self.base_sha256,
             parameters: self.layout.len(),
             files: &self.files,
             scores: &progress.scores,
@@ -341,8 +350,7 @@ fn initial_parameters(layout: &Layout, base: &BaseModel, seed: u64) -> Vec<f32> 
 }
 
 /// Whatever decides the result of a run, in one line.
-fn fingerprint(config: &TrainConfig, files: &[DataFile]) -> String {
-    use sha2::{Digest, Sha256};
+fn fingerprint(config: &TrainConfig, base_sha256: &str, files: &[DataFile]) -> String {
     // Where things are written and how often does not decide the result.
     let deciding = TrainConfig {
         output: PathBuf::new(),
@@ -351,6 +359,5 @@ fn fingerprint(config: &TrainConfig, files: &[DataFile]) -> String {
         ..config.clone()
     };
     let hashes: Vec<&str> = files.iter().map(|file| file.sha256.as_str()).collect();
-    let digest = Sha256::digest(format!("{deciding:?} {hashes:?}"));
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    sha256([format!("{deciding:?} {base_sha256} {hashes:?}").as_bytes()])
 }

@@ -54,7 +54,7 @@ fn each_bad_file_is_named_and_the_good_ones_are_done() {
             "error: binary.txt: looks like a binary file (it holds NUL bytes): give plain text or JSON Lines",
             "error: empty.txt: is empty: there is nothing to label",
             "error: missing.txt: no such file or folder",
-            "error: 3 of 5 documents failed (named above)",
+            "error: 3 of 5 inputs failed (named above)",
         ]
     );
 }

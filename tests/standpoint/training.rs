@@ -198,7 +198,7 @@ fn what_cannot_be_trained_is_said_in_one_line() {
     let said = error(&|folder| edit(folder, "max_tokens = 64", "max_tokens = 640"), &[]);
     assert!(said.contains("max_tokens"), "{said}");
     let said = error(&|folder| std::fs::write(folder.join("train.jsonl"), "{}\n").unwrap(), &[]);
-    assert!(said.starts_with("error: train.jsonl:1: expected a gold document"), "{said}");
+    assert!(said.starts_with("error: train.jsonl:1: is not a stance pair"), "{said}");
     let said = error(&|folder| std::fs::remove_file(folder.join("dev.jsonl")).unwrap(), &[]);
     assert!(said.starts_with("error: dev.jsonl: could not be read"), "{said}");
     let said = error(&nothing, &["--resume"]);
