@@ -6,6 +6,7 @@ train, grouped by document; dev is read once, at the end. Run from the root of t
 
     pip install -r eval/baselines/requirements.txt
     python eval/baselines/tfidf.py --output eval/results/tfidf-gold-dev.json
+    python eval/baselines/tfidf.py --features words --output eval/results/tfidf-words-gold-dev.json
 """
 
 import argparse
@@ -217,7 +218,11 @@ def main():
     parser = argparse.ArgumentParser(description="TF-IDF and logistic regression on the gold rows.")
     parser.add_argument("--gold", type=pathlib.Path, default=pathlib.Path("../shared/data/gold"), metavar="DIR")
     parser.add_argument("--output", type=pathlib.Path, metavar="FILE", help="where to write the result as JSON")
+    parser.add_argument("--features", choices=list(FEATURES), help="these features alone, instead of the best of all")
     arguments = parser.parse_args()
+    if arguments.features:
+        for other in set(FEATURES) - {arguments.features}:
+            del FEATURES[other]
 
     files = {f"{name}.{split}.jsonl": arguments.gold / f"{name}.{split}.jsonl" for name in SETS for split in ("train", "dev")}
     missing = [name for name, path in files.items() if not path.is_file()]

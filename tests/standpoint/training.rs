@@ -158,10 +158,15 @@ fn the_number_of_threads_does_not_change_the_model() {
 #[test]
 fn a_trained_model_has_learnt_and_can_be_used() {
     let folder = workplace();
+    let config = CONFIG
+        .replace("epochs = 3", "epochs = 15")
+        .replace("learning_rate = 1e-3", "learning_rate = 4e-3")
+        .replace("checkpoint_minutes = 1e-9", "checkpoint_minutes = 60.0");
+    std::fs::write(folder.path().join("train.toml"), config).unwrap();
     let output = train(folder.path(), &[]).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{said}");
-    assert!(said.contains("epoch 3: dev macro-F1"), "{said}");
+    assert!(said.contains("epoch 15: dev macro-F1"), "{said}");
     let card = std::fs::read_to_string(folder.path().join("model/MODEL_CARD.md")).unwrap();
     // The card says "macro-F1 0.912 (0.871 to 0.950)".
     let role: f64 = card.split("**Role**: macro-F1 ").nth(1).unwrap()[..5].parse().unwrap();
