@@ -46,6 +46,11 @@ pub struct DataConfig {
     pub train: Vec<PathBuf>,
     /// Gold files that choose the best epoch and fit the temperatures; never trained on.
     pub dev: Vec<PathBuf>,
+    /// The share of single sentences (gold rows with their neighbours) that are joined with others into long
+    /// windows, and of documents that are cut into short ones, anew in each epoch. Otherwise the length of a
+    /// window tells which file it is from, and with it which labels are likely.
+    #[serde(default)]
+    pub mixed: f64,
     /// Other files, of which each epoch reads a random sample.
     #[serde(default)]
     pub auxiliary: Vec<AuxiliaryConfig>,
@@ -170,6 +175,7 @@ impl TrainConfig {
             (self.max_tokens >= 32, "max_tokens must be 32 or more"),
             (!self.data.train.is_empty(), "data.train must name at least one file"),
             (!self.data.dev.is_empty(), "data.dev must name at least one file"),
+            ((0.0..=1.0).contains(&self.data.mixed), "data.mixed must be from 0 to 1"),
             (
                 self.data.auxiliary.iter().all(|aux| (0.0..=1.0).contains(&aux.unrelated)),
                 "data.auxiliary.unrelated must be from 0 to 1",

@@ -7,9 +7,10 @@ use crate::label::{Role, Stance};
 use crate::model::Tokenizer;
 use crate::random::{SplitMix, scramble};
 use crate::train::config::TrainConfig;
-use crate::window::{SpecialTokens, Window, windows};
+use crate::window::{SpecialTokens, Window, WindowSentence, windows};
 use rayon::prelude::*;
 use std::collections::HashMap;
+use std::ops::Range;
 
 /// A window with the labels of its sentences.
 #[derive(Clone, Debug)]
@@ -26,13 +27,28 @@ pub struct Labels {
 }
 
 /// A document as token ids.
+#[derive(Clone)]
 struct TokenizedDocument {
     target: Vec<u32>,
     sentences: Vec<Vec<u32>>,
     labels: Vec<Labels>,
 }
 
+/// Rows of up to this many sentences are a sentence and its neighbours.
+const LONGEST_SINGLE: usize = 3;
+
+/// How many sentences of a document a short window takes.
+const SHORT_WINDOW: Range<usize> = 2..6;
+
 impl TokenizedDocument {
+    fn part(&self, sentences: Range<usize>) -> Self {
+        Self {
+            target: self.target.clone(),
+            sentences: self.sentences[sentences.clone()].to_vec(),
+            labels: self.labels[sentences].to_vec(),
+        }
+    }
+
     fn examples(&self, max_tokens: usize, special: SpecialTokens) -> Vec<Example> {
         self.examples_toward(&self.target, &self.labels, max_tokens, special)
     }
@@ -47,7 +63,7 @@ impl TokenizedDocument {
         windows(target, &self.sentences, max_tokens, special)
             .into_iter()
             .map(|window| {
-                let label = |sentence: &crate::window::WindowSentence| {
+                let label = |sentence: &WindowSentence| {
                     if sentence.answered { labels[sentence.index] } else { Labels::default() }
                 };
                 Example { labels: window.sentences.iter().map(label).collect(), window }
@@ -114,7 +130,8 @@ struct Auxiliary {
 
 /// All training data, tokenized, and the rule that orders it.
 pub struct Plan {
-    gold: Vec<Example>,
+    gold: Vec<TokenizedDocument>,
+    mixed: f64,
     auxiliary: Vec<Auxiliary>,
     special: SpecialTokens,
     max_tokens: usize,
@@ -134,7 +151,7 @@ impl Plan {
         auxiliary: &[Vec<GoldDocument>],
     ) -> Result<Self> {
         let max_tokens = config.max_tokens;
-        let gold = document_examples(gold, tokenizer, max_tokens)?;
+        let gold = tokenize(gold, tokenizer, max_tokens)?;
         let auxiliary = auxiliary
             .iter()
             .zip(&config.data.auxiliary)
@@ -147,7 +164,8 @@ impl Plan {
             })
             .collect::<Result<_>>()?;
         Ok(Self {
-            gold: gold.into_iter().map(|(_, example)| example).collect(),
+            gold,
+            mixed: config.data.mixed,
             auxiliary,
             special: tokenizer.special(),
             max_tokens,
@@ -159,7 +177,7 @@ impl Plan {
     /// The steps of an epoch, counted from 0: examples of about `step_tokens` tokens each.
     pub fn epoch(&self, epoch: usize) -> Vec<Vec<Example>> {
         let mut random = SplitMix::new(scramble(self.seed ^ scramble(epoch as u64)));
-        let mut examples = self.gold.clone();
+        let mut examples = self.mixed_gold(&mut random);
         for index in 0..self.auxiliary.len() {
             self.draw(index, &mut random, &mut examples);
         }
@@ -175,6 +193,51 @@ impl Plan {
             steps.last_mut().expect("the first example opens a step").push(example);
         }
         steps
+    }
+
+    /// The gold windows of an epoch: a share of single sentences joined into long windows, a share of documents
+    /// cut into short ones, all others as inference would cut them.
+    fn mixed_gold(&self, random: &mut SplitMix) -> Vec<Example> {
+        let mut joined: Vec<&TokenizedDocument> = Vec::new();
+        let mut examples = Vec::new();
+        for document in &self.gold {
+            let is_single = document.sentences.len() <= LONGEST_SINGLE;
+            match random.unit() < self.mixed {
+                true if is_single => joined.push(document),
+                true => {
+                    let mut start = 0;
+                    while start < document.sentences.len() {
+                        let length = SHORT_WINDOW.start + random.below(SHORT_WINDOW.len());
+                        let end = (start + length).min(document.sentences.len());
+                        examples.extend(document.part(start..end).examples(self.max_tokens, self.special));
+                        start = end;
+                    }
+                }
+                false => examples.extend(document.examples(self.max_tokens, self.special)),
+            }
+        }
+        random.shuffle(&mut joined);
+        // Rows of several targets cannot share a window.
+        joined.sort_by(|left, right| left.target.cmp(&right.target));
+        let mut rest = joined.as_slice();
+        while let Some(first) = rest.first() {
+            let room = self.max_tokens.saturating_sub(first.target.len() + 2);
+            let mut tokens = 0;
+            let fits = |document: &&&TokenizedDocument| {
+                tokens += document.sentences.iter().map(|sentence| sentence.len() + 1).sum::<usize>();
+                document.target == first.target && tokens <= room
+            };
+            let count = rest.iter().take_while(fits).count().max(1);
+            let (together, others) = rest.split_at(count);
+            let mut document = TokenizedDocument::clone(first);
+            for other in &together[1..] {
+                document.sentences.extend_from_slice(&other.sentences);
+                document.labels.extend_from_slice(&other.labels);
+            }
+            examples.extend(document.examples(self.max_tokens, self.special));
+            rest = others;
+        }
+        examples
     }
 
     fn draw(&self, index: usize, random: &mut SplitMix, examples: &mut Vec<Example>) {
@@ -234,4 +297,101 @@ pub fn deal(step: &[Example], shards: usize, pass_tokens: usize) -> Vec<Vec<Vec<
             passes
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPECIAL: SpecialTokens = SpecialTokens { cls: 1, sep: 2 };
+
+    /// A document whose sentences are `length` times one number of their own, from `first` on.
+    fn document(first: u32, sentences: usize, length: usize) -> TokenizedDocument {
+        TokenizedDocument {
+            target: vec![7],
+            sentences: (0..sentences).map(|index| vec![first + index as u32; length]).collect(),
+            labels: vec![Labels { role: Some(Role::Claim), stance: None }; sentences],
+        }
+    }
+
+    fn plan(mixed: f64) -> Plan {
+        let mut gold: Vec<TokenizedDocument> = (0..40).map(|row| document(100 + row * 3, 3, 5)).collect();
+        gold.extend((0..10).map(|row| document(1000 + row * 20, 12, 6)));
+        Plan {
+            gold,
+            mixed,
+            auxiliary: Vec::new(),
+            special: SPECIAL,
+            max_tokens: 128,
+            step_tokens: 256,
+            seed: 4,
+        }
+    }
+
+    /// The labelled sentences of an epoch, by the number that they are made of.
+    fn labelled(steps: &[Vec<Example>]) -> Vec<u32> {
+        let mut numbers: Vec<u32> = steps
+            .iter()
+            .flatten()
+            .flat_map(|example| {
+                example.window.sentences.iter().zip(&example.labels).map(move |pair| (example, pair))
+            })
+            .filter(|(_, (_, labels))| labels.role.is_some())
+            .map(|(example, (sentence, _))| example.window.tokens[sentence.tokens.start])
+            .collect();
+        numbers.sort_unstable();
+        numbers
+    }
+
+    #[test]
+    fn an_epoch_reads_every_label_once_however_windows_are_cut() {
+        let all = labelled(&plan(0.0).epoch(0));
+        assert_eq!(all.len(), 40 * 3 + 10 * 12);
+        for mixed in [0.5, 1.0] {
+            assert_eq!(labelled(&plan(mixed).epoch(0)), all);
+        }
+    }
+
+    #[test]
+    fn mixing_makes_windows_of_both_kinds_alike_in_length() {
+        let lengths = |mixed: f64, single: bool| {
+            let steps = plan(mixed).epoch(0);
+            let of_kind = |example: &&Example| {
+                (example.window.tokens[example.window.sentences[0].tokens.start] < 1000) == single
+            };
+            let lengths: Vec<usize> = steps
+                .iter()
+                .flatten()
+                .filter(of_kind)
+                .map(|example| example.window.sentences.len())
+                .collect();
+            lengths.iter().sum::<usize>() as f64 / lengths.len() as f64
+        };
+        assert_eq!((lengths(0.0, true), lengths(0.0, false)), (3.0, 12.0));
+        assert!(lengths(1.0, true) > 12.0, "single sentences are joined");
+        assert!(lengths(1.0, false) < 5.0, "documents are cut");
+    }
+
+    #[test]
+    fn epochs_differ_and_repeat_themselves() {
+        let tokens = |epoch| -> Vec<Vec<u32>> {
+            plan(0.5).epoch(epoch).into_iter().flatten().map(|example| example.window.tokens).collect()
+        };
+        assert_eq!(tokens(1), tokens(1));
+        assert_ne!(tokens(1), tokens(2));
+    }
+
+    #[test]
+    fn a_step_is_dealt_evenly_and_whole() {
+        let steps = plan(0.0).epoch(0);
+        let dealt = deal(&steps[0], 2, 128);
+        let tokens: Vec<usize> =
+            dealt.iter().map(|passes| passes.iter().flatten().map(|e| e.window.tokens.len()).sum()).collect();
+        let all: usize = steps[0].iter().map(|example| example.window.tokens.len()).sum();
+        assert_eq!(tokens.iter().sum::<usize>(), all);
+        assert!(tokens[0].abs_diff(tokens[1]) <= 128, "{tokens:?}");
+        for pass in dealt.iter().flatten() {
+            assert!(pass.iter().map(|e| e.window.tokens.len()).sum::<usize>() <= 128);
+        }
+    }
 }
