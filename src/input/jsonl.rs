@@ -12,6 +12,14 @@ use std::io::{self, BufRead, Read};
 /// The longest line that is read, in bytes.
 pub const LINE_LIMIT: u64 = 64 << 20;
 
+/// Whether a text's first line is a record.
+pub(super) fn looks_like(text: &str) -> bool {
+    let first = text.trim_start().lines().next().unwrap_or_default();
+    first.starts_with('{')
+        && serde_json::from_str::<Map<String, Value>>(first)
+            .is_ok_and(|fields| fields.contains_key("text") || fields.contains_key("sentences"))
+}
+
 /// The records of one file, each with its line number, counted from 1.
 pub struct Records<R> {
     name: String,

@@ -45,17 +45,29 @@ impl InputFormat {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InputWarning {
     pub place: Place,
-    /// The encoding that a text was taken to be in.
-    pub assumed_encoding: &'static str,
+    pub kind: InputWarningKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InputWarningKind {
+    /// The text was taken to be in this encoding.
+    AssumedEncoding(&'static str),
+    /// What was read as text could be meant as JSON Lines.
+    LooksLikeJsonl,
 }
 
 impl fmt::Display for InputWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}: is not plain UTF-8, read as {}; start and end count the text as decoded to UTF-8",
-            self.place, self.assumed_encoding
-        )
+        write!(f, "{}: ", self.place)?;
+        match self.kind {
+            InputWarningKind::AssumedEncoding(encoding) => write!(
+                f,
+                "is not plain UTF-8, read as {encoding}; start and end count the text as decoded to UTF-8"
+            ),
+            InputWarningKind::LooksLikeJsonl => {
+                f.write_str("was read as text but looks like JSON Lines: give --input-format jsonl if it is")
+            }
+        }
     }
 }
 
@@ -113,8 +125,11 @@ impl Documents {
     fn read_text(&mut self, path: &Path) -> Result<Document, InputProblem> {
         let id = path.display().to_string();
         let (document, assumed) = plain::read(&id, self.open(path)?)?;
-        let place = Place { file: id, line: None };
-        self.warnings.extend(assumed.map(|assumed_encoding| InputWarning { place, assumed_encoding }));
+        let assumed = assumed.map(InputWarningKind::AssumedEncoding);
+        let looks = (self.format == InputFormat::Auto && jsonl::looks_like(document.text()))
+            .then_some(InputWarningKind::LooksLikeJsonl);
+        let warning = |kind| InputWarning { place: Place { file: id.clone(), line: None }, kind };
+        self.warnings.extend(assumed.into_iter().chain(looks).map(warning));
         Ok(document)
     }
 }
@@ -242,7 +257,7 @@ mod tests {
         assert_eq!(ids, ["first", "line Some(2) failed", "./a.jsonl:3", "./b.txt", "./c/d.TXT"]);
         let warnings = documents.take_warnings();
         assert_eq!(warnings.len(), 1);
-        assert_eq!(warnings[0].assumed_encoding, "windows-1252");
+        assert_eq!(warnings[0].kind, InputWarningKind::AssumedEncoding("windows-1252"));
         assert_eq!(documents.total_bytes(), Some(documents.bytes_read()));
     }
 

@@ -93,6 +93,20 @@ fn standard_input_is_a_document() {
 }
 
 #[test]
+fn json_lines_read_as_text_are_pointed_out() {
+    let folder = folder(&[]);
+    let record = "{\"id\": 1, \"text\": \"They left.\"}\n";
+    let run = classify(folder.path(), &["-"], record);
+    let warning =
+        "warning: -: was read as text but looks like JSON Lines: give --input-format jsonl if it is";
+    assert_eq!((run.code, run.stderr), (0, vec![warning.to_owned()]));
+    let run = classify(folder.path(), &["-", "--input-format", "jsonl"], record);
+    assert_eq!((run.code, run.stderr.len(), &run.stdout[0]["doc"]), (0, 0, &"1".into()));
+    let run = classify(folder.path(), &["-", "--input-format", "text"], record);
+    assert_eq!((run.code, run.stderr.len()), (0, 0), "whoever asked for text meant it");
+}
+
+#[test]
 fn wrong_usage_is_said_to_be_that() {
     let folder = folder(&[("a.txt", b"They left.")]);
     for arguments in

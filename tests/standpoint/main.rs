@@ -6,5 +6,6 @@ mod classify;
 mod layers;
 mod model;
 mod pipeline;
+mod results;
 mod tiny;
 mod training;

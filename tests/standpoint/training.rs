@@ -172,14 +172,31 @@ fn a_trained_model_has_learnt_and_can_be_used() {
     let role: f64 = card.split("**Role**: macro-F1 ").nth(1).unwrap()[..5].parse().unwrap();
     assert!(role > 0.9, "the second word decides the role, but macro-F1 is {role}:\n{said}");
 
+    let gold: Vec<serde_json::Value> =
+        gold(60).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let sentences = || gold.iter().flat_map(|document| document["sentences"].as_array().unwrap());
+    let records: String = gold
+        .iter()
+        .map(|document| {
+            let texts: Vec<_> =
+                document["sentences"].as_array().unwrap().iter().map(|s| &s["text"]).collect();
+            format!("{}\n", serde_json::json!({ "sentences": texts }))
+        })
+        .collect();
     let labelled = Command::new(env!("CARGO_BIN_EXE_standpoint"))
         .current_dir(folder.path())
-        .args(["classify", "-", "--model", "model", "--target", "withdrawal"])
-        .write_stdin("minister said troops in the bases leave")
+        .args(["classify", "-", "--input-format", "jsonl", "--model", "model", "--target", "withdrawal"])
+        .write_stdin(records)
         .output()
         .unwrap();
-    let line: serde_json::Value = serde_json::from_slice(&labelled.stdout).unwrap();
-    assert_eq!(line["role"], "attributed");
+    let lines: Vec<serde_json::Value> = String::from_utf8(labelled.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), sentences().count());
+    let right = lines.iter().zip(sentences()).filter(|(line, gold)| line["role"] == gold["role"]).count();
+    assert!(right * 10 > lines.len() * 9, "{right} of {} roles are right", lines.len());
 }
 
 #[test]
