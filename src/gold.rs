@@ -3,26 +3,48 @@
 
 use crate::error::{InputError, InputProblem, Place, Result};
 use crate::hash::sha256;
-use crate::label::{Role, Stance};
+use crate::label::{Attribution, Role, Stance};
+use crate::text::{Document, Span};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::path::Path;
 
-/// One sentence with what is known of it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct GoldSentence {
-    pub text: String,
+/// What is known of one sentence; a sentence of which nothing is known is there as context.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GoldLabels {
     pub role: Option<Role>,
+    /// Whether its role is `attributed`, where that is all that is known of the role.
+    pub attributed: Option<bool>,
     pub stance: Option<Stance>,
+    /// Whose stance it is, as a span of the document.
+    pub holder: Option<Span>,
+    pub checkworthy: Option<bool>,
 }
 
-/// Consecutive sentences of one document; unlabelled ones are there as context.
+/// A document with labels for its sentences. The fields of the document are what else the data say of it
+/// (outlet, genre, date): evaluation can be sliced by them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GoldDocument {
-    pub id: String,
+    pub document: Document,
     pub target: String,
-    pub sentences: Vec<GoldSentence>,
+    /// One entry for each sentence.
+    pub labels: Vec<GoldLabels>,
+    /// All attributions of the text, where they were annotated.
+    pub attributions: Option<Vec<Attribution>>,
+}
+
+impl GoldDocument {
+    /// A document made of sentences, which are put on lines of their own.
+    fn of_sentences(id: String, target: String, sentences: Vec<(String, GoldLabels)>) -> Self {
+        let (texts, labels): (Vec<String>, Vec<GoldLabels>) = sentences.into_iter().unzip();
+        Self { document: Document::from_sentences(id, &texts), target, labels, attributions: None }
+    }
+
+    /// Its sentences with their labels.
+    pub fn sentences(&self) -> impl Iterator<Item = (&str, &GoldLabels)> {
+        self.document.sentences().iter().map(|span| span.slice(self.document.text())).zip(&self.labels)
+    }
 }
 
 /// A file of gold documents, with the SHA-256 of its bytes in hexadecimal.
@@ -70,33 +92,33 @@ struct PairRow {
     split: Option<String>,
 }
 
-impl From<SentenceLabels> for GoldSentence {
-    fn from(row: SentenceLabels) -> Self {
-        Self { text: row.text, role: Some(row.role), stance: Some(row.stance) }
+impl SentenceLabels {
+    fn labelled(self) -> (String, GoldLabels) {
+        let labels = GoldLabels { role: Some(self.role), stance: Some(self.stance), ..GoldLabels::default() };
+        (self.text, labels)
     }
 }
 
 impl From<DocumentRow> for GoldDocument {
     fn from(row: DocumentRow) -> Self {
-        let sentences = row.sentences.into_iter().map(GoldSentence::from).collect();
-        Self { id: row.doc_id, target: row.target, sentences }
+        let sentences = row.sentences.into_iter().map(SentenceLabels::labelled).collect();
+        Self::of_sentences(row.doc_id, row.target, sentences)
     }
 }
 
 impl From<SentenceRow> for GoldDocument {
     fn from(row: SentenceRow) -> Self {
-        let context = |text: String| {
-            (!text.trim().is_empty()).then_some(GoldSentence { text, role: None, stance: None })
-        };
-        let sentences = [context(row.before), Some(row.sentence.into()), context(row.after)];
-        Self { id: row.doc_id, target: row.target, sentences: sentences.into_iter().flatten().collect() }
+        let context =
+            |text: String| (!text.trim().is_empty()).then(|| (text, GoldLabels::default()));
+        let sentences = [context(row.before), Some(row.sentence.labelled()), context(row.after)];
+        Self::of_sentences(row.doc_id, row.target, sentences.into_iter().flatten().collect())
     }
 }
 
 impl From<PairRow> for GoldDocument {
     fn from(row: PairRow) -> Self {
-        let sentence = GoldSentence { text: row.text, role: None, stance: Some(row.stance) };
-        Self { id: row.id, target: row.target, sentences: vec![sentence] }
+        let labels = GoldLabels { stance: Some(row.stance), ..GoldLabels::default() };
+        Self::of_sentences(row.id, row.target, vec![(row.text, labels)])
     }
 }
 
@@ -165,10 +187,10 @@ mod tests {
         ))
         .unwrap();
         let shape: Vec<(&str, usize)> =
-            file.documents.iter().map(|document| (document.id.as_str(), document.sentences.len())).collect();
+            file.documents.iter().map(|gold| (gold.document.id(), gold.labels.len())).collect();
         assert_eq!(shape, [("a", 1), ("b", 2), ("c", 1)], "test rows are not trained on");
-        assert_eq!(file.documents[1].sentences[1].role, None, "neighbours are context");
-        assert_eq!(file.documents[2].sentences[0].stance, Some(Stance::Against));
+        assert_eq!(file.documents[1].labels[1], GoldLabels::default(), "neighbours are context");
+        assert_eq!(file.documents[2].labels[0].stance, Some(Stance::Against));
     }
 
     #[test]

@@ -177,6 +177,16 @@ pub struct TargetStance {
     pub holder: Option<Span>,
 }
 
+/// Something presented as coming from somebody: who it comes from, the words that attribute it, and what is
+/// attributed. Spans of the document's text; each part may be in pieces, and source and cue may be missing, as
+/// in a quote that runs on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+pub struct Attribution {
+    pub source: Vec<Span>,
+    pub cue: Vec<Span>,
+    pub content: Vec<Span>,
+}
+
 /// All that a model says of one sentence.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SentenceAnalysis {

@@ -1,134 +1,238 @@
-//! What an evaluation found, as data: to be printed, written as JSON, compared.
+//! What an evaluation found, as data: printed, written as JSON, Markdown or a page, compared with another run.
+//! Everything here can be computed anew from the samples (see [`super::sample`]).
 
-use crate::error::Result;
-use crate::eval::EvalSet;
-use crate::label::Label;
-use crate::metrics::{HeadScore, RESAMPLES};
-use crate::model::Model;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// The version of the report's JSON. A field that is added does not raise it; one that changes its meaning does.
+pub const SCHEMA: u32 = 1;
+
 /// The figures of one model on one set, and all that is needed to find them again.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    pub set: String,
-    pub set_version: u32,
-    pub data_sha256: BTreeMap<String, String>,
+    pub schema: u32,
+    pub set: SetIdentity,
     pub model: ModelIdentity,
-    pub program: String,
-    /// In UTC.
-    pub date: String,
-    pub machine: String,
-    pub resamples: usize,
-    /// The whole set first, then file by file.
-    pub sections: Vec<Section>,
+    pub run: RunIdentity,
+    /// One entry for each task that the set asks for and the model answers.
+    pub tasks: Vec<TaskReport>,
+    /// What a reader of the figures should know, in sentences.
+    pub notes: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SetIdentity {
+    pub name: String,
+    pub version: u32,
+    pub description: String,
+    /// The SHA-256 of the set's own file.
+    pub sha256: String,
+    /// The SHA-256 of each data file, by its name.
+    pub data_sha256: BTreeMap<String, String>,
 }
 
 /// Which model it was.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelIdentity {
     pub name: String,
     pub version: String,
     /// Of its weights.
     pub sha256: String,
+    /// Of its configuration, `standpoint.toml`.
+    pub config_sha256: String,
 }
 
-impl ModelIdentity {
-    /// # Errors
-    /// If the weights can no longer be read.
-    pub fn of(model: &Model) -> Result<Self> {
-        let settings = model.settings();
-        Ok(Self {
-            name: settings.name.clone(),
-            version: settings.version.clone(),
-            sha256: model.fingerprint()?,
-        })
-    }
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunIdentity {
+    /// The program with its version.
+    pub program: String,
+    /// Of the program's source, where it was built from a checkout.
+    pub commit: Option<String>,
+    /// In UTC.
+    pub date: String,
+    pub machine: String,
+    pub threads: usize,
+    /// How long labelling and scoring took.
+    pub seconds: f64,
+    /// Of every interval and of the random baseline.
+    pub seed: u64,
+    pub resamples: usize,
 }
 
-/// The figures on some of the sentences.
-#[derive(Clone, Debug, Serialize)]
-pub struct Section {
-    pub name: String,
-    /// Absent where no sentence has a gold role.
-    pub role: Option<HeadFigures>,
-    pub stance: Option<HeadFigures>,
+/// A figure with its 95% interval, by bootstrap over documents. Without a value where there is nothing to measure.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Figure {
+    pub value: Option<f64>,
+    pub interval: Option<[f64; 2]>,
 }
 
-#[derive(Clone, Debug, Serialize)]
-pub struct HeadFigures {
-    pub sentences: u64,
+/// One task on all its sentences.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskReport {
+    /// `role`, `stance`, `attributed`, `checkworthy`, `spans`, `holder`.
+    pub task: String,
+    pub sentences: usize,
     pub documents: usize,
-    pub macro_f1: Option<f64>,
-    /// 95%, by bootstrap over documents.
-    pub macro_f1_interval: Option<[f64; 2]>,
-    pub accuracy: Option<f64>,
-    pub calibration_error: Option<f64>,
-    pub labels: Vec<LabelFigures>,
-    /// `[gold][predicted]`, in the order of `labels`.
-    pub confusion: [[u64; 3]; 3],
+    pub classes: Option<ClassReport>,
+    pub calibration: Option<CalibrationReport>,
+    /// Of tasks with a positive class.
+    pub ranking: Option<RankingReport>,
+    pub spans: Vec<SpanReport>,
+    /// Where sentences were predicted and not given: how well they were cut.
+    pub segmentation: Option<SegmentationReport>,
+    pub slices: Vec<Slice>,
+    pub baselines: Vec<Rival>,
+    /// The run that this one was compared with.
+    pub comparison: Option<Rival>,
+    /// The most confident errors, the surest first.
+    pub errors: Vec<ErrorSample>,
+    pub floors: Vec<FloorReport>,
 }
 
-#[derive(Clone, Debug, Serialize)]
-pub struct LabelFigures {
-    pub label: &'static str,
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClassReport {
+    /// In the order of `confusion`.
+    pub labels: Vec<LabelReport>,
+    pub macro_f1: Figure,
+    pub micro_f1: Option<f64>,
+    pub weighted_f1: Option<f64>,
+    pub accuracy: Figure,
+    /// Matthews's correlation coefficient.
+    pub matthews: Figure,
+    /// `[gold][predicted]`
+    pub confusion: Vec<Vec<u64>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LabelReport {
+    pub label: String,
     pub precision: Option<f64>,
     pub recall: Option<f64>,
-    pub f1: Option<f64>,
+    pub f1: Figure,
     pub support: u64,
+    /// One against the rest.
+    pub average_precision: Option<f64>,
+    /// Recall and precision, from the highest threshold to the lowest; thinned to at most 200 points.
+    pub curve: Vec<[f64; 2]>,
 }
 
-impl<L: Label> From<&HeadScore<L>> for HeadFigures {
-    fn from(score: &HeadScore<L>) -> Self {
-        let labels = L::ALL
-            .iter()
-            .map(|&label| {
-                let of_label = score.confusion.score(label);
-                LabelFigures {
-                    label: label.as_str(),
-                    precision: of_label.precision,
-                    recall: of_label.recall,
-                    f1: of_label.f1,
-                    support: of_label.support,
-                }
-            })
-            .collect();
-        Self {
-            sentences: score.confusion.total(),
-            documents: score.documents,
-            macro_f1: score.confusion.macro_f1(),
-            macro_f1_interval: score.interval.map(|interval| [interval.low, interval.high]),
-            accuracy: score.confusion.accuracy(),
-            calibration_error: score.calibration_error,
-            labels,
-            confusion: score.confusion.counts(),
-        }
-    }
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CalibrationReport {
+    /// Expected calibration error of the label given.
+    pub error: Figure,
+    /// Mean squared distance of the probabilities from the truth, summed over labels.
+    pub brier: Figure,
+    pub bins: Vec<CalibrationBin>,
+    /// What is right among the surest share of the answers.
+    pub abstention: Vec<AbstentionPoint>,
 }
 
-impl Report {
-    pub(super) fn new(set: &EvalSet, model: ModelIdentity, sections: Vec<Section>) -> Self {
-        Self {
-            set: set.name.clone(),
-            set_version: set.version,
-            data_sha256: set.hashes().map(|(name, hash)| (name, hash.to_owned())).collect(),
-            model,
-            program: concat!("standpoint ", env!("CARGO_PKG_VERSION")).to_owned(),
-            date: jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string(),
-            machine: machine(),
-            resamples: RESAMPLES,
-            sections,
-        }
-    }
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CalibrationBin {
+    pub low: f64,
+    pub high: f64,
+    pub count: u64,
+    /// None of an empty bin.
+    pub confidence: Option<f64>,
+    pub accuracy: Option<f64>,
 }
 
-/// The processor's name, where the system tells it, and the number of cores.
-fn machine() -> String {
-    let processors = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let name = processors
-        .lines()
-        .find_map(|line| line.strip_prefix("model name"))
-        .map_or(std::env::consts::ARCH, |rest| rest.trim_start_matches([' ', '\t', ':']));
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    format!("{name}, {cores} cores")
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AbstentionPoint {
+    /// Answers below this confidence are left out.
+    pub threshold: f64,
+    /// The share of sentences that is still answered.
+    pub coverage: f64,
+    pub accuracy: f64,
+    pub macro_f1: Option<f64>,
+}
+
+/// The measures of CheckThat! for a ranking by the positive class's score.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RankingReport {
+    pub average_precision: Figure,
+    pub reciprocal_rank: Option<f64>,
+    pub r_precision: Option<f64>,
+    /// `k` and the precision among the first `k`.
+    pub precision_at: Vec<(usize, Option<f64>)>,
+    /// F1 of the positive class at the model's own threshold.
+    pub positive_f1: Figure,
+}
+
+/// One kind of span: source, cue, content, holder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SpanReport {
+    pub kind: String,
+    pub gold: u64,
+    pub predicted: u64,
+    pub exact_precision: Option<f64>,
+    pub exact_recall: Option<f64>,
+    pub exact_f1: Figure,
+    /// A span counts by the share of it that a span of the other side covers.
+    pub overlap_precision: Option<f64>,
+    pub overlap_recall: Option<f64>,
+    pub overlap_f1: Figure,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SegmentationReport {
+    pub gold: u64,
+    pub predicted: u64,
+    /// Sentences with the same start and end on both sides.
+    pub matched: u64,
+    pub f1: Option<f64>,
+}
+
+/// The figures on the sentences that share a property.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Slice {
+    /// The property, as `quotes`, `length` or a field of the data.
+    pub by: String,
+    pub value: String,
+    pub sentences: usize,
+    pub macro_f1: Figure,
+    pub accuracy: Figure,
+}
+
+/// Another set of answers to the same sentences.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rival {
+    pub name: String,
+    pub macro_f1: Figure,
+    /// This run's macro-F1 less the rival's, with the interval of a paired bootstrap.
+    pub difference: Figure,
+    /// The share of paired resamples in which the rival is at least as good.
+    pub p_bootstrap: Option<f64>,
+    pub mcnemar: Option<McNemarReport>,
+}
+
+/// McNemar's exact test: of the sentences on which only one is right, how many are this run's.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct McNemarReport {
+    pub only_this_right: u64,
+    pub only_rival_right: u64,
+    pub p: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ErrorSample {
+    pub doc: String,
+    pub index: usize,
+    pub target: Option<String>,
+    pub before: Option<String>,
+    pub text: String,
+    pub after: Option<String>,
+    pub gold: String,
+    pub predicted: String,
+    pub confidence: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FloorReport {
+    /// As `macro_f1`, `accuracy` or `f1.against`.
+    pub metric: String,
+    pub floor: f64,
+    pub figure: Figure,
+    /// Whether the value is at least the floor: what decides the exit code.
+    pub holds: bool,
 }

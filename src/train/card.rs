@@ -2,7 +2,7 @@
 //! good it is on dev, where it fails.
 
 use crate::error::Result;
-use crate::gold::GoldFile;
+use crate::gold::{GoldFile, GoldLabels};
 use crate::label::{Label, Role, Stance};
 use crate::model::BaseModel;
 use crate::output::atomic::write_whole;
@@ -25,18 +25,12 @@ impl DataFile {
     pub fn new(path: &Path, role: &'static str, file: &GoldFile) -> Self {
         let part = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
         let folder = part(path.parent().and_then(Path::file_name));
-        let labelled =
-            |sentence: &&crate::gold::GoldSentence| sentence.role.is_some() || sentence.stance.is_some();
+        let labelled = |labels: &&GoldLabels| labels.role.is_some() || labels.stance.is_some();
         Self {
             name: format!("{folder}/{}", part(path.file_name())),
             role,
             rows: file.documents.len(),
-            sentences: file
-                .documents
-                .iter()
-                .flat_map(|document| &document.sentences)
-                .filter(labelled)
-                .count(),
+            sentences: file.documents.iter().flat_map(|gold| &gold.labels).filter(labelled).count(),
             sha256: file.sha256.clone(),
         }
     }

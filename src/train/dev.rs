@@ -53,11 +53,11 @@ impl DevSet {
         let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
         for document in documents {
             let next = numbers.len();
-            numbers.entry(&document.id).or_insert(next);
+            numbers.entry(document.document.id()).or_insert(next);
         }
         let examples = document_examples(documents, tokenizer, max_tokens)?
             .into_iter()
-            .map(|(index, example)| (numbers[documents[index].id.as_str()], example))
+            .map(|(index, example)| (numbers[documents[index].document.id()], example))
             .collect();
         Ok(Self { examples })
     }

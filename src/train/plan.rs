@@ -90,14 +90,14 @@ fn tokenize(
     documents
         .par_iter()
         .map(|document| {
-            let texts: Vec<&str> = document.sentences.iter().map(|sentence| sentence.text.as_str()).collect();
+            let texts: Vec<&str> = document.sentences().map(|(text, _)| text).collect();
             Ok(TokenizedDocument {
                 target: targets[document.target.as_str()].clone(),
                 sentences: tokenizer.encode_batch(&texts)?,
                 labels: document
-                    .sentences
+                    .labels
                     .iter()
-                    .map(|sentence| Labels { role: sentence.role, stance: sentence.stance })
+                    .map(|labels| Labels { role: labels.role, stance: labels.stance })
                     .collect(),
             })
         })
