@@ -1,8 +1,12 @@
-//! An evaluation set: a small TOML file that names labelled files and their hashes.
+//! An evaluation set: a small TOML file that names labelled files and their hashes, what is asked of a model on
+//! them, and the floors that it must not fall below.
 
-use crate::error::{Error, EvalError, Result, TomlError};
-use crate::gold::{GoldDocument, read_gold};
+use super::sample::Task;
+use crate::error::{EvalError, Result, TomlError};
+use crate::gold::{GoldDocument, GoldFormat, GoldSource, read};
+use crate::hash::sha256;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// A named, versioned set of labelled files.
@@ -11,8 +15,29 @@ pub struct EvalSet {
     pub name: String,
     pub version: u32,
     pub description: String,
+    /// The SHA-256 of the set's own file.
+    pub sha256: String,
+    pub tasks: Vec<Task>,
+    pub sentences: Sentences,
+    /// The fields of the data by whose values figures are sliced.
+    pub slices: Vec<String>,
+    /// The least that a figure may be, by task and metric.
+    pub floors: BTreeMap<Task, BTreeMap<String, f64>>,
     folder: PathBuf,
     data: Vec<DataEntry>,
+    train: Vec<DataEntry>,
+}
+
+/// Where the sentences to be labelled come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sentences {
+    /// From the data.
+    #[default]
+    Gold,
+    /// From standpoint's own segmentation: a gold sentence that it does not find, and one that it makes up, are
+    /// errors.
+    Predicted,
 }
 
 /// The contents of the TOML file.
@@ -22,7 +47,17 @@ struct SetFile {
     name: String,
     version: u32,
     description: String,
+    tasks: Vec<Task>,
+    #[serde(default)]
+    sentences: Sentences,
+    #[serde(default)]
+    slices: Vec<String>,
+    #[serde(default)]
+    floors: BTreeMap<Task, BTreeMap<String, f64>>,
     data: Vec<DataEntry>,
+    /// What the TF-IDF baseline is trained on.
+    #[serde(default)]
+    train: Vec<DataEntry>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -31,6 +66,14 @@ struct DataEntry {
     /// Relative to the set's own file.
     path: PathBuf,
     sha256: String,
+    #[serde(default)]
+    format: GoldFormat,
+    /// A second file, of formats that need one.
+    companion: Option<PathBuf>,
+    /// Only the rows of this split.
+    split: Option<String>,
+    /// The target of rows that name none.
+    target: Option<String>,
 }
 
 /// One labelled file of a set.
@@ -42,7 +85,7 @@ pub struct SetData {
 
 impl EvalSet {
     /// # Errors
-    /// If the file cannot be read, or is not TOML of the right fields.
+    /// If the file cannot be read, is not TOML of the right fields, or asks for nothing.
     pub fn load(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|error| EvalError::Unreadable {
             path: path.to_owned(),
@@ -52,36 +95,68 @@ impl EvalSet {
             path: path.to_owned(),
             source: TomlError::new(&error, &text),
         })?;
-        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        let SetFile { name, version, description, data } = file;
-        Ok(Self { name, version, description, folder, data })
+        let unusable = |problem: String| EvalError::Unreadable { path: path.to_owned(), problem };
+        if file.data.is_empty() || file.tasks.is_empty() {
+            Err(unusable("names no data or no tasks: give at least one of each".to_owned()))?;
+        }
+        if let Some(task) = file.floors.keys().find(|task| !file.tasks.contains(task)) {
+            Err(unusable(format!("has a floor for {task}, which is not among its tasks")))?;
+        }
+        Ok(Self {
+            name: file.name,
+            version: file.version,
+            description: file.description,
+            sha256: sha256([text.as_bytes()]),
+            tasks: file.tasks,
+            sentences: file.sentences,
+            slices: file.slices,
+            floors: file.floors,
+            folder: path.parent().unwrap_or(Path::new("")).to_owned(),
+            data: file.data,
+            train: file.train,
+        })
     }
 
     /// Reads the labelled files, each checked against its hash.
     ///
     /// # Errors
     /// If a file cannot be read, is not labelled text, or is not the one that the set means.
-    pub fn files(&self) -> Result<Vec<SetData>> {
-        self.data
-            .iter()
-            .map(|entry| {
-                let path = self.folder.join(&entry.path);
-                let file = read_gold(&path)?;
-                if file.sha256 != entry.sha256 {
-                    let (expected, found) = (entry.sha256.clone(), file.sha256);
-                    return Err(Error::from(EvalError::Hash { path, expected, found }));
-                }
-                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                Ok(SetData { name, documents: file.documents })
-            })
-            .collect()
+    pub fn data(&self) -> Result<Vec<SetData>> {
+        self.data.iter().map(|entry| self.read(entry)).collect()
+    }
+
+    /// The same for what baselines are trained on; empty where the set names nothing.
+    ///
+    /// # Errors
+    /// As [`EvalSet::data`].
+    pub fn train(&self) -> Result<Vec<SetData>> {
+        self.train.iter().map(|entry| self.read(entry)).collect()
+    }
+
+    fn read(&self, entry: &DataEntry) -> Result<SetData> {
+        let path = self.folder.join(&entry.path);
+        let file = read(&GoldSource {
+            path: path.clone(),
+            companion: entry.companion.as_ref().map(|companion| self.folder.join(companion)),
+            format: entry.format,
+            split: entry.split.clone(),
+            target: entry.target.clone(),
+        })?;
+        if file.sha256 != entry.sha256 {
+            let (expected, found) = (entry.sha256.clone(), file.sha256);
+            Err(EvalError::Hash { path, expected, found })?;
+        }
+        Ok(SetData { name: entry.name(), documents: file.documents })
     }
 
     /// The SHA-256 of each labelled file, by its name.
-    pub fn hashes(&self) -> impl Iterator<Item = (String, &str)> {
-        self.data.iter().map(|entry| {
-            let name = entry.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            (name, entry.sha256.as_str())
-        })
+    pub fn hashes(&self) -> BTreeMap<String, String> {
+        self.data.iter().map(|entry| (entry.name(), entry.sha256.clone())).collect()
+    }
+}
+
+impl DataEntry {
+    fn name(&self) -> String {
+        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 }
