@@ -58,8 +58,8 @@ pub struct Facts<'a> {
     pub files: &'a [DataFile],
     pub scores: &'a [DevScore],
     pub best: usize,
-    pub role: &'a HeadReport<Role>,
-    pub stance: &'a HeadReport<Stance>,
+    pub role: &'a HeadReport,
+    pub stance: &'a HeadReport,
 }
 
 pub fn render(facts: &Facts<'_>) -> String {
@@ -122,15 +122,15 @@ fn write_card(card: &mut String, facts: &Facts<'_>) -> std::fmt::Result {
         "Gold sentences, f16 weights. Intervals are 95%, by bootstrap over documents. The epoch was chosen and the \
          temperatures were fitted on this same set, so that these figures flatter the model a little.\n"
     )?;
-    write_head(card, "Role", facts.role)?;
-    write_head(card, "Stance", facts.stance)?;
+    write_head::<Role>(card, "Role", facts.role)?;
+    write_head::<Stance>(card, "Stance", facts.stance)?;
     writeln!(card, "Macro-F1 by epoch:\n\n| epoch | role | stance |\n| ---: | ---: | ---: |")?;
     for (epoch, score) in facts.scores.iter().enumerate() {
         writeln!(card, "| {} | {:.3} | {:.3} |", epoch + 1, score.role, score.stance)?;
     }
     writeln!(card, "\n## Where it fails\n")?;
-    write_mistakes(card, "role", facts.role)?;
-    write_mistakes(card, "stance", facts.stance)?;
+    write_mistakes::<Role>(card, "role", facts.role)?;
+    write_mistakes::<Stance>(card, "stance", facts.stance)?;
     writeln!(
         card,
         "- It reads English news and political speech. Its gold labels are about foreign troops; toward other \
@@ -149,7 +149,7 @@ fn write_card(card: &mut String, facts: &Facts<'_>) -> std::fmt::Result {
 }
 
 /// The most frequent mistakes of a head, each as a share of the sentences with that gold label.
-fn write_mistakes<L: Label>(card: &mut String, name: &str, report: &HeadReport<L>) -> std::fmt::Result {
+fn write_mistakes<L: Label>(card: &mut String, name: &str, report: &HeadReport) -> std::fmt::Result {
     let counts = report.score.confusion.counts();
     let mut mistakes: Vec<(u64, L, L)> = L::ALL
         .iter()
@@ -158,13 +158,13 @@ fn write_mistakes<L: Label>(card: &mut String, name: &str, report: &HeadReport<L
         .collect();
     mistakes.sort_by_key(|&(count, ..)| std::cmp::Reverse(count));
     for (count, gold, said) in mistakes.into_iter().take(3) {
-        let all = report.score.confusion.score(gold).support;
+        let all = report.score.confusion.score(gold.index()).support;
         writeln!(card, "- On dev, {count} of {all} sentences whose {name} is {gold} are taken for {said}.")?;
     }
     Ok(())
 }
 
-fn write_head<L: Label>(card: &mut String, name: &str, report: &HeadReport<L>) -> std::fmt::Result {
+fn write_head<L: Label>(card: &mut String, name: &str, report: &HeadReport) -> std::fmt::Result {
     let figure = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.3}"));
     let interval = report
         .score
@@ -181,7 +181,7 @@ fn write_head<L: Label>(card: &mut String, name: &str, report: &HeadReport<L>) -
     )?;
     writeln!(card, "| label | precision | recall | F1 | support |\n| --- | ---: | ---: | ---: | ---: |")?;
     for label in L::ALL {
-        let score = report.score.confusion.score(label);
+        let score = report.score.confusion.score(label.index());
         writeln!(
             card,
             "| {label} | {} | {} | {} | {} |",

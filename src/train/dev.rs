@@ -36,10 +36,10 @@ impl DevScore {
 }
 
 /// One head on dev.
-pub struct HeadReport<L> {
+pub struct HeadReport {
     pub temperature: f32,
     /// With that temperature.
-    pub score: HeadScore<L>,
+    pub score: HeadScore,
     /// Expected calibration error at temperature 1.
     pub uncalibrated_error: Option<f64>,
 }
@@ -86,16 +86,13 @@ impl DevSet {
         }
     }
 
-    pub fn reports(&self, layout: &Layout, parameters: &[f32]) -> (HeadReport<Role>, HeadReport<Stance>) {
+    pub fn reports(&self, layout: &Layout, parameters: &[f32]) -> (HeadReport, HeadReport) {
         let answers = self.answers(layout, parameters);
         (report(&answers, role), report(&answers, stance))
     }
 }
 
-fn report<L: Label>(
-    answers: &Answers,
-    of: impl Fn(&Labels, &Logits) -> Option<(L, [f32; 3])>,
-) -> HeadReport<L> {
+fn report<L: Label>(answers: &Answers, of: impl Fn(&Labels, &Logits) -> Option<(L, [f32; 3])>) -> HeadReport {
     let items: Vec<(usize, L, [f32; 3])> = answers
         .iter()
         .flat_map(|(document, sentences)| sentences.iter().map(move |sentence| (*document, sentence)))

@@ -4,6 +4,7 @@
 mod bad_input;
 mod classify;
 mod layers;
+mod metrics;
 mod model;
 mod pipeline;
 mod results;
