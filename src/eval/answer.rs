@@ -9,7 +9,7 @@ use crate::label::{Analysis, Label, Prediction, Role, SentenceAnalysis, Target};
 use crate::pipeline::Pipeline;
 use crate::segment;
 use crate::text::{Document, Span};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// How many documents the model reads between two calls of the progress.
 const BATCH: usize = 64;
@@ -59,6 +59,20 @@ pub fn is_answered(task: Task) -> bool {
     matches!(task, Task::Role | Task::Stance | Task::Attributed)
 }
 
+/// The labelled sentences of a file as samples without an answer: what baselines are trained on.
+pub fn unanswered(task: Task, data: &SetData) -> Vec<Sample> {
+    let mut samples = Vec::new();
+    for gold in &data.documents {
+        for (index, labels) in gold.labels.iter().enumerate() {
+            let Some(label) = gold_label(task, labels) else { continue };
+            let answer =
+                Answer::Label { gold: label.to_owned(), predicted: UNMATCHED.to_owned(), probs: Vec::new() };
+            samples.push(sample(task, &data.name, gold, &gold.document, index, answer));
+        }
+    }
+    samples
+}
+
 /// Puts the answers to one document beside its gold labels.
 fn judge(
     task: Task,
@@ -68,28 +82,25 @@ fn judge(
     analysis: &Analysis,
     samples: &mut Vec<Sample>,
 ) {
-    let predicted: HashMap<Span, usize> =
-        document.sentences().iter().enumerate().map(|(index, &span)| (span, index)).collect();
-    let known: HashMap<Span, ()> = gold.document.sentences().iter().map(|&span| (span, ())).collect();
-    let sample = |index, answer| sample(task, file, gold, &gold.document, index, answer);
-    for (index, (span, labels)) in gold.document.sentences().iter().zip(&gold.labels).enumerate() {
-        let Some(label) = gold_label(task, labels) else { continue };
-        let (given, probs) = match predicted.get(span).and_then(|&at| given(task, &analysis.sentences[at])) {
-            Some(answer) => answer,
-            None => (UNMATCHED.to_owned(), Vec::new()),
-        };
-        samples.push(sample(index, Answer::Label { gold: label.to_owned(), predicted: given, probs }));
-    }
     if gold.labels.iter().all(|labels| gold_label(task, labels).is_none()) {
         return;
     }
+    let predicted: HashMap<Span, usize> =
+        document.sentences().iter().enumerate().map(|(index, &span)| (span, index)).collect();
+    for (index, (span, labels)) in gold.document.sentences().iter().zip(&gold.labels).enumerate() {
+        let Some(label) = gold_label(task, labels) else { continue };
+        let given = predicted.get(span).and_then(|&at| given(task, &analysis.sentences[at]));
+        let (given, probs) = given.unwrap_or_else(|| (UNMATCHED.to_owned(), Vec::new()));
+        let answer = Answer::Label { gold: label.to_owned(), predicted: given, probs };
+        samples.push(sample(task, file, gold, &gold.document, index, answer));
+    }
+    let known: HashSet<Span> = gold.document.sentences().iter().copied().collect();
     for (index, span) in document.sentences().iter().enumerate() {
-        if known.contains_key(span) {
-            continue;
-        }
         let Some((given, probs)) = given(task, &analysis.sentences[index]) else { continue };
-        let answer = Answer::Label { gold: UNMATCHED.to_owned(), predicted: given, probs };
-        samples.push(self::sample(task, file, gold, document, index, answer));
+        if !known.contains(span) {
+            let answer = Answer::Label { gold: UNMATCHED.to_owned(), predicted: given, probs };
+            samples.push(sample(task, file, gold, document, index, answer));
+        }
     }
 }
 
@@ -124,7 +135,7 @@ fn sample(
 }
 
 /// What the data say, if they say it.
-pub fn gold_label(task: Task, labels: &GoldLabels) -> Option<&'static str> {
+fn gold_label(task: Task, labels: &GoldLabels) -> Option<&'static str> {
     let yes_or_no = |yes: bool| task.labels()[usize::from(!yes)];
     match task {
         Task::Role => labels.role.map(Label::as_str),
@@ -146,16 +157,21 @@ fn given(task: Task, sentence: &SentenceAnalysis) -> Option<(String, Vec<f64>)> 
             // The likeliest of three roles, not the likelier of two sides: as `classify` answers.
             let [_, attributed, _] = sentence.role.probabilities().map(f64::from);
             let label = task.labels()[usize::from(sentence.role.label() != Role::Attributed)];
-            Some((label.to_owned(), vec![attributed, 1.0 - attributed]))
+            Some((label.to_owned(), vec![rounded(attributed), rounded(1.0 - attributed)]))
         }
         Task::Checkworthy => sentence.checkworthiness.map(|score| {
             let score = f64::from(score);
-            (task.labels()[usize::from(score < 0.5)].to_owned(), vec![score, 1.0 - score])
+            (task.labels()[usize::from(score < 0.5)].to_owned(), vec![rounded(score), rounded(1.0 - score)])
         }),
         Task::Spans | Task::Holder => None,
     }
 }
 
 fn labelled<L: Label>(prediction: Prediction<L>) -> (String, Vec<f64>) {
-    (prediction.label().as_str().to_owned(), prediction.probabilities().map(f64::from).to_vec())
+    (prediction.label().as_str().to_owned(), prediction.probabilities().map(|p| rounded(f64::from(p))).to_vec())
+}
+
+/// To six places: what a log holds is what was scored.
+fn rounded(probability: f64) -> f64 {
+    (probability * 1e6).round() / 1e6
 }

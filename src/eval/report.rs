@@ -1,8 +1,11 @@
 //! What an evaluation found, as data: printed, written as JSON, Markdown or a page, compared with another run.
 //! Everything here can be computed anew from the samples (see [`super::sample`]).
 
+use super::sample::Task;
+use crate::error::{EvalError, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// The version of the report's JSON. A field that is added does not raise it; one that changes its meaning does.
 pub const SCHEMA: u32 = 1;
@@ -18,6 +21,24 @@ pub struct Report {
     pub tasks: Vec<TaskReport>,
     /// What a reader of the figures should know, in sentences.
     pub notes: Vec<String>,
+    /// Each answer beside gold, without the texts: what another run is compared with. Absent in a summary.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<AnswerRow>,
+}
+
+/// A sentence, by its place in the data, and what was said of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AnswerRow {
+    pub task: Task,
+    pub file: String,
+    pub doc: String,
+    /// Bytes of the document's text.
+    pub start: usize,
+    pub end: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    pub gold: String,
+    pub predicted: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,8 +59,8 @@ pub struct ModelIdentity {
     pub version: String,
     /// Of its weights.
     pub sha256: String,
-    /// Of its configuration, `standpoint.toml`.
-    pub config_sha256: String,
+    /// Of its settings: label order, temperatures, window length.
+    pub settings_sha256: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,7 +88,7 @@ pub struct Figure {
 }
 
 /// One task on all its sentences.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TaskReport {
     /// `role`, `stance`, `attributed`, `checkworthy`, `spans`, `holder`.
     pub task: String,
@@ -80,6 +101,8 @@ pub struct TaskReport {
     pub spans: Vec<SpanReport>,
     /// Where sentences were predicted and not given: how well they were cut.
     pub segmentation: Option<SegmentationReport>,
+    /// Of sets of minimal pairs.
+    pub pairs: Vec<PairReport>,
     pub slices: Vec<Slice>,
     pub baselines: Vec<Rival>,
     /// The run that this one was compared with.
@@ -183,6 +206,16 @@ pub struct SegmentationReport {
     pub f1: Option<f64>,
 }
 
+/// Pairs that differ in one small thing: only both sides right counts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PairReport {
+    /// What the sides differ in; `all` for all pairs.
+    pub kind: String,
+    pub pairs: usize,
+    /// The interval is by bootstrap over pairs.
+    pub accuracy: Figure,
+}
+
 /// The figures on the sentences that share a property.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Slice {
@@ -235,4 +268,28 @@ pub struct FloorReport {
     pub figure: Figure,
     /// Whether the value is at least the floor: what decides the exit code.
     pub holds: bool,
+}
+
+impl Report {
+    /// Reads a report that was written with its answers.
+    ///
+    /// # Errors
+    /// If the file cannot be read, is no report of this version, or holds no answers.
+    pub fn load(path: &Path) -> Result<Self> {
+        let unusable = |problem: String| EvalError::Unreadable { path: path.to_owned(), problem };
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| unusable(format!("could not be read: {error}")))?;
+        let report: Self = serde_json::from_str(&text).map_err(|error| {
+            unusable(format!("is not a report, as `standpoint eval --report` writes it: {error}"))
+        })?;
+        if report.schema != SCHEMA {
+            let problem = format!("is a report of version {}, but this program reads {SCHEMA}", report.schema);
+            Err(unusable(problem))?;
+        }
+        if report.answers.is_empty() {
+            let problem = "holds figures without answers: give the .json that --report wrote";
+            Err(unusable(problem.to_owned()))?;
+        }
+        Ok(report)
+    }
 }

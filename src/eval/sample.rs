@@ -65,7 +65,6 @@ impl fmt::Display for Task {
 
 /// A sentence, its gold label for one task, and the answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Sample {
     pub task: Task,
     /// The data file's name.

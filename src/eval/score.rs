@@ -75,9 +75,9 @@ impl<'a> Items<'a> {
     }
 
     /// One confusion matrix a document, with a row and a column for sentences that the other side does not have.
-    pub fn confusions(&self, of: impl Fn(&Item) -> bool) -> Vec<Confusion> {
+    fn confusions(&self) -> Vec<Confusion> {
         let mut documents = vec![Confusion::new(self.classes() + 1); self.documents];
-        for item in self.items.iter().filter(|item| of(item)) {
+        for item in &self.items {
             documents[item.document].add(item.gold, item.predicted);
         }
         documents
@@ -104,7 +104,7 @@ impl<'a> Items<'a> {
             figures.extend((0..classes).map(|label| sum.score(label).f1));
             figures
         };
-        let documents = self.confusions(|_| true);
+        let documents = self.confusions();
         let mut found = estimates(&documents, &Confusion::new(classes + 1), SEED, figures).into_iter();
         let mut next = || found.next().map(Figure::from).unwrap_or_default();
         let (macro_f1, accuracy, matthews) = (next(), next(), next());
@@ -159,7 +159,7 @@ impl<'a> Items<'a> {
             estimates_by_draw(self.documents, SEED, |draws| vec![ranking.average_precision_of(draws)]);
         let nothing = Confusion::new(self.classes() + 1);
         let positive_f1 =
-            estimates(&self.confusions(|_| true), &nothing, SEED, |sum| vec![sum.score(0).f1]);
+            estimates(&self.confusions(), &nothing, SEED, |sum| vec![sum.score(0).f1]);
         Some(RankingReport {
             average_precision: average_precision[0].into(),
             reciprocal_rank: ranking.reciprocal_rank(),
@@ -218,12 +218,18 @@ impl<'a> Items<'a> {
         (matched < gold.max(predicted)).then_some(SegmentationReport { gold, predicted, matched, f1 })
     }
 
-    /// Macro-F1 and accuracy of the items of some kind.
-    pub fn figures_of(&self, of: impl Fn(&Item) -> bool) -> (usize, [Figure; 2]) {
-        let documents: Vec<Confusion> =
-            self.confusions(of).into_iter().filter(|document| document.total() > 0).collect();
-        let sentences = documents.iter().map(Confusion::total).sum::<u64>() as usize;
+    /// How many sentences some of the items are, and their macro-F1 and accuracy.
+    pub fn figures_of<'b>(&self, items: impl IntoIterator<Item = &'b Item<'b>>) -> (usize, [Figure; 2]) {
         let nothing = Confusion::new(self.classes() + 1);
+        let mut documents: HashMap<usize, Confusion> = HashMap::new();
+        let mut sentences = 0;
+        for item in items {
+            documents.entry(item.document).or_insert_with(|| nothing.clone()).add(item.gold, item.predicted);
+            sentences += 1;
+        }
+        let mut documents: Vec<(usize, Confusion)> = documents.into_iter().collect();
+        documents.sort_by_key(|(document, _)| *document);
+        let documents: Vec<Confusion> = documents.into_iter().map(|(_, confusion)| confusion).collect();
         let found = estimates(&documents, &nothing, SEED, |sum| vec![macro_f1(sum), accuracy(sum)]);
         (sentences, [found[0].into(), found[1].into()])
     }

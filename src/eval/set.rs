@@ -1,6 +1,7 @@
 //! An evaluation set: a small TOML file that names labelled files and their hashes, what is asked of a model on
 //! them, and the floors that it must not fall below.
 
+use super::floor;
 use super::sample::Task;
 use crate::error::{EvalError, Result, TomlError};
 use crate::gold::{GoldDocument, GoldFormat, GoldSource, read};
@@ -21,6 +22,8 @@ pub struct EvalSet {
     pub sentences: Sentences,
     /// The fields of the data by whose values figures are sliced.
     pub slices: Vec<String>,
+    /// The field whose value documents of one minimal pair share.
+    pub pairs: Option<String>,
     /// The least that a figure may be, by task and metric.
     pub floors: BTreeMap<Task, BTreeMap<String, f64>>,
     folder: PathBuf,
@@ -52,6 +55,7 @@ struct SetFile {
     sentences: Sentences,
     #[serde(default)]
     slices: Vec<String>,
+    pairs: Option<String>,
     #[serde(default)]
     floors: BTreeMap<Task, BTreeMap<String, f64>>,
     data: Vec<DataEntry>,
@@ -99,8 +103,13 @@ impl EvalSet {
         if file.data.is_empty() || file.tasks.is_empty() {
             Err(unusable("names no data or no tasks: give at least one of each".to_owned()))?;
         }
-        if let Some(task) = file.floors.keys().find(|task| !file.tasks.contains(task)) {
-            Err(unusable(format!("has a floor for {task}, which is not among its tasks")))?;
+        for (task, floors) in &file.floors {
+            if !file.tasks.contains(task) {
+                Err(unusable(format!("has a floor for {task}, which is not among its tasks")))?;
+            }
+            for metric in floors.keys() {
+                floor::check(*task, metric).map_err(unusable)?;
+            }
         }
         Ok(Self {
             name: file.name,
@@ -110,6 +119,7 @@ impl EvalSet {
             tasks: file.tasks,
             sentences: file.sentences,
             slices: file.slices,
+            pairs: file.pairs,
             floors: file.floors,
             folder: path.parent().unwrap_or(Path::new("")).to_owned(),
             data: file.data,
