@@ -78,21 +78,25 @@ fn every_example_is_labelled_sentence_by_sentence() {
 
 #[test]
 fn plain_cases_get_their_labels() {
-    let lines = lines(&mut standpoint(&["classify", "examples/airfield-handover.txt"]));
+    let labelled = |name: &str| lines(&mut standpoint(&["classify", &format!("examples/{name}.txt")]));
+    let article = labelled("airfield-handover");
     for (words, role) in [
         ("told reporters in Baghdad", "attributed"),
         ("The Interior Ministry said the launcher", "attributed"),
+        ("Two rockets hit the eastern fence", "claim"),
         ("The airfield was built in the 1970s", "background"),
         ("PHOTO: EXAMPLEWIRE", "background"),
     ] {
-        assert_eq!(about(&lines, words)["role"], role, "{words}");
+        assert_eq!(about(&article, words)["role"], role, "{words}");
     }
-    for (words, stance) in [
-        ("voted 161 to 12 last month to expel", "favor"),
-        ("called the timetable reckless", "against"),
-        ("built in the 1970s", "none"),
+    for (name, words, stance) in [
+        ("op-ed-bring-them-home", "it is time for our forces to come home", "favor"),
+        ("op-ed-bring-them-home", "a withdrawal would leave a vacuum", "against"),
+        ("troop-surge", "will send 1,500 more soldiers", "against"),
+        ("troop-surge", "Defense stocks rose", "none"),
+        ("river-flood", "Soldiers from three neighbouring countries", "none"),
     ] {
-        assert_eq!(about(&lines, words)["stance"][0]["stance"], stance, "{words}");
+        assert_eq!(about(&labelled(name), words)["stance"][0]["stance"], stance, "{words}");
     }
 }
 
