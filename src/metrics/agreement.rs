@@ -8,8 +8,8 @@ impl Confusion {
     /// Cohen's kappa. None where both readers give one label only, the same: they could not have disagreed.
     pub fn kappa(&self) -> Option<f64> {
         let Margins { hits, total, products, .. } = self.margins();
-        let beyond_chance = total * total - products;
-        (beyond_chance > 0).then(|| ((hits * total) as f64 - products as f64) / beyond_chance as f64)
+        let possible = total * total - products;
+        (possible > 0).then(|| (hits * total - products) as f64 / possible as f64)
     }
 
     /// Cohen's kappa of one label against all others.

@@ -20,15 +20,15 @@ pub struct LabelScore {
     pub support: u64,
 }
 
-/// The sums that coefficients of association are made of.
+/// The sums that coefficients of association are made of: exact, so that perfect agreement is 1 and not nearly 1.
 pub(super) struct Margins {
-    pub hits: u128,
-    pub total: u128,
+    pub hits: i128,
+    pub total: i128,
     /// Over labels, of the squared number of gold sentences.
-    pub gold_squares: u128,
-    pub predicted_squares: u128,
+    pub gold_squares: i128,
+    pub predicted_squares: i128,
     /// Over labels, of gold times predicted sentences.
-    pub products: u128,
+    pub products: i128,
 }
 
 impl Confusion {
@@ -102,9 +102,9 @@ impl Confusion {
     /// only: what does not vary correlates with nothing.
     pub fn matthews(&self) -> Option<f64> {
         let Margins { hits, total, gold_squares, predicted_squares, products } = self.margins();
-        let spread = |squares: u128| ((total * total - squares) as f64).sqrt();
-        let spreads = spread(gold_squares) * spread(predicted_squares);
-        (spreads > 0.0).then(|| ((hits * total) as f64 - products as f64) / spreads)
+        let spread = |squares: i128| (total * total - squares) as f64;
+        let spreads = (spread(gold_squares) * spread(predicted_squares)).sqrt();
+        (spreads > 0.0).then(|| (hits * total - products) as f64 / spreads)
     }
 
     /// The confusion of two classes: `label` is class 0, all others together are class 1.
@@ -120,8 +120,8 @@ impl Confusion {
     pub(super) fn margins(&self) -> Margins {
         let mut margins = Margins { hits: 0, total: 0, gold_squares: 0, predicted_squares: 0, products: 0 };
         for label in 0..self.classes {
-            let (gold, predicted) = (u128::from(self.support(label)), u128::from(self.predicted(label)));
-            margins.hits += u128::from(self.hits(label));
+            let (gold, predicted) = (i128::from(self.support(label)), i128::from(self.predicted(label)));
+            margins.hits += i128::from(self.hits(label));
             margins.total += gold;
             margins.gold_squares += gold * gold;
             margins.predicted_squares += predicted * predicted;
