@@ -94,16 +94,18 @@ fn text_bound(line: &str, offsets: &Offsets<'_>) -> Result<(String, Vec<Span>), 
     let (id, place) = columns.next().zip(columns.next()).ok_or_else(malformed)?;
     let (_, pieces) = place.split_once(' ').ok_or_else(malformed)?;
     let mut spans = Vec::new();
+    let mut whole = [usize::MAX, 0];
     for piece in pieces.split(';') {
         let (start, end) = piece.split_once(' ').ok_or_else(malformed)?;
         let (start, end) = start.parse().ok().zip(end.parse().ok()).ok_or_else(malformed)?;
+        whole = [whole[0].min(start), whole[1].max(end)];
         spans.push(offsets.span("text bound", start, end)?);
     }
     let covered: Vec<&str> = spans.iter().map(|span| span.slice(offsets.text())).collect();
     let (covered, said) = (covered.join(" "), columns.next().unwrap_or_default());
     let letters = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
     if letters(&covered) != letters(said) {
-        let (start, end) = (spans[0].start(), spans[spans.len() - 1].end());
+        let [start, end] = whole;
         let said = said.to_owned();
         return Err(GoldProblem::OtherText {
             what: "text bound",

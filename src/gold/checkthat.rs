@@ -28,7 +28,7 @@ pub(super) fn read(source: &GoldSource, digest: &mut Digest, collector: &mut Col
     let text = table.column(&["Text", "tweet_text"])?;
     let label = table.column(&["class_label", "check_worthiness", "label"])?;
     table.rows(|at, row| {
-        let labels = labels("class label", row.cell(label))?;
+        let labels = labels(row.cell(label))?;
         let draft = Draft::whole(row.cell(id).to_owned(), None, unquote(row.cell(text)), labels);
         collector.add(at, draft.with_fields(row.fields(&[id, text, label])))
     })
@@ -40,16 +40,16 @@ fn read_jsonl(source: &GoldSource, digest: &mut Digest, collector: &mut Collecto
         if !collector.wants(row.split.as_deref()) {
             return Ok(());
         }
-        let labels = labels("label", &row.label)?;
+        let labels = labels(&row.label)?;
         collector.add(at, Draft::whole(row.id, row.target, row.text, labels).with_fields(row.fields))
     })
 }
 
-fn labels(field: &str, label: &str) -> Result<GoldLabels, InputProblem> {
+fn labels(label: &str) -> Result<GoldLabels, InputProblem> {
     let checkworthy = match label.to_ascii_lowercase().as_str() {
         "yes" | "1" => true,
         "no" | "0" => false,
-        _ => return Err(unknown(field, label, &["Yes", "No", "1", "0"])),
+        _ => return Err(unknown("label", label, &["Yes", "No", "1", "0"])),
     };
     Ok(GoldLabels { checkworthy: Some(checkworthy), ..GoldLabels::default() })
 }

@@ -9,7 +9,7 @@ use crate::hash::Digest;
 use crate::label::Stance;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 const POOL: &str = "perspective_pool_v1.0.json";
 const SPLIT: &str = "dataset_split_v1.0.json";
@@ -68,28 +68,43 @@ fn read_folder(source: &GoldSource, digest: &mut Digest, collector: &mut Collect
         let mut fields = Map::new();
         fields.extend(claim.source.map(|value| ("source".to_owned(), value)));
         fields.extend(claim.topics.map(|value| ("topics".to_owned(), value)));
-        for Cluster { pids, stance_label_3 } in claim.perspectives {
-            let stance = match stance_label_3.as_str() {
-                "SUPPORT" => Stance::Favor,
-                "UNDERMINE" => Stance::Against,
-                "NOT_A_PERSPECTIVE" => continue,
-                other => {
-                    return Err(unknown(
-                        "stance_label_3",
-                        other,
-                        &["SUPPORT", "UNDERMINE", "NOT_A_PERSPECTIVE"],
-                    ));
-                }
-            };
-            for pid in pids {
-                let missing = || GoldProblem::Dangling { what: "perspective", id: pid.to_string() };
-                let text = texts.get(&pid).ok_or_else(missing)?.clone();
-                let labels = GoldLabels { stance: Some(stance), ..GoldLabels::default() };
-                let id = format!("{}:{pid}", claim.id);
-                let draft = Draft::whole(id, Some(claim.text.clone()), text, labels);
-                collector.add(at, draft.with_fields(fields.clone()))?;
-            }
+        for (pid, stance) in stances(claim.perspectives)? {
+            let missing = || GoldProblem::Dangling { what: "perspective", id: pid.to_string() };
+            let text = texts.get(&pid).ok_or_else(missing)?.clone();
+            let labels = GoldLabels { stance: Some(stance), ..GoldLabels::default() };
+            let id = format!("{}:{pid}", claim.id);
+            let draft = Draft::whole(id, Some(claim.text.clone()), text, labels);
+            collector.add(at, draft.with_fields(fields.clone()))?;
         }
         Ok(())
     })
+}
+
+/// Each perspective with its stance, once. Some stand in several clusters; those in clusters of opposite stances
+/// are left out, for nobody can say which holds.
+fn stances(clusters: Vec<Cluster>) -> Result<Vec<(u64, Stance)>, InputProblem> {
+    let mut stances: Vec<(u64, Stance)> = Vec::new();
+    let mut contradicted = HashSet::new();
+    for Cluster { pids, stance_label_3 } in clusters {
+        let stance = match stance_label_3.as_str() {
+            "SUPPORT" => Stance::Favor,
+            "UNDERMINE" => Stance::Against,
+            "NOT_A_PERSPECTIVE" => continue,
+            other => {
+                return Err(unknown("stance_label_3", other, &["SUPPORT", "UNDERMINE", "NOT_A_PERSPECTIVE"]));
+            }
+        };
+        for pid in pids {
+            match stances.iter().find(|(known, _)| *known == pid) {
+                None => stances.push((pid, stance)),
+                Some((_, first)) => {
+                    if *first != stance {
+                        contradicted.insert(pid);
+                    }
+                }
+            }
+        }
+    }
+    stances.retain(|(pid, _)| !contradicted.contains(pid));
+    Ok(stances)
 }

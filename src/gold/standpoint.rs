@@ -7,7 +7,7 @@ use super::offsets::{self, Offsets, Parts, Unit};
 use super::{GoldLabels, GoldSource};
 use crate::error::{GoldProblem, InputProblem, Result};
 use crate::hash::Digest;
-use crate::label::{Role, Stance};
+use crate::label::{Attribution, Role, Stance};
 use crate::text::Span;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -28,11 +28,29 @@ pub(super) fn read(source: &GoldSource, digest: &mut Digest, collector: &mut Col
 /// What any kind of row may say beside its own fields.
 #[derive(Deserialize)]
 struct Common {
-    #[serde(alias = "doc_id")]
-    id: String,
+    doc_id: Option<String>,
+    id: Option<String>,
     target: Option<String>,
     split: Option<String>,
     attributions: Option<Vec<Parts>>,
+}
+
+impl Common {
+    /// The document's id, where a row has one of its own beside it.
+    fn id(&mut self) -> Result<String, InputProblem> {
+        let id = self.doc_id.take().or(self.id.take());
+        id.ok_or(InputProblem::Field { name: "id", problem: "is missing", expected: "a string" })
+    }
+
+    /// The attributions of a text that begins at byte `base` of the document.
+    fn attributions(
+        &self,
+        offsets: &Offsets<'_>,
+        base: usize,
+    ) -> Result<Option<Vec<Attribution>>, InputProblem> {
+        let parts = self.attributions.as_deref();
+        parts.map(|parts| offsets::attributions(parts, offsets, base)).transpose()
+    }
 }
 
 /// A sentence's holder: its words, or where they stand in the document.
@@ -119,24 +137,23 @@ pub(super) const PAIR: &str = "a stance pair (id, target, text, stance)";
 
 impl DocumentRow {
     fn read(row: Value, at: At, collector: &mut Collector<'_>) -> Result<(), InputProblem> {
-        let Self { common, sentences, fields } = file::parse(row, DOCUMENT)?;
+        let Self { mut common, sentences, fields } = file::parse(row, DOCUMENT)?;
         if !collector.wants(common.split.as_deref()) {
             return Ok(());
         }
         let (sentences, holders): (Vec<_>, Vec<_>) =
             sentences.into_iter().map(LabelledText::labelled).unzip();
-        let mut draft = Draft::of_sentences(common.id, common.target, sentences);
+        let mut draft = Draft::of_sentences(common.id()?, common.target.take(), sentences);
         set_holders(&mut draft, holders)?;
         let offsets = Offsets::new(&draft.text, Unit::Bytes);
-        draft.attributions =
-            common.attributions.map(|parts| offsets::attributions(&parts, &offsets, 0)).transpose()?;
+        draft.attributions = common.attributions(&offsets, 0)?;
         collector.add(at, draft.with_fields(fields))
     }
 }
 
 impl TextRow {
     fn read(row: Value, at: At, collector: &mut Collector<'_>) -> Result<(), InputProblem> {
-        let Self { common, text, sentences, fields } = file::parse(row, TEXT)?;
+        let Self { mut common, text, sentences, fields } = file::parse(row, TEXT)?;
         if !collector.wants(common.split.as_deref()) {
             return Ok(());
         }
@@ -151,9 +168,8 @@ impl TextRow {
             placed.push((span, GoldLabels { role, stance, checkworthy, ..GoldLabels::default() }));
             holders.push(holder);
         }
-        let attributions =
-            common.attributions.map(|parts| offsets::attributions(&parts, &offsets, 0)).transpose()?;
-        let (id, target) = (common.id, common.target);
+        let attributions = common.attributions(&offsets, 0)?;
+        let (id, target) = (common.id()?, common.target);
         let mut draft = Draft { id, target, text, sentences: placed, attributions, fields };
         set_holders(&mut draft, holders)?;
         collector.add(at, draft)
@@ -178,7 +194,7 @@ impl Placed {
 
 impl SentenceRow {
     fn read(row: Value, collector: &mut Collector<'_>) -> Result<(), InputProblem> {
-        let Self { common, before, sentence, after, fields } = file::parse(row, SENTENCE)?;
+        let Self { mut common, before, sentence, after, fields } = file::parse(row, SENTENCE)?;
         if !collector.wants(common.split.as_deref()) {
             return Ok(());
         }
@@ -187,29 +203,25 @@ impl SentenceRow {
         let own = usize::from(before.is_some());
         let rows = [before, Some(sentence.labelled()), context(after)];
         let (sentences, holders): (Vec<_>, Vec<_>) = rows.into_iter().flatten().unzip();
-        let mut draft = Draft::of_sentences(common.id, common.target, sentences);
+        let mut draft = Draft::of_sentences(common.id()?, common.target.take(), sentences);
         set_holders(&mut draft, holders)?;
         let (span, _) = draft.sentences[own];
         let offsets = Offsets::new(span.slice(&draft.text), Unit::Bytes);
-        draft.attributions = common
-            .attributions
-            .map(|parts| offsets::attributions(&parts, &offsets, span.start()))
-            .transpose()?;
+        draft.attributions = common.attributions(&offsets, span.start())?;
         collector.add_part(draft.with_fields(fields))
     }
 }
 
 impl PairRow {
     pub fn read(row: Value, at: At, collector: &mut Collector<'_>) -> Result<(), InputProblem> {
-        let Self { common, text, stance, holder, checkworthy, fields } = file::parse(row, PAIR)?;
+        let Self { mut common, text, stance, holder, checkworthy, fields } = file::parse(row, PAIR)?;
         if !collector.wants(common.split.as_deref()) {
             return Ok(());
         }
         let offsets = Offsets::new(&text, Unit::Bytes);
-        let attributions =
-            common.attributions.map(|parts| offsets::attributions(&parts, &offsets, 0)).transpose()?;
+        let attributions = common.attributions(&offsets, 0)?;
         let labels = GoldLabels { stance: Some(stance), checkworthy, ..GoldLabels::default() };
-        let mut draft = Draft::whole(common.id, common.target, text, labels).with_fields(fields);
+        let mut draft = Draft::whole(common.id()?, common.target, text, labels).with_fields(fields);
         set_holders(&mut draft, vec![holder])?;
         collector.add(at, Draft { attributions, ..draft })
     }
