@@ -114,10 +114,16 @@ pub enum InputProblem {
     #[error("is a folder without any .txt, .text, .jsonl or .ndjson file")]
     EmptyFolder,
     #[error(transparent)]
-    Gold(#[from] GoldProblem),
+    Gold(Box<GoldProblem>),
     /// Of files whose records do not stand on lines of their own.
     #[error("record {record}: {problem}")]
     InRecord { record: usize, problem: Box<InputProblem> },
+}
+
+impl From<GoldProblem> for InputProblem {
+    fn from(problem: GoldProblem) -> Self {
+        Self::Gold(Box::new(problem))
+    }
 }
 
 /// Labelled text that contradicts itself or its format.

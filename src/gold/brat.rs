@@ -79,9 +79,15 @@ fn attributions(path: &Path, text: &str, digest: &mut Digest) -> Result<Vec<Attr
         }
         Ok(())
     })?;
-    let read =
-        |(at, line): &(At, String)| event(line, &bounds).map_err(|problem| at.error(path, problem).into());
-    events.iter().map(read).collect()
+    let mut attributions = Vec::with_capacity(events.len());
+    for (at, line) in &events {
+        let attribution = event(line, &bounds).map_err(|problem| at.error(path, problem))?;
+        // The corpus has a few triggers to which nobody has tied anything.
+        if attribution != Attribution::default() {
+            attributions.push(attribution);
+        }
+    }
+    Ok(attributions)
 }
 
 /// `T1<tab>Source 4 9;12 15<tab>the words`
