@@ -44,6 +44,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum UsageError {
     #[error("unknown label \"{found}\": expected {}", Alternatives(known))]
     UnknownLabel { found: String, known: &'static [&'static str] },
+    #[error("unknown format \"{found}\": expected {}", Alternatives(known))]
+    UnknownFormat { found: String, known: &'static [&'static str] },
     #[error("the target is empty: name a policy, as in --target \"withdrawal of foreign troops\"")]
     EmptyTarget,
     #[error("the target has {bytes} bytes, more than {limit}: use a short noun phrase")]
@@ -96,7 +98,7 @@ pub enum InputProblem {
     Binary { why: &'static str },
     #[error("is larger than the limit of {} MiB: split it", limit >> 20)]
     TooLarge { limit: u64 },
-    #[error("is not UTF-8, as JSON Lines must be: convert it, as with iconv -t UTF-8")]
+    #[error("is not UTF-8, as this format must be: convert it, as with iconv -t UTF-8")]
     NotUtf8,
     #[error("is not {expected}: {source}")]
     NotGold { expected: &'static str, source: serde_json::Error },
@@ -111,6 +113,82 @@ pub enum InputProblem {
     SentenceNotInText { index: usize },
     #[error("is a folder without any .txt, .text, .jsonl or .ndjson file")]
     EmptyFolder,
+    #[error(transparent)]
+    Gold(Box<GoldProblem>),
+    /// Of files whose records do not stand on lines of their own.
+    #[error("record {record}: {problem}")]
+    InRecord { record: usize, problem: Box<InputProblem> },
+}
+
+impl From<GoldProblem> for InputProblem {
+    fn from(problem: GoldProblem) -> Self {
+        Self::Gold(Box::new(problem))
+    }
+}
+
+/// Labelled text that contradicts itself or its format.
+#[derive(Debug, Error)]
+pub enum GoldProblem {
+    #[error("{field} \"{found}\" is not known: expected {}", Alternatives(known))]
+    Label { field: String, found: String, known: &'static [&'static str] },
+    #[error("has two labels of one kind, \"{first}\" and \"{second}\", for one sentence: keep one of them")]
+    TwoLabels { first: String, second: String },
+    #[error(
+        "has no column {}; its columns are {}: is it the right format, and does the first line name the columns?",
+        Alternatives(names),
+        found.join(", ")
+    )]
+    Column { names: &'static [&'static str], found: Vec<String> },
+    #[error(
+        "has {found} columns, but the first line names {expected}: is a cell broken over lines, or its quotes?"
+    )]
+    Cells { expected: u64, found: u64 },
+    #[error("{what} {start}..{end} does not lie within its text, which has {length} {unit}")]
+    OutOfText { what: &'static str, start: usize, end: usize, length: usize, unit: &'static str },
+    #[error(
+        "{what} {start}..{end} cuts a character in two: offsets count {unit}, and characters must stay whole"
+    )]
+    CutsCharacter { what: &'static str, start: usize, end: usize, unit: &'static str },
+    #[error(
+        "{what} {start}..{end} covers \"{covered}\", but is said to be \"{said}\": offsets count {unit}; was the text \
+         changed after it was annotated?"
+    )]
+    OtherText {
+        what: &'static str,
+        start: usize,
+        end: usize,
+        covered: String,
+        said: String,
+        unit: &'static str,
+    },
+    #[error("sentence {} begins before the one ahead of it ends: give sentences in order and apart", index + 1)]
+    Overlap { index: usize },
+    #[error("sentence {} has no place: give start and end, or its text", index + 1)]
+    NoPlace { index: usize },
+    #[error("holder \"{holder}\" does not stand in sentence {}: give words of that sentence", index + 1)]
+    Holder { holder: String, index: usize },
+    #[error(
+        "holder \"{holder}\" stands in no sentence, or in one that has a holder already: mark one in a sentence"
+    )]
+    StrayHolder { holder: String },
+    #[error("id \"{id}\" stands in {first} already: give each document an id of its own")]
+    DuplicateId { id: String, first: String },
+    #[error("takes a stance, but toward what? Give the record a target, or the data a target for all of it")]
+    NoTarget,
+    #[error("refers to {what} {id}, which is not there")]
+    Dangling { what: &'static str, id: String },
+    #[error("must be {expected}, but is \"{found}\"")]
+    Line { expected: &'static str, found: String },
+    #[error("is a folder, but lacks {expected}")]
+    Folder { expected: String },
+    #[error("lacks its companion: name {expected} as the data's companion")]
+    NoCompanion { expected: &'static str },
+    #[error("holds no labelled text{}", of_split(split.as_deref()))]
+    Nothing { split: Option<String> },
+}
+
+fn of_split(split: Option<&str>) -> String {
+    split.map(|split| format!(" of split \"{split}\": is that what the rows call it?")).unwrap_or_default()
 }
 
 /// A model that cannot be used.

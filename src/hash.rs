@@ -1,12 +1,44 @@
 //! Fingerprints of data and models: SHA-256, as everybody writes it.
 
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
+use std::io::{self, Read};
 
 /// The SHA-256 of some parts, one behind the other, in hexadecimal.
 pub fn sha256<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
-    let mut digest = Sha256::new();
-    parts.into_iter().for_each(|part| digest.update(part));
-    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut digest = Digest::default();
+    parts.into_iter().for_each(|part| digest.0.update(part));
+    digest.finish()
+}
+
+/// The SHA-256 of bytes that come piece by piece.
+#[derive(Clone, Default)]
+pub struct Digest(Sha256);
+
+impl Digest {
+    /// In hexadecimal.
+    pub fn finish(self) -> String {
+        self.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// A reader that hashes all that is read through it, so that a large file is read once.
+pub struct Hashing<'d, R> {
+    inner: R,
+    digest: &'d mut Digest,
+}
+
+impl<'d, R: Read> Hashing<'d, R> {
+    pub fn new(inner: R, digest: &'d mut Digest) -> Self {
+        Self { inner, digest }
+    }
+}
+
+impl<R: Read> Read for Hashing<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.digest.0.update(&buffer[..read]);
+        Ok(read)
+    }
 }
 
 #[cfg(test)]
@@ -19,5 +51,8 @@ mod tests {
         let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(sha256([b"abc".as_slice()]), expected);
         assert_eq!(sha256([b"a".as_slice(), b"bc"]), expected);
+        let mut digest = Digest::default();
+        assert_eq!(io::copy(&mut Hashing::new(&b"abc"[..], &mut digest), &mut io::sink()).unwrap(), 3);
+        assert_eq!(digest.finish(), expected);
     }
 }

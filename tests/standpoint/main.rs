@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod classify;
+mod formats;
 mod layers;
 mod metrics;
 mod model;
