@@ -1,7 +1,8 @@
 //! Evaluation: a model's answers on labelled sentences, scored. A set is data; what is measured is in
 //! [`crate::metrics`].
 
-mod report;
+pub mod render;
+pub mod report;
 mod set;
 
 pub use report::{HeadFigures, LabelFigures, ModelIdentity, Report, Section};

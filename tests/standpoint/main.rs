@@ -6,6 +6,7 @@ mod classify;
 mod layers;
 mod model;
 mod pipeline;
+mod render;
 mod results;
 mod tiny;
 mod training;
