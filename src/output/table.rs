@@ -171,7 +171,7 @@ fn shown(sentence: &str, truncated: bool) -> String {
 }
 
 /// The text with each run of white space as one space, and nothing in it that a terminal would obey.
-fn harmless(text: &str) -> String {
+pub(crate) fn harmless(text: &str) -> String {
     let visible = |c: char| match c {
         // Marks that turn the direction of writing could make a line read as something else.
         '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => char::REPLACEMENT_CHARACTER,

@@ -8,6 +8,7 @@ mod layers;
 mod metrics;
 mod model;
 mod pipeline;
+mod render;
 mod results;
 mod tiny;
 mod training;
