@@ -1,7 +1,9 @@
 //! Evaluation: a model's answers on labelled sentences, scored. A set is data; what is measured is in
 //! [`crate::metrics`].
 
+pub mod baseline;
 mod report;
+pub mod sample;
 mod set;
 
 pub use report::{HeadFigures, LabelFigures, ModelIdentity, Report, Section};
