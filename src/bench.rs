@@ -13,7 +13,7 @@ use crate::text::Document;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde::Serialize;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -195,7 +195,8 @@ impl Bench<'_> {
         let most = |numbers: &[usize]| numbers.iter().copied().max().unwrap_or(1);
         let (threads, batch) = (most(&self.plan.threads), most(&self.plan.batches));
         let by_threads = self.plan.threads.iter().map(|&threads| (threads, batch));
-        let by_batch = self.plan.batches.iter().filter(|&&other| other != batch).map(|&batch| (threads, batch));
+        let by_batch =
+            self.plan.batches.iter().filter(|&&other| other != batch).map(|&batch| (threads, batch));
         by_threads
             .chain(by_batch)
             .map(|(threads, batch)| {
@@ -274,9 +275,10 @@ fn cold_start(article: &str, runs: usize, classify: impl Fn(&Path) -> Command) -
     let temporary = std::env::temp_dir();
     let mut file = tempfile::Builder::new().suffix(".txt").tempfile().map_err(failed(&temporary))?;
     file.write_all(article.as_bytes()).map_err(failed(file.path()))?;
-    let mut time = || -> Result<f64> {
+    let time = || -> Result<f64> {
         let mut command = classify(file.path());
-        let failed = |source| Error::Start { program: command.get_program().into(), source };
+        let program = PathBuf::from(command.get_program());
+        let failed = |source| Error::Start { program: program.clone(), source };
         let started = Instant::now();
         let output = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).output();
         let seconds = started.elapsed().as_secs_f64();

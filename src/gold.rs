@@ -108,8 +108,7 @@ impl From<DocumentRow> for GoldDocument {
 
 impl From<SentenceRow> for GoldDocument {
     fn from(row: SentenceRow) -> Self {
-        let context =
-            |text: String| (!text.trim().is_empty()).then(|| (text, GoldLabels::default()));
+        let context = |text: String| (!text.trim().is_empty()).then(|| (text, GoldLabels::default()));
         let sentences = [context(row.before), Some(row.sentence.labelled()), context(row.after)];
         Self::of_sentences(row.doc_id, row.target, sentences.into_iter().flatten().collect())
     }

@@ -5,7 +5,10 @@ pub fn description() -> String {
     let (system, architecture) = (std::env::consts::OS, std::env::consts::ARCH);
     let threads = threads();
     let processor = processor().unwrap_or_else(|| "unknown processor".to_owned());
-    format!("{processor}, {threads} {}, {system} {architecture}", if threads == 1 { "thread" } else { "threads" })
+    format!(
+        "{processor}, {threads} {}, {system} {architecture}",
+        if threads == 1 { "thread" } else { "threads" }
+    )
 }
 
 /// How many threads can run at once.

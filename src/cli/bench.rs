@@ -129,8 +129,10 @@ impl Bench {
             Format::Table => render(report),
             Format::Json => {
                 let json = serde_json::to_string_pretty(report);
-                let failed =
-                    |error: serde_json::Error| Error::Write { path: self.output.clone(), source: error.into() };
+                let failed = |error: serde_json::Error| Error::Write {
+                    path: self.output.clone(),
+                    source: error.into(),
+                };
                 json.map_err(failed)? + "\n"
             }
         };

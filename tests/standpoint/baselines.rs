@@ -72,7 +72,8 @@ fn baselines_on_gold_dev_are_what_they_should_be() {
         eprintln!("skipped: no gold rows in {}", gold().display());
         return;
     }
-    let committed: Value = serde_json::from_str(include_str!("../../eval/results/tfidf-words-gold-dev.json")).unwrap();
+    let committed: Value =
+        serde_json::from_str(include_str!("../../eval/results/tfidf-words-gold-dev.json")).unwrap();
     for task in [Task::Role, Task::Stance] {
         let (train, dev) = (samples(task, "train"), samples(task, "dev"));
         let rows: Vec<LabelledText> = train.iter().filter_map(LabelledText::of).collect();

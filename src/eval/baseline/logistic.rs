@@ -232,7 +232,13 @@ mod tests {
     #[test]
     fn the_gradient_is_the_slope() {
         let (rows, gold) = made_up();
-        let objective = Objective { rows: &rows, gold: &gold, labels: 3, row_weights: vec![0.1, 0.2, 0.3], shrinkage: 0.7 };
+        let objective = Objective {
+            rows: &rows,
+            gold: &gold,
+            labels: 3,
+            row_weights: vec![0.1, 0.2, 0.3],
+            shrinkage: 0.7,
+        };
         let mut random = SplitMix::new(1);
         let weights: Vec<f64> = (0..30).map(|_| random.unit() - 0.5).collect();
         let (mut gradient, mut unused) = (vec![0.0; 30], vec![0.0; 30]);

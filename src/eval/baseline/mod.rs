@@ -263,9 +263,8 @@ mod tests {
 
     #[test]
     fn the_majority_is_that_of_the_rows() {
-        let samples: Vec<Sample> = (0..10)
-            .map(|i| sample(Task::Role, i, "x", if i < 6 { "background" } else { "claim" }))
-            .collect();
+        let samples: Vec<Sample> =
+            (0..10).map(|i| sample(Task::Role, i, "x", if i < 6 { "background" } else { "claim" })).collect();
         let rows: Vec<LabelledText> = samples.iter().filter_map(LabelledText::of).collect();
         let answers = Baseline::Majority.fit(Task::Role, &rows, 1).unwrap().answer(&[&samples[9]]);
         assert_eq!(answers, [[0.4, 0.0, 0.6]]);

@@ -113,7 +113,9 @@ impl Vocabulary {
                 .collect();
             values.sort_unstable_by_key(|(column, _)| *column);
             let length = values.iter().map(|(_, value)| value * value).sum::<f64>().sqrt();
-            vector.extend(values.iter().map(|(column, value)| (*column, (value / length * part.weight()) as f32)));
+            vector.extend(
+                values.iter().map(|(column, value)| (*column, (value / length * part.weight()) as f32)),
+            );
         }
         vector.sort_unstable_by_key(|(column, _)| *column);
         vector
@@ -193,7 +195,8 @@ mod tests {
 
     #[test]
     fn of_many_targets_their_words_are_features() {
-        let rows = [(text("so", None, "a ban"), 0), (text("so", None, "a ban"), 0), (text("so", None, "a tax"), 1)];
+        let rows =
+            [(text("so", None, "a ban"), 0), (text("so", None, "a ban"), 0), (text("so", None, "a tax"), 1)];
         let classifier = Classifier::fit(&rows, 2);
         assert!(classifier.vocabulary.features.contains_key("t a ban"));
         assert!(classifier.answer(&text("so", None, "a ban"))[0] > 0.5);
