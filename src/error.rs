@@ -22,6 +22,8 @@ pub enum Error {
     Eval(#[from] EvalError),
     #[error("{}: could not be written: {source}", path.display())]
     Write { path: PathBuf, source: io::Error },
+    #[error("{} could not be run: {source}", program.display())]
+    Start { program: PathBuf, source: io::Error },
     /// The tensor library failed on input that passed every check: a bug of ours or of its.
     #[error("the encoder failed: {0}")]
     Encoder(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -25,6 +25,7 @@
 
 pub mod error;
 pub mod hash;
+pub mod machine;
 pub mod text;
 pub mod label;
 pub mod random;
@@ -40,4 +41,5 @@ pub mod heads;
 pub mod pipeline;
 pub mod train;
 pub mod eval;
+pub mod bench;
 pub mod cli;

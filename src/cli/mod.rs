@@ -1,6 +1,7 @@
 //! The command line: a file a subcommand. Only here is anything printed, and only here is an error made an
 //! exit code.
 
+mod bench;
 mod classify;
 mod completions;
 mod eval;
@@ -27,6 +28,7 @@ enum Command {
     Classify(classify::Classify),
     Train(train::Train),
     Eval(eval::Eval),
+    Bench(bench::Bench),
     Completions(completions::Completions),
 }
 
@@ -36,6 +38,7 @@ pub fn main() -> ExitCode {
         Command::Classify(classify) => classify.run(),
         Command::Train(train) => train.run(),
         Command::Eval(eval) => eval.run(),
+        Command::Bench(bench) => bench.run(),
         Command::Completions(completions) => completions.run(),
     };
     match done {

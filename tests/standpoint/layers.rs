@@ -4,9 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the bottom up.
-const ORDER: [&str; 20] = [
+const ORDER: [&str; 22] = [
     "error",
     "hash",
+    "machine",
     "text",
     "label",
     "random",
@@ -23,6 +24,7 @@ const ORDER: [&str; 20] = [
     "positions",
     "train",
     "eval",
+    "bench",
     "serve",
     "cli",
 ];

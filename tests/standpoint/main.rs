@@ -2,6 +2,8 @@
 //! would, or read its source.
 
 mod bad_input;
+mod baselines;
+mod bench;
 mod classify;
 mod formats;
 mod layers;

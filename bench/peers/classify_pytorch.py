@@ -1,0 +1,36 @@
+"""Labelling speed of PyTorch with the weights of a standpoint model, in f32. See bench/inference.py, which runs it.
+
+    python bench/peers/classify_pytorch.py --documents documents.jsonl --article article.jsonl --output result.json
+"""
+
+import classify
+import torch
+import transformers
+from safetensors.torch import load_file
+
+
+def load_encoder(folder, attention="sdpa"):
+    """The encoder of a standpoint model, its f16 weights as f32."""
+    config = transformers.BertConfig.from_pretrained(folder, attn_implementation=attention)
+    encoder = transformers.BertModel(config, add_pooling_layer=False)
+    weights = load_file(folder / "model.safetensors")
+    encoder.load_state_dict({name: tensor.float() for name, tensor in weights.items() if not name.startswith("heads.")})
+    return encoder.float().eval()
+
+
+def main():
+    options = classify.parser("Labelling speed of PyTorch with the weights of a standpoint model.").parse_args()
+    classify.limit_threads(options.threads)
+    torch.set_num_threads(options.threads)
+    encoder = load_encoder(options.model)
+
+    @torch.inference_mode()
+    def encode(tokens, types, mask):
+        tokens, types, mask = map(torch.from_numpy, (tokens, types, mask))
+        return encoder(input_ids=tokens, token_type_ids=types, attention_mask=mask).last_hidden_state.numpy()
+
+    classify.measure(options, encode, {"torch": torch.__version__, "transformers": transformers.__version__})
+
+
+if __name__ == "__main__":
+    main()
