@@ -123,7 +123,7 @@ pub fn examples() -> Vec<Document> {
 /// If a file cannot be read or a set's data are not those it was made for.
 pub fn documents(path: &Path) -> Result<Vec<Document>> {
     if path.extension().is_some_and(|extension| extension == "toml") {
-        let files = EvalSet::load(path)?.files()?;
+        let files = EvalSet::load(path)?.data()?;
         return Ok(files.into_iter().flat_map(|file| file.documents).map(|gold| gold.document).collect());
     }
     Documents::new(&[path], InputFormat::Auto).map(|document| document.map_err(Error::from)).collect()

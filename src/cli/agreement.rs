@@ -50,12 +50,7 @@ fn table(found: &Agreement) -> String {
     table.set_header(["", "equal", "Cohen's kappa", "Krippendorff's alpha"]);
     table.add_row(["all".to_owned(), figure(found.observed), figure(found.kappa), figure(found.alpha)]);
     for label in &found.labels {
-        table.add_row([
-            label.label.clone(),
-            String::new(),
-            figure(label.kappa),
-            figure(label.alpha),
-        ]);
+        table.add_row([label.label.clone(), String::new(), figure(label.kappa), figure(label.alpha)]);
     }
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);

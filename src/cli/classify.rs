@@ -25,9 +25,6 @@ use std::process::ExitCode;
 const BATCH_DOCUMENTS: usize = 64;
 const BATCH_BYTES: usize = 1 << 20;
 
-/// The width of a table where the terminal's is not known.
-const DEFAULT_WIDTH: u16 = 100;
-
 const EXAMPLES: &str = "\
 Examples:
   standpoint classify article.txt
@@ -283,8 +280,8 @@ impl Output {
 
 fn layout(is_terminal: bool, color: ColorChoice) -> table::Layout {
     let width = match is_terminal {
-        true => console_width().unwrap_or(DEFAULT_WIDTH),
-        false => DEFAULT_WIDTH,
+        true => super::width(),
+        false => super::DEFAULT_WIDTH,
     };
     let color = match color {
         ColorChoice::Always => true,
@@ -292,9 +289,4 @@ fn layout(is_terminal: bool, color: ColorChoice) -> table::Layout {
         ColorChoice::Auto => is_terminal && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
     };
     table::Layout { width, color }
-}
-
-/// The width of the terminal on standard output.
-fn console_width() -> Option<u16> {
-    comfy_table::Table::new().width()
 }

@@ -129,7 +129,9 @@ impl Eval {
                 bar.inc(done as u64);
             })?;
             bar.finish_and_clear();
-            if self.log_samples && let Some(folder) = &self.reporting.report {
+            if self.log_samples
+                && let Some(folder) = &self.reporting.report
+            {
                 write_log(folder, &evaluation)?;
             }
             holds &= self.reporting.write(&evaluation, other.as_ref())?;

@@ -1,6 +1,7 @@
 //! The command line: a file a subcommand. Only here is anything printed, and only here is an error made an
 //! exit code.
 
+mod agreement;
 mod bench;
 mod classify;
 mod completions;
@@ -28,6 +29,7 @@ enum Command {
     Classify(classify::Classify),
     Train(train::Train),
     Eval(eval::Eval),
+    Agreement(agreement::AgreementCommand),
     Bench(bench::Bench),
     Completions(completions::Completions),
 }
@@ -38,6 +40,7 @@ pub fn main() -> ExitCode {
         Command::Classify(classify) => classify.run(),
         Command::Train(train) => train.run(),
         Command::Eval(eval) => eval.run(),
+        Command::Agreement(agreement) => agreement.run(),
         Command::Bench(bench) => bench.run(),
         Command::Completions(completions) => completions.run(),
     };
@@ -50,6 +53,14 @@ pub fn main() -> ExitCode {
             ExitCode::from(error.exit_code())
         }
     }
+}
+
+/// The width of tables where the terminal's is not known.
+const DEFAULT_WIDTH: u16 = 100;
+
+/// The width of the terminal on standard output, or a usual one.
+fn width() -> u16 {
+    comfy_table::Table::new().width().unwrap_or(DEFAULT_WIDTH)
 }
 
 fn to_stdout(source: io::Error) -> Error {

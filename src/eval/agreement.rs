@@ -4,7 +4,7 @@ use super::report::Figure;
 use super::sample::Task;
 use crate::error::{InputError, InputProblem, Place, Result};
 use crate::label::{Label, Role, Stance};
-use crate::metrics::{Coincidences, Confusion, Mergeable, SEED, estimates};
+use crate::metrics::{Coincidences, Confusion, SEED, estimates};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{self, BufRead};
@@ -56,7 +56,7 @@ pub fn agreement(files: &[PathBuf]) -> Result<Vec<Agreement>> {
     let (mut roles, mut stances) = (Table::new(), Table::new());
     for (reader, path) in files.iter().enumerate() {
         for reading in read(path)? {
-            let mut put = |table: &mut Table, label: Option<usize>| {
+            let put = |table: &mut Table, label: Option<usize>| {
                 let sentence = table.entry(reading.id.clone()).or_default().entry(reading.index);
                 sentence.or_insert_with(|| vec![None; files.len()])[reader] = label;
             };

@@ -168,7 +168,10 @@ fn given(task: Task, sentence: &SentenceAnalysis) -> Option<(String, Vec<f64>)> 
 }
 
 fn labelled<L: Label>(prediction: Prediction<L>) -> (String, Vec<f64>) {
-    (prediction.label().as_str().to_owned(), prediction.probabilities().map(|p| rounded(f64::from(p))).to_vec())
+    (
+        prediction.label().as_str().to_owned(),
+        prediction.probabilities().map(|p| rounded(f64::from(p))).to_vec(),
+    )
 }
 
 /// To six places: what a log holds is what was scored.

@@ -43,7 +43,8 @@ pub fn write(writer: &mut dyn Write, header: &Header, samples: &[Sample]) -> io:
 /// If the file cannot be read, or a line is not what it should be: that line is named.
 pub fn read(path: &Path) -> Result<(Header, Vec<Sample>)> {
     let name = path.display().to_string();
-    let error = |line: Option<usize>, problem| InputError { place: Place { file: name.clone(), line }, problem };
+    let error =
+        |line: Option<usize>, problem| InputError { place: Place { file: name.clone(), line }, problem };
     let file = std::fs::File::open(path).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => error(None, InputProblem::NotFound),
         _ => error(None, InputProblem::Read(source)),

@@ -28,12 +28,10 @@ use crate::model::Model;
 use crate::pipeline::Pipeline;
 use baseline::{Baseline, LabelledText};
 use log::Header;
-use report::{
-    AnswerRow, ErrorSample, Figure, ModelIdentity, Rival, RunIdentity, SCHEMA, SetIdentity, Slice, TaskReport,
-};
+use report::{AnswerRow, ErrorSample, ModelIdentity, Rival, RunIdentity, SCHEMA, SetIdentity, Slice};
 use score::{Item, Items};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 /// The label of a sentence that the other side does not have: gold and prediction cut the text differently.

@@ -277,13 +277,14 @@ impl Report {
     /// If the file cannot be read, is no report of this version, or holds no answers.
     pub fn load(path: &Path) -> Result<Self> {
         let unusable = |problem: String| EvalError::Unreadable { path: path.to_owned(), problem };
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| unusable(format!("could not be read: {error}")))?;
+        let text =
+            std::fs::read_to_string(path).map_err(|error| unusable(format!("could not be read: {error}")))?;
         let report: Self = serde_json::from_str(&text).map_err(|error| {
             unusable(format!("is not a report, as `standpoint eval --report` writes it: {error}"))
         })?;
         if report.schema != SCHEMA {
-            let problem = format!("is a report of version {}, but this program reads {SCHEMA}", report.schema);
+            let problem =
+                format!("is a report of version {}, but this program reads {SCHEMA}", report.schema);
             Err(unusable(problem))?;
         }
         if report.answers.is_empty() {

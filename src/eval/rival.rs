@@ -54,8 +54,13 @@ pub fn answers_of_run(items: &Items, rows: &[AnswerRow]) -> (Vec<Option<usize>>,
         .iter()
         .map(|item| {
             let sample = item.sample;
-            let key =
-                (sample.file.as_str(), sample.doc.as_str(), sample.start, sample.end, sample.target.as_deref());
+            let key = (
+                sample.file.as_str(),
+                sample.doc.as_str(),
+                sample.start,
+                sample.end,
+                sample.target.as_deref(),
+            );
             let row = said.get(&key)?;
             // A run that was scored against other labels says nothing of these.
             let same_gold = labels.get(item.gold).is_some_and(|gold| *gold == row.gold);

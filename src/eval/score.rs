@@ -8,8 +8,8 @@ use super::report::{
 };
 use super::sample::{Answer, MarkedSpan, Sample, Task};
 use crate::metrics::{
-    Calibration, Confusion, Estimate, Mergeable, Outcome, Ranking, SEED, Scored, SpanCounts, abstention_curve,
-    estimates, estimates_by_draw,
+    Calibration, Confusion, Estimate, Mergeable, Outcome, Ranking, SEED, Scored, SpanCounts,
+    abstention_curve, estimates, estimates_by_draw,
 };
 use crate::text::Span;
 use std::collections::{BTreeMap, HashMap};
@@ -158,8 +158,7 @@ impl<'a> Items<'a> {
         let average_precision =
             estimates_by_draw(self.documents, SEED, |draws| vec![ranking.average_precision_of(draws)]);
         let nothing = Confusion::new(self.classes() + 1);
-        let positive_f1 =
-            estimates(&self.confusions(), &nothing, SEED, |sum| vec![sum.score(0).f1]);
+        let positive_f1 = estimates(&self.confusions(), &nothing, SEED, |sum| vec![sum.score(0).f1]);
         Some(RankingReport {
             average_precision: average_precision[0].into(),
             reciprocal_rank: ranking.reciprocal_rank(),
@@ -192,12 +191,13 @@ impl<'a> Items<'a> {
             confidence: bin.confidence,
             accuracy: bin.accuracy,
         });
-        let abstention = abstention_curve(self.classes(), &outcomes).into_iter().map(|point| AbstentionPoint {
-            threshold: point.threshold,
-            coverage: point.coverage,
-            accuracy: point.accuracy,
-            macro_f1: Some(point.macro_f1),
-        });
+        let abstention =
+            abstention_curve(self.classes(), &outcomes).into_iter().map(|point| AbstentionPoint {
+                threshold: point.threshold,
+                coverage: point.coverage,
+                accuracy: point.accuracy,
+                macro_f1: Some(point.macro_f1),
+            });
         Some(CalibrationReport {
             error: found[0].into(),
             brier: found[1].into(),
@@ -309,7 +309,8 @@ pub fn span_reports<'a>(samples: impl IntoIterator<Item = &'a Sample>) -> Vec<Sp
         let Answer::Spans { gold_spans, predicted_spans } = &sample.answer else { continue };
         let next = documents.len();
         let document = *documents.entry(&sample.doc).or_insert(next);
-        let mut present: Vec<&str> = gold_spans.iter().chain(predicted_spans).map(|s| s.kind.as_str()).collect();
+        let mut present: Vec<&str> =
+            gold_spans.iter().chain(predicted_spans).map(|s| s.kind.as_str()).collect();
         present.sort_unstable();
         present.dedup();
         for kind in present {

@@ -17,7 +17,8 @@ pub fn properties(sample: &Sample, fields: &[String]) -> Vec<(String, String)> {
     ];
     if let Some(target) = &sample.target {
         let shares = shares_words(text, target);
-        properties.push(("target", (if shares { "in the target's words" } else { "in other words" }).to_owned()));
+        properties
+            .push(("target", (if shares { "in the target's words" } else { "in other words" }).to_owned()));
     }
     let mut properties: Vec<(String, String)> =
         properties.into_iter().map(|(by, value)| (by.to_owned(), value)).collect();
@@ -52,8 +53,9 @@ fn words(text: &str) -> impl Iterator<Item = String> {
 }
 
 fn has_negation(text: &str) -> bool {
-    const NEGATIONS: [&str; 11] =
-        ["not", "no", "never", "none", "nobody", "nothing", "neither", "nor", "cannot", "without", "unlikely"];
+    const NEGATIONS: [&str; 11] = [
+        "not", "no", "never", "none", "nobody", "nothing", "neither", "nor", "cannot", "without", "unlikely",
+    ];
     words(text).any(|word| NEGATIONS.contains(&word.as_str()) || word.ends_with("n't"))
 }
 

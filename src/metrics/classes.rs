@@ -44,6 +44,11 @@ impl Confusion {
         self.counts[gold * self.classes + predicted] += 1;
     }
 
+    /// How many labels there are.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
     /// `[gold][predicted]`
     pub fn counts(&self) -> Vec<Vec<u64>> {
         (0..self.classes).map(|gold| self.row(gold).to_vec()).collect()

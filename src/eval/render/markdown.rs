@@ -300,7 +300,7 @@ fn foot(page: &mut String, report: &Report) {
         let mut rows = vec![
             vec!["set".to_owned(), plain(&short(&set.sha256))],
             vec!["weights".to_owned(), plain(&short(&model.sha256))],
-            vec!["configuration".to_owned(), plain(&short(&model.config_sha256))],
+            vec!["configuration".to_owned(), plain(&short(&model.settings_sha256))],
         ];
         let data = set.data_sha256.iter();
         rows.extend(data.map(|(name, hash)| vec![plain(name), plain(&short(hash))]));

@@ -109,7 +109,7 @@ impl Page {
                     format!(
                         "weights {}, configuration {}",
                         short(&model.sha256),
-                        short(&model.config_sha256)
+                        short(&model.settings_sha256)
                     ),
                 ),
                 ("set", short(&set.sha256)),

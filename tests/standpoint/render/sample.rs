@@ -117,6 +117,7 @@ fn task(name: &str) -> TaskReport {
         ranking: None,
         spans: Vec::new(),
         segmentation: None,
+        pairs: Vec::new(),
         slices: Vec::new(),
         baselines: Vec::new(),
         comparison: None,
@@ -291,7 +292,7 @@ pub fn full() -> Report {
             name: "standpoint-small".to_owned(),
             version: "0.1.0".to_owned(),
             sha256: hash("d"),
-            config_sha256: hash("e"),
+            settings_sha256: hash("e"),
         },
         run: RunIdentity {
             program: "standpoint 0.1.0".to_owned(),
@@ -305,6 +306,7 @@ pub fn full() -> Report {
         },
         tasks: vec![role(), stance, checkworthy(), spans()],
         notes: vec![format!("One document was cut by the model. {HOSTILE}")],
+        answers: Vec::new(),
     }
 }
 
@@ -357,6 +359,7 @@ pub fn empty() -> Report {
         run: RunIdentity { commit: None, ..full.run },
         tasks: vec![nothing, TaskReport { sentences: 0, documents: 0, ..task("holder") }],
         notes: Vec::new(),
+        answers: Vec::new(),
         ..full
     }
 }
