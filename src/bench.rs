@@ -35,7 +35,8 @@ const EXAMPLES: [(&str, &str); 6] = [
 pub struct Plan {
     /// For each measurement, all its repetitions together.
     pub seconds: f64,
-    /// Of which the median is taken; at least 1.
+    /// Of which the median is taken; at least 1. Fewer are made where a single batch takes so long that the time is
+    /// over before.
     pub repetitions: usize,
     /// Numbers of threads to measure; at least one.
     pub threads: Vec<usize>,
@@ -88,6 +89,8 @@ pub struct Throughput {
     pub threads: usize,
     /// How many documents were handed over at once.
     pub batch_documents: usize,
+    /// How many there were time for.
+    pub repetitions: usize,
     pub sentences_per_second: f64,
     pub tokens_per_second: f64,
 }
@@ -220,13 +223,15 @@ impl Bench<'_> {
         let mut batches = documents.chunks(batch).zip(sizes.chunks(batch)).cycle();
 
         let pool = pool(threads)?;
-        let budget = Duration::from_secs_f64(self.plan.seconds / self.plan.repetitions as f64);
+        let budget = Duration::from_secs_f64(self.plan.seconds);
+        let share = budget.div_f64(self.plan.repetitions as f64);
         let (mut sentences, mut tokens) = (Vec::new(), Vec::new());
         pool.install(|| self.pipeline.analyze(&documents[..1], &self.targets))?;
-        for _ in 0..self.plan.repetitions {
+        let begun = Instant::now();
+        while sentences.is_empty() || sentences.len() < self.plan.repetitions && begun.elapsed() < budget {
             let mut done = TextSize::default();
             let started = Instant::now();
-            while done.documents == 0 || started.elapsed() < budget {
+            while done.documents == 0 || started.elapsed() < share {
                 let Some((batch, sizes)) = batches.next() else { break };
                 pool.install(|| self.pipeline.analyze(batch, &self.targets))?;
                 done = sum([&[done], sizes].into_iter().flatten());
@@ -238,6 +243,7 @@ impl Bench<'_> {
         Ok(Throughput {
             threads,
             batch_documents: batch,
+            repetitions: sentences.len(),
             sentences_per_second: percentile(&mut sentences, 0.5),
             tokens_per_second: percentile(&mut tokens, 0.5),
         })

@@ -121,8 +121,8 @@ def throughput(classifier, documents, batch, seconds, repetitions):
     around = [documents[i % len(documents)] for i in range(length)]
     batches = [around[i : i + batch] for i in range(0, length, batch)]
     classifier.classify(documents[:1])
-    rates, at = [], 0
-    for _ in range(repetitions):
+    rates, at, begun = [], 0, time.perf_counter()
+    while not rates or (len(rates) < repetitions and time.perf_counter() - begun < seconds):
         sentences = tokens = 0
         started = time.perf_counter()
         while sentences == 0 or time.perf_counter() - started < seconds / repetitions:

@@ -51,7 +51,7 @@ pub(super) struct Bench {
     #[arg(long, default_value = "5", value_parser = seconds)]
     seconds: f64,
 
-    /// How often each is repeated; the median is given
+    /// How often each is repeated, if its time allows; the median is given
     #[arg(long, value_name = "N", default_value = "5")]
     repetitions: NonZeroUsize,
 

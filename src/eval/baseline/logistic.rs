@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 const FIT_STRENGTH: f64 = 3.0;
 
 /// The search ends where no partial derivative is larger, or after so many steps.
-const TOLERANCE: f64 = 1e-5;
+const TOLERANCE: f64 = 1e-4;
 const MOST_STEPS: usize = 200;
 
 /// How many steps L-BFGS remembers.
