@@ -175,7 +175,7 @@ impl Reporting {
     /// Prints and writes the report; says whether all floors hold.
     fn write(&self, evaluation: &Evaluation, other: Option<&Report>) -> Result<bool> {
         let report = evaluation.report(other);
-        let summary = Report { answers: Vec::new(), ..report.clone() };
+        let summary = report.figures();
         let printed = match self.format {
             ReportFormat::Table => render::text(&report, super::width()),
             ReportFormat::Json => json(&summary),

@@ -122,7 +122,7 @@ pub struct ClassReport {
     pub accuracy: Figure,
     /// Matthews's correlation coefficient.
     pub matthews: Figure,
-    /// `[gold][predicted]`
+    /// `[gold][predicted]`, of the sentences that both sides have.
     pub confusion: Vec<Vec<u64>>,
 }
 
@@ -271,6 +271,13 @@ pub struct FloorReport {
 }
 
 impl Report {
+    /// The same without anything of the data: no answers, no texts.
+    pub fn figures(&self) -> Self {
+        let mut report = Self { answers: Vec::new(), ..self.clone() };
+        report.tasks.iter_mut().for_each(|task| task.errors.clear());
+        report
+    }
+
     /// Reads a report that was written with its answers.
     ///
     /// # Errors

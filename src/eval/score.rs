@@ -124,11 +124,7 @@ impl<'a> Items<'a> {
                 }
             })
             .collect();
-        let matched = (0..=classes).all(|at| all.counts()[classes][at] + all.counts()[at][classes] == 0);
-        let confusion = match matched {
-            true => all.counts()[..classes].iter().map(|row| row[..classes].to_vec()).collect(),
-            false => all.counts(),
-        };
+        let confusion = all.counts()[..classes].iter().map(|row| row[..classes].to_vec()).collect();
         ClassReport {
             labels,
             macro_f1,

@@ -51,6 +51,10 @@ pub struct DataConfig {
     /// window tells which file it is from, and with it which labels are likely.
     #[serde(default)]
     pub mixed: f64,
+    /// The share of gold rows that are read with the names of countries, forces and politicians exchanged for
+    /// others, anew in each epoch.
+    #[serde(default)]
+    pub renamed: f64,
     /// Other files, of which each epoch reads a random sample.
     #[serde(default)]
     pub auxiliary: Vec<AuxiliaryConfig>,
@@ -176,6 +180,7 @@ impl TrainConfig {
             (!self.data.train.is_empty(), "data.train must name at least one file"),
             (!self.data.dev.is_empty(), "data.dev must name at least one file"),
             ((0.0..=1.0).contains(&self.data.mixed), "data.mixed must be from 0 to 1"),
+            ((0.0..=1.0).contains(&self.data.renamed), "data.renamed must be from 0 to 1"),
             (
                 self.data.auxiliary.iter().all(|aux| (0.0..=1.0).contains(&aux.unrelated)),
                 "data.auxiliary.unrelated must be from 0 to 1",

@@ -9,6 +9,7 @@ mod dev;
 mod objective;
 mod optimizer;
 mod plan;
+mod rename;
 mod run;
 
 pub use config::TrainConfig;

@@ -6,7 +6,9 @@ use crate::gold::GoldDocument;
 use crate::label::{Role, Stance};
 use crate::model::Tokenizer;
 use crate::random::{SplitMix, scramble};
+use crate::text::Document;
 use crate::train::config::TrainConfig;
+use crate::train::rename::Renaming;
 use crate::window::{SpecialTokens, Window, WindowSentence, windows};
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -104,6 +106,32 @@ fn tokenize(
         .collect()
 }
 
+/// All documents with their names exchanged, each by a draw of its own, as often as an epoch may choose from.
+fn renamed(
+    documents: &[GoldDocument],
+    tokenizer: &Tokenizer,
+    max_tokens: usize,
+    seed: u64,
+) -> Result<Vec<Vec<TokenizedDocument>>> {
+    (0..RENAMED_READINGS)
+        .map(|reading| {
+            let renamed: Vec<GoldDocument> = documents
+                .iter()
+                .enumerate()
+                .map(|(index, gold)| {
+                    let key = scramble(seed ^ scramble((reading * documents.len() + index) as u64));
+                    let renaming = Renaming::draw(&mut SplitMix::new(key));
+                    let sentences: Vec<String> =
+                        gold.sentences().map(|(text, _)| renaming.apply(text)).collect();
+                    let document = Document::from_sentences(gold.document.id(), &sentences);
+                    GoldDocument { document, attributions: None, ..gold.clone() }
+                })
+                .collect();
+            tokenize(&renamed, tokenizer, max_tokens)
+        })
+        .collect()
+}
+
 /// The examples of whole documents, in order, each with the index of its document.
 ///
 /// # Errors
@@ -128,9 +156,15 @@ struct Auxiliary {
     unrelated: f64,
 }
 
+/// How many renamed readings of each gold document an epoch draws from.
+const RENAMED_READINGS: usize = 8;
+
 /// All training data, tokenized, and the rule that orders it.
 pub struct Plan {
     gold: Vec<TokenizedDocument>,
+    /// The same documents with other names, several times.
+    renamed_gold: Vec<Vec<TokenizedDocument>>,
+    renamed: f64,
     mixed: f64,
     auxiliary: Vec<Auxiliary>,
     special: SpecialTokens,
@@ -151,6 +185,10 @@ impl Plan {
         auxiliary: &[Vec<GoldDocument>],
     ) -> Result<Self> {
         let max_tokens = config.max_tokens;
+        let renamed_gold = match config.data.renamed > 0.0 {
+            true => renamed(gold, tokenizer, max_tokens, config.seed)?,
+            false => Vec::new(),
+        };
         let gold = tokenize(gold, tokenizer, max_tokens)?;
         let auxiliary = auxiliary
             .iter()
@@ -165,6 +203,8 @@ impl Plan {
             .collect::<Result<_>>()?;
         Ok(Self {
             gold,
+            renamed_gold,
+            renamed: config.data.renamed,
             mixed: config.data.mixed,
             auxiliary,
             special: tokenizer.special(),
@@ -200,7 +240,8 @@ impl Plan {
     fn mixed_gold(&self, random: &mut SplitMix) -> Vec<Example> {
         let mut joined: Vec<&TokenizedDocument> = Vec::new();
         let mut examples = Vec::new();
-        for document in &self.gold {
+        for index in 0..self.gold.len() {
+            let document = self.reading(index, random);
             let is_single = document.sentences.len() <= LONGEST_SINGLE;
             match random.unit() < self.mixed {
                 true if is_single => joined.push(document),
@@ -238,6 +279,15 @@ impl Plan {
             rest = others;
         }
         examples
+    }
+
+    /// A gold document as it is, or with other names.
+    fn reading(&self, index: usize, random: &mut SplitMix) -> &TokenizedDocument {
+        if !self.renamed_gold.is_empty() && random.unit() < self.renamed {
+            &self.renamed_gold[random.below(self.renamed_gold.len())][index]
+        } else {
+            &self.gold[index]
+        }
     }
 
     fn draw(&self, index: usize, random: &mut SplitMix, examples: &mut Vec<Example>) {
@@ -319,6 +369,8 @@ mod tests {
         gold.extend((0..10).map(|row| document(1000 + row * 20, 12, 6)));
         Plan {
             gold,
+            renamed_gold: Vec::new(),
+            renamed: 0.0,
             mixed,
             auxiliary: Vec::new(),
             special: SPECIAL,

@@ -5,6 +5,7 @@ mod bad_input;
 mod baselines;
 mod bench;
 mod classify;
+mod eval;
 mod formats;
 mod layers;
 mod metrics;

@@ -2,7 +2,7 @@
 
 use super::words::{NOTHING, Shown, count, percent, short};
 use crate::eval::report::{
-    CalibrationReport, ClassReport, ErrorSample, Figure, FloorReport, RankingReport, Report,
+    CalibrationReport, ClassReport, ErrorSample, Figure, FloorReport, PairReport, RankingReport, Report,
     SegmentationReport, Slice, SpanReport, TaskReport,
 };
 
@@ -113,6 +113,7 @@ fn task(page: &mut String, task: &TaskReport) {
     if let Some(segmentation) = &task.segmentation {
         self::segmentation(page, segmentation);
     }
+    minimal_pairs(page, &task.pairs);
     rivals(page, task);
     if let Some(classes) = task.classes.as_ref().filter(|classes| !classes.confusion.is_empty()) {
         folded(page, "Confusion", |page| confusion(page, classes));
@@ -255,6 +256,15 @@ fn calibration(page: &mut String, calibration: &CalibrationReport) {
         });
         table(page, &["threshold", "answered", "accuracy", "macro-F1"], 1, rows);
     }
+}
+
+fn minimal_pairs(page: &mut String, pairs: &[PairReport]) {
+    if pairs.is_empty() {
+        return;
+    }
+    let rows =
+        pairs.iter().map(|kind| vec![plain(&kind.kind), kind.accuracy.shown(), kind.pairs.to_string()]);
+    table(page, &["minimal pairs", "both sides right (95%)", "pairs"], 1, rows);
 }
 
 fn slices(page: &mut String, slices: &[Slice]) {

@@ -2,8 +2,8 @@
 
 use super::words::{NOTHING, Shown, percent, short};
 use crate::eval::report::{
-    CalibrationReport, ClassReport, ErrorSample, Figure, RankingReport, Report, SegmentationReport, Slice,
-    SpanReport, TaskReport,
+    CalibrationReport, ClassReport, ErrorSample, Figure, PairReport, RankingReport, Report,
+    SegmentationReport, Slice, SpanReport, TaskReport,
 };
 use crate::output::table::harmless;
 use comfy_table::presets::{NOTHING as BARE, UTF8_HORIZONTAL_ONLY};
@@ -11,6 +11,8 @@ use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table};
 use std::fmt::Display;
 
 /// How many of the worst errors are shown; the other forms show them all.
+const ABSTENTION_ROWS: usize = 10;
+
 const ERRORS: usize = 10;
 
 /// The narrowest terminal that is laid out for.
@@ -141,6 +143,7 @@ impl Page {
         if let Some(segmentation) = &task.segmentation {
             self.segmentation(segmentation);
         }
+        self.minimal_pairs(&task.pairs);
         self.rivals(task);
         self.slices(&task.slices);
         self.floors(task);
@@ -190,7 +193,7 @@ impl Page {
             ("Brier score", calibration.brier.shown()),
         ]);
         if !calibration.bins.is_empty() {
-            let rows = calibration.bins.iter().map(|bin| {
+            let rows = calibration.bins.iter().filter(|bin| bin.count > 0).map(|bin| {
                 vec![
                     format!("{:.2} to {:.2}", bin.low, bin.high),
                     bin.count.to_string(),
@@ -202,7 +205,9 @@ impl Page {
         }
         if !calibration.abstention.is_empty() {
             self.title("abstention: only answers of at least a confidence");
-            let rows = calibration.abstention.iter().map(|point| {
+            // Every so many, and the last one, which is all answers.
+            let step = calibration.abstention.len().div_ceil(ABSTENTION_ROWS);
+            let rows = calibration.abstention.iter().rev().step_by(step).rev().map(|point| {
                 vec![
                     format!("{:.2}", point.threshold),
                     percent(point.coverage),
@@ -260,6 +265,17 @@ impl Page {
             ("with the same start and end", segmentation.matched.to_string()),
             ("F1", segmentation.f1.shown()),
         ]);
+    }
+
+    fn minimal_pairs(&mut self, pairs: &[PairReport]) {
+        if pairs.is_empty() {
+            return;
+        }
+        self.title("minimal pairs: right only if both sides are");
+        let rows = pairs.iter().map(|kind| {
+            vec![kind.kind.clone(), kind.accuracy.number(), kind.accuracy.range(), kind.pairs.to_string()]
+        });
+        self.columns(&["kind", "right", "95%", "pairs"], rows, 1);
     }
 
     fn rivals(&mut self, task: &TaskReport) {

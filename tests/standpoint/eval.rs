@@ -1,0 +1,137 @@
+//! `standpoint eval` and `standpoint agreement` as their users run them.
+
+use assert_cmd::Command;
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use tempfile::TempDir;
+
+fn standpoint(arguments: &[&str]) -> std::process::Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_standpoint"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).env_remove("STANDPOINT_MODEL");
+    command.args(arguments).output().unwrap()
+}
+
+fn json(path: &Path) -> Value {
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn said(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+const ROWS: &str = r#"{"doc_id":"a","target":"withdrawal of foreign troops","sentences":[{"text":"The soldiers must go, the minister said.","role":"attributed","stance":"favor"},{"text":"The base was built in 1963.","role":"background","stance":"none"}]}
+{"doc_id":"b","target":"withdrawal of foreign troops","sentences":[{"text":"Two rockets hit the airport on Friday.","role":"claim","stance":"none"}]}
+"#;
+
+/// A folder with a set of two small documents, whose file may be spoilt.
+fn workplace(rows: &str, more: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("rows.jsonl"), rows).unwrap();
+    let hash = standpoint::hash::sha256([rows.as_bytes()]);
+    let set = format!(
+        "name = \"tiny\"\nversion = 1\ndescription = \"Two documents.\"\ntasks = [\"role\", \"stance\"]\n{more}\n\
+         [[data]]\npath = \"rows.jsonl\"\nsha256 = \"{hash}\"\n"
+    );
+    fs::write(folder.path().join("set.toml"), set).unwrap();
+    folder
+}
+
+fn eval(folder: &TempDir, arguments: &[&str]) -> std::process::Output {
+    let set = folder.path().join("set.toml");
+    standpoint(&[&["eval", set.to_str().unwrap()], arguments].concat())
+}
+
+#[test]
+fn a_report_is_written_and_can_be_made_again_without_a_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let reports = folder.path().to_str().unwrap();
+    let output = standpoint(&["eval", "eval/challenge.toml", "--report", reports, "--log-samples"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output.stderr));
+    let printed = said(&output.stdout);
+    assert!(printed.contains("minimal pairs") && printed.contains("third-party-report"), "{printed}");
+
+    let report = json(&folder.path().join("challenge.json"));
+    assert_eq!(report["schema"], 1);
+    assert_eq!(report["answers"].as_array().unwrap().len(), 2 * 352);
+    let page = fs::read_to_string(folder.path().join("challenge.html")).unwrap();
+    assert!(page.starts_with("<!doctype html>") && page.contains("<svg"));
+    assert!(fs::read_to_string(folder.path().join("challenge.md")).unwrap().contains("### stance"));
+
+    let log = folder.path().join("challenge.samples.jsonl");
+    let other = folder.path().join("challenge.json");
+    let again = folder.path().join("again.json");
+    let output = standpoint(&[
+        "eval",
+        "rescore",
+        log.to_str().unwrap(),
+        "--output",
+        again.to_str().unwrap(),
+        "--compare",
+        other.to_str().unwrap(),
+    ]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output.stderr));
+    let again = json(&again);
+    for (one, other) in report["tasks"].as_array().unwrap().iter().zip(again["tasks"].as_array().unwrap()) {
+        for part in ["classes", "calibration", "slices", "pairs", "baselines"] {
+            assert_eq!(one[part], other[part], "{part}");
+        }
+        let comparison = &other["comparison"];
+        assert_eq!(comparison["difference"]["value"], 0.0, "a run does not differ from itself");
+        assert_eq!(comparison["mcnemar"]["p"], 1.0);
+    }
+}
+
+#[test]
+fn a_figure_below_its_floor_is_exit_code_three() {
+    let folder = workplace(ROWS, "[floors.role]\nmacro_f1 = 1.0\n[floors.stance]\n\"f1.against\" = 0.1");
+    let output = eval(&folder, &[]);
+    let printed = said(&output.stdout);
+    assert_eq!(output.status.code(), Some(3), "{printed}{}", said(&output.stderr));
+    assert!(printed.contains("f1.against"), "{printed}");
+    let folder = workplace(ROWS, "[floors.role]\naccuracy = 0.3");
+    assert_eq!(eval(&folder, &[]).status.code(), Some(0));
+}
+
+#[test]
+fn predicted_sentences_count_what_is_missed_and_made_up() {
+    let text = "They left. She stayed.";
+    let row = serde_json::json!({
+        "id": "a", "target": "withdrawal of foreign troops", "text": text,
+        "sentences": [{ "start": 0, "end": text.len(), "role": "claim", "stance": "none" }],
+    });
+    let folder = workplace(&row.to_string(), "sentences = \"predicted\"");
+    let output = eval(&folder, &["--format", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let segmentation = &report["tasks"][0]["segmentation"];
+    assert_eq!([1, 2, 0], ["gold", "predicted", "matched"].map(|part| segmentation[part].as_i64().unwrap()));
+    assert_eq!(report["tasks"][0]["classes"]["accuracy"]["value"], 0.0);
+}
+
+#[test]
+fn what_is_wrong_with_a_set_is_said_in_one_line() {
+    let error = |folder: &TempDir| {
+        let output = eval(folder, &[]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(output.stdout.is_empty());
+        let error = said(&output.stderr);
+        assert_eq!(error.lines().count(), 1, "{error}");
+        error
+    };
+    let spoilt = workplace(ROWS, "");
+    fs::write(spoilt.path().join("rows.jsonl"), ROWS.replace("Two", "Six")).unwrap();
+    assert!(error(&spoilt).contains("its SHA-256 is"));
+    assert!(error(&workplace(ROWS, "colour = 1")).contains("set.toml: line 5: unknown field `colour`"));
+    assert!(error(&workplace(ROWS, "[floors.role]\nf2 = 1.0")).contains("macro_f1"));
+    assert!(error(&workplace(&ROWS.replace("claim", "clam"), "")).contains("rows.jsonl:2"));
+    assert!(error(&workplace(&ROWS.replace("\"b\"", "\"a\""), "")).contains("rows.jsonl:2"));
+}
+
+#[test]
+fn agreement_of_the_two_readings_is_what_the_readme_says() {
+    let output = standpoint(&["agreement", "eval/data/reading-1.jsonl", "eval/data/reading-2.jsonl"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output.stderr));
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("eval/README.md")).unwrap();
+    assert!(readme.contains(said(&output.stdout).trim()), "{}", said(&output.stdout));
+}
