@@ -363,7 +363,7 @@ mod tests {
         let sha256 = crate::hash::sha256([gold.as_bytes()]);
         let set = folder.path().join("set.toml");
         let toml = format!(
-            "name = \"s\"\nversion = 1\ndescription = \"d\"\n[[data]]\npath = \"gold.jsonl\"\nsha256 = \"{sha256}\"\n"
+            "name = \"s\"\nversion = 1\ndescription = \"d\"\ntasks = [\"role\"]\n[[data]]\npath = \"gold.jsonl\"\nsha256 = \"{sha256}\"\n"
         );
         std::fs::write(&set, toml).unwrap();
         let text = folder.path().join("text.txt");

@@ -273,9 +273,11 @@ def bootstrap_case(random, classes, documents, seed):
     gold, ours, rival = np.concatenate(texts).T.tolist()
     return {
         "classes": classes, "seed": seed, "documents": [text.tolist() for text in texts],
-        "macro_f1": macro_f1(gold, ours), "interval": percentiles([ours for ours, _ in figures]),
-        "difference": macro_f1(gold, ours) - macro_f1(gold, rival), "difference_interval": percentiles(differences),
-        "p": (1 + sum(difference <= ROUNDING for difference in differences)) / (1 + RESAMPLES),
+        "macro_f1": macro_f1(gold, ours), "difference": macro_f1(gold, ours) - macro_f1(gold, rival),
+        # From one document nothing can be learnt of how figures vary between documents.
+        "interval": percentiles([ours for ours, _ in figures]) if documents > 1 else None,
+        "difference_interval": percentiles(differences) if documents > 1 else None,
+        "p": (1 + sum(difference <= ROUNDING for difference in differences)) / (1 + RESAMPLES) if documents > 1 else None,
     }
 
 

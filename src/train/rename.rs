@@ -182,14 +182,16 @@ mod tests {
     fn names_are_exchanged_as_words_and_alike_all_through() {
         for seed in 0..50 {
             let renaming = Renaming::draw(&mut SplitMix::new(seed));
-            let text =
-                "Iraq's Iraqi MPs in Baghdad told Iraqis that U.S. marines, said Bush, will leave Iraq.";
-            let renamed = renaming.apply(text);
-            for name in ["Iraq", "Baghdad", "Bush", "U.S."] {
-                assert!(!renamed.contains(name), "{renamed}");
-            }
+            let renamed =
+                renaming.apply("Iraq's Iraqi MPs in Baghdad told Iraqis that Bush will leave Iraq.");
             let country = renamed.split("'s").next().unwrap();
-            assert!(renamed.ends_with(&format!("leave {country}.")), "{renamed}");
+            let place = places().into_iter().find(|place| place.country == country).unwrap();
+            let Place { adjective, people, capital, .. } = place;
+            let start = format!("{country}'s {adjective} MPs in {capital} told {people} that ");
+            assert!(renamed.starts_with(&start), "{renamed}");
+            assert!(renamed.ends_with(&format!(" will leave {country}.")), "{renamed}");
+            assert!(!renamed.contains("Bush"), "{renamed}");
+            assert!(!renaming.apply("said the U.S. marines").contains("U.S."));
             assert_eq!(renaming.apply("Bushes and Malice abroad"), "Bushes and Malice abroad");
         }
     }

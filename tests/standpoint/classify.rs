@@ -173,8 +173,12 @@ fn completions_are_for_the_shell_that_was_named() {
 
 #[test]
 fn help_is_as_it_was_read_last() {
-    for command in ["classify", "train", "eval", "bench"] {
-        let output = standpoint(&[command, "--help"]).env("COLUMNS", "100").output().unwrap();
-        insta::assert_snapshot!(format!("help_{command}"), String::from_utf8(output.stdout).unwrap());
+    for command in ["classify", "train", "eval", "eval rescore", "agreement", "bench"] {
+        let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();
+        let output = standpoint(&words).env("COLUMNS", "100").output().unwrap();
+        insta::assert_snapshot!(
+            format!("help_{}", command.replace(' ', "_")),
+            String::from_utf8(output.stdout).unwrap()
+        );
     }
 }

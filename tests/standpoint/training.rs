@@ -222,7 +222,7 @@ fn what_cannot_be_trained_is_said_in_one_line() {
     let said = error(&|folder| std::fs::write(folder.join("train.jsonl"), "{}\n").unwrap(), &[]);
     assert!(said.starts_with("error: train.jsonl:1: is not a stance pair"), "{said}");
     let said = error(&|folder| std::fs::remove_file(folder.join("dev.jsonl")).unwrap(), &[]);
-    assert!(said.starts_with("error: dev.jsonl: could not be read"), "{said}");
+    assert!(said.starts_with("error: dev.jsonl: no such file"), "{said}");
     let said = error(&nothing, &["--resume"]);
     assert_eq!(said, "error: run: holds no checkpoint: start without --resume\n");
     let said = error(&|folder| edit(folder, "learning_rate = 1e-3", "learning_rate = 1e30"), &[]);

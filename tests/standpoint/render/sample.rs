@@ -2,7 +2,7 @@
 
 use standpoint::eval::report::{
     AbstentionPoint, CalibrationBin, CalibrationReport, ClassReport, ErrorSample, Figure, FloorReport,
-    LabelReport, McNemarReport, ModelIdentity, RankingReport, Report, Rival, RunIdentity, SCHEMA,
+    LabelReport, McNemarReport, ModelIdentity, PairReport, RankingReport, Report, Rival, RunIdentity, SCHEMA,
     SegmentationReport, SetIdentity, Slice, SpanReport, TaskReport,
 };
 use std::collections::BTreeMap;
@@ -192,6 +192,13 @@ fn role() -> TaskReport {
                 holds: false,
             },
         ],
+        pairs: [("all", 88, 0.88), ("negation <b>", 24, 0.79), ("quote", 64, 0.91)]
+            .map(|(kind, pairs, right)| PairReport {
+                kind: kind.to_owned(),
+                pairs,
+                accuracy: figure(right, right - 0.08, right + 0.06),
+            })
+            .to_vec(),
         ..task("role")
     }
 }
