@@ -1,5 +1,5 @@
 //! What an evaluation found, as data: printed, written as JSON, Markdown or a page, compared with another run.
-//! Everything here can be computed anew from the samples (see [`super::sample`]).
+//! Everything here can be computed anew from the samples that are logged beside it.
 
 use super::sample::Task;
 use crate::error::{EvalError, Result};
