@@ -1,6 +1,7 @@
 //! How fast a model is on this machine: throughput, latency of one article, cold start, memory. Figures as data,
 //! medians of several repetitions. Measures the very [`Pipeline`] that `classify` runs, and compares with nobody.
 
+use crate::encoder::Engine;
 use crate::error::{Error, Result, UsageError};
 use crate::eval::EvalSet;
 use crate::input::{Documents, InputFormat};
@@ -54,6 +55,8 @@ pub struct BenchReport {
     pub date: String,
     pub machine: String,
     pub model: BenchModel,
+    /// The encoder, what it computes in, and its instruction set.
+    pub encoder: String,
     pub plan: Plan,
     /// What throughput was measured on.
     pub text: TextSize,
@@ -139,6 +142,7 @@ pub fn documents(path: &Path) -> Result<Vec<Document>> {
 /// If there is no text, the model fails, or the command does.
 pub fn run(
     model: Model,
+    engine: Engine,
     documents: &[Document],
     plan: Plan,
     classify: impl Fn(&Path) -> Command,
@@ -160,7 +164,7 @@ pub fn run(
     }
     let article_size = sum(&sizes(model.tokenizer(), std::slice::from_ref(&article))?);
 
-    let bench = Bench { pipeline: Pipeline::new(model)?, targets, plan: &plan };
+    let bench = Bench { pipeline: Pipeline::with_engine(model, engine)?, targets, plan: &plan };
     let throughput = bench.throughput_series(documents, &text_sizes, watch)?;
     let latency = bench.latency_series(&article, watch)?;
     watch("cold start");
@@ -171,6 +175,7 @@ pub fn run(
         date: jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string(),
         machine: machine::description(),
         model: identity,
+        encoder: engine.to_string(),
         plan: plan.clone(),
         text,
         article: article_size,

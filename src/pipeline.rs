@@ -1,7 +1,7 @@
 //! From documents to analyses: tokenize, cut windows, encode, apply the heads, put together. The only place
 //! that joins those stages; takes and gives the types of [`crate::text`] and [`crate::label`].
 
-use crate::encoder::{Encoder, ReferenceEncoder};
+use crate::encoder::{Encoder, Engine};
 use crate::error::{Result, UsageError};
 use crate::heads::Heads;
 use crate::label::{Analysis, Prediction, Role, SentenceAnalysis, Stance, Target, TargetStance};
@@ -34,18 +34,38 @@ struct Answer {
     truncated: bool,
 }
 
+/// The answer to one sentence, and where it belongs.
+struct SentenceAnswer {
+    document: usize,
+    target: usize,
+    sentence: usize,
+    answer: Answer,
+}
+
+/// Tokens that are encoded together: enough for weights to be worth fetching, few enough for an article to keep
+/// several cores busy.
+const BATCH_TOKENS: usize = 512;
+
 impl Pipeline {
-    /// Readies a model, whose weights it takes over.
+    /// Readies a model, whose weights it takes over, to be run by the default [`Engine`].
     ///
     /// # Errors
     /// If the encoder cannot be built.
     pub fn new(model: Model) -> Result<Self> {
+        Self::with_engine(model, Engine::default())
+    }
+
+    /// Readies a model, whose weights it takes over.
+    ///
+    /// # Errors
+    /// If the encoder cannot be built.
+    pub fn with_engine(model: Model, engine: Engine) -> Result<Self> {
         let tokenizer = Arc::clone(model.tokenizer());
         let settings = model.settings().clone();
         let heads = Heads::new(model.config(), &settings, model.weights());
         let config = model.config().clone();
-        let encoder = ReferenceEncoder::new(&config, model.into_weights())?;
-        Ok(Self { tokenizer, encoder: Box::new(encoder), heads, settings })
+        let encoder = engine.build(&config, model.into_weights())?;
+        Ok(Self { tokenizer, encoder, heads, settings })
     }
 
     /// The settings of the model.
@@ -89,22 +109,15 @@ impl Pipeline {
     /// For each document the answers of each pass, one pass after the other: `[passes, sentences]`.
     fn answers(&self, documents: &[Document], passes: &[Vec<u32>]) -> Result<Vec<Vec<Option<Answer>>>> {
         let jobs = self.jobs(documents, passes)?;
-        // Taken one by one from the front, the longest first, all cores end at about the same time.
-        let answered: Vec<(usize, Vec<(usize, Answer)>)> = jobs
-            .iter()
-            .enumerate()
-            .par_bridge()
-            .map(|(index, job)| Ok((index, self.answer(&job.window)?)))
-            .collect::<Result<_>>()?;
+        // Taken one by one from the front, all cores end at about the same time.
+        let answered: Vec<Vec<SentenceAnswer>> =
+            batches(&jobs).par_bridge().map(|jobs| self.answer(jobs)).collect::<Result<_>>()?;
 
         let mut answers: Vec<Vec<Option<Answer>>> =
             documents.iter().map(|document| vec![None; passes.len() * document.sentences().len()]).collect();
-        for (index, sentences) in answered {
-            let Job { document, target, .. } = jobs[index];
+        for SentenceAnswer { document, target, sentence, answer } in answered.into_iter().flatten() {
             let first = target * documents[document].sentences().len();
-            for (sentence, answer) in sentences {
-                answers[document][first + sentence] = Some(answer);
-            }
+            answers[document][first + sentence] = Some(answer);
         }
         Ok(answers)
     }
@@ -128,18 +141,37 @@ impl Pipeline {
         Ok(jobs)
     }
 
-    fn answer(&self, window: &Window) -> Result<Vec<(usize, Answer)>> {
-        let states = self.encoder.encode(window)?;
-        Ok(window
-            .sentences
-            .iter()
-            .filter(|sentence| sentence.answered)
-            .map(|sentence| {
+    fn answer(&self, jobs: &[Job]) -> Result<Vec<SentenceAnswer>> {
+        let windows: Vec<&Window> = jobs.iter().map(|job| &job.window).collect();
+        let mut answers = Vec::new();
+        for (job, states) in jobs.iter().zip(self.encoder.encode(&windows)?) {
+            for sentence in job.window.sentences.iter().filter(|sentence| sentence.answered) {
                 let (role, stance) = self.heads.predict(&self.heads.logits(&states, sentence));
-                (sentence.index, Answer { role, stance, truncated: sentence.truncated })
-            })
-            .collect())
+                answers.push(SentenceAnswer {
+                    document: job.document,
+                    target: job.target,
+                    sentence: sentence.index,
+                    answer: Answer { role, stance, truncated: sentence.truncated },
+                });
+            }
+        }
+        Ok(answers)
     }
+}
+
+/// Runs of jobs whose windows are encoded together, of about [`BATCH_TOKENS`]; a longer window is a batch alone.
+fn batches(jobs: &[Job]) -> impl Iterator<Item = &[Job]> {
+    let mut rest = jobs;
+    std::iter::from_fn(move || {
+        let mut tokens = 0;
+        let fits = rest.iter().take_while(|job| {
+            tokens += job.window.tokens.len();
+            tokens <= BATCH_TOKENS
+        });
+        let (batch, others) = rest.split_at(fits.count().max(1).min(rest.len()));
+        rest = others;
+        (!batch.is_empty()).then_some(batch)
+    })
 }
 
 fn analysis(sentences: usize, answers: &[Option<Answer>], targets: &[Target]) -> Analysis {

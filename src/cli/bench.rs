@@ -1,13 +1,13 @@
 //! `standpoint bench`: how fast a model is on this machine, as a table or as JSON.
 
+use super::model::ModelArgs;
 use super::to_stdout;
 use crate::bench::{self, BenchReport, Plan};
 use crate::error::{Error, Result, UsageError};
 use crate::machine;
-use crate::model::{Model, ModelSource};
+use crate::model::Model;
 use crate::output::atomic::write_whole;
 use clap::ValueEnum;
-use clap::builder::BoolishValueParser;
 use comfy_table::{CellAlignment, LineStyle, Table, presets::UTF8_HORIZONTAL_ONLY};
 use std::io::{self, IsTerminal, Write};
 use std::num::NonZeroUsize;
@@ -27,17 +27,8 @@ pub(super) struct Bench {
     /// examples/, which are in the binary]
     text: Option<PathBuf>,
 
-    /// A model folder or a hub id (owner/name) [default: the bundled model]
-    #[arg(long, env = "STANDPOINT_MODEL")]
-    model: Option<String>,
-
-    /// The revision of a model on the Hub
-    #[arg(long)]
-    revision: Option<String>,
-
-    /// Never use the network: a model from the Hub must be in the local cache. HF_HUB_OFFLINE=1 means the same
-    #[arg(long, env = "STANDPOINT_OFFLINE", value_parser = BoolishValueParser::new())]
-    offline: bool,
+    #[command(flatten)]
+    model: ModelArgs,
 
     /// Numbers of threads to measure, separated by commas [default: 1, 2 and all cores]
     #[arg(long, value_name = "N,...", value_delimiter = ',')]
@@ -72,7 +63,7 @@ enum Format {
 
 impl Bench {
     pub(super) fn run(self) -> Result<ExitCode> {
-        let source = ModelSource::parse(self.model.as_deref(), self.revision.as_deref(), self.offline)?;
+        let source = self.model.source()?;
         let documents = match &self.text {
             Some(path) => bench::documents(path)?,
             None => bench::examples(),
@@ -83,6 +74,7 @@ impl Bench {
         })?;
         let report = bench::run(
             Model::load(&source)?,
+            self.model.engine(),
             &documents,
             self.plan(),
             |article| self.classify(&program, article),
@@ -115,12 +107,7 @@ impl Bench {
     fn classify(&self, program: &Path, article: &Path) -> Command {
         let mut command = Command::new(program);
         command.args(["classify", "--format", "jsonl", "--input-format", "text"]).arg(article);
-        for (flag, value) in [("--model", &self.model), ("--revision", &self.revision)] {
-            command.args(value.iter().flat_map(|value| [flag, value]));
-        }
-        if self.offline {
-            command.arg("--offline");
-        }
+        self.model.pass_on(&mut command);
         command
     }
 

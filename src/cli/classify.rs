@@ -3,17 +3,17 @@
 //! Documents are read, labelled and written a batch at a time, in the order of the input, so that memory does
 //! not grow with the number of documents. What fails is named at once and counted at the end.
 
+use super::model::ModelArgs;
 use super::to_stdout;
 use crate::error::{Error, Result, UsageError};
 use crate::input::{Documents, InputFormat};
 use crate::label::Target;
-use crate::model::{Model, ModelSource};
+use crate::model::Model;
 use crate::output::atomic::AtomicFile;
 use crate::output::{jsonl, table};
 use crate::pipeline::Pipeline;
 use crate::text::Document;
 use clap::ValueEnum;
-use clap::builder::BoolishValueParser;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::env;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -49,17 +49,8 @@ pub(super) struct Classify {
     #[arg(long, value_name = "PHRASE")]
     target: Vec<Target>,
 
-    /// A model folder or the id of a model on the Hugging Face Hub, instead of the model in the binary.
-    #[arg(long, env = "STANDPOINT_MODEL")]
-    model: Option<String>,
-
-    /// The branch, tag or commit of a model on the Hub.
-    #[arg(long)]
-    revision: Option<String>,
-
-    /// Never use the network: a model from the Hub must be in the local cache. HF_HUB_OFFLINE=1 means the same.
-    #[arg(long, env = "STANDPOINT_OFFLINE", value_parser = BoolishValueParser::new())]
-    offline: bool,
+    #[command(flatten)]
+    model: ModelArgs,
 
     /// How to read the input; auto goes by the file's extension and takes standard input for text.
     #[arg(long, value_name = "FORMAT", default_value = "auto", env = "STANDPOINT_INPUT_FORMAT")]
@@ -107,11 +98,11 @@ impl Classify {
     pub(super) fn run(self) -> Result<ExitCode> {
         let paths = self.paths()?;
         let mut targets = self.targets();
-        let source = ModelSource::parse(self.model.as_deref(), self.revision.as_deref(), self.offline)?;
+        let source = self.model.source()?;
         super::set_threads(self.threads)?;
 
         let mut output = Output::open(&self.output, self.format, self.color)?;
-        let pipeline = Pipeline::new(Model::load(&source)?)?;
+        let pipeline = Pipeline::with_engine(Model::load(&source)?, self.model.engine())?;
         if targets.is_empty() {
             targets.push(Target::new(&pipeline.settings().default_target)?);
         }

@@ -1,10 +1,10 @@
 //! `standpoint eval`: sets and a model in, figures out.
 
+use super::model::ModelArgs;
 use crate::error::{Error, Result, UsageError};
 use crate::eval::{EvalSet, Evaluation, Report, log, render};
-use crate::model::{Model, ModelSource};
+use crate::model::Model;
 use crate::output::atomic::{AtomicFile, write_whole};
-use clap::builder::BoolishValueParser;
 use clap::{Args, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
@@ -39,17 +39,8 @@ pub(super) struct Eval {
     #[arg(required = true, value_name = "SET")]
     sets: Vec<PathBuf>,
 
-    /// A model folder or a hub id (owner/name) [default: the bundled model]
-    #[arg(long, env = "STANDPOINT_MODEL")]
-    model: Option<String>,
-
-    /// The revision of a model on the Hub
-    #[arg(long)]
-    revision: Option<String>,
-
-    /// Never use the network: a model from the Hub must be in the local cache. HF_HUB_OFFLINE=1 means the same
-    #[arg(long, env = "STANDPOINT_OFFLINE", value_parser = BoolishValueParser::new())]
-    offline: bool,
+    #[command(flatten)]
+    model: ModelArgs,
 
     #[command(flatten)]
     reporting: Reporting,
@@ -120,14 +111,15 @@ impl Eval {
         }
         let sets = self.sets.iter().map(|set| EvalSet::load(set)).collect::<Result<Vec<_>>>()?;
         let other = self.reporting.other()?;
-        let source = ModelSource::parse(self.model.as_deref(), self.revision.as_deref(), self.offline)?;
+        let source = self.model.source()?;
         let mut holds = true;
         for set in &sets {
             let bar = bar(&set.name);
-            let evaluation = Evaluation::run(set, Model::load(&source)?, &mut |done, total| {
-                bar.set_length(total as u64);
-                bar.inc(done as u64);
-            })?;
+            let evaluation =
+                Evaluation::run(set, Model::load(&source)?, self.model.engine(), &mut |done, total| {
+                    bar.set_length(total as u64);
+                    bar.inc(done as u64);
+                })?;
             bar.finish_and_clear();
             if self.log_samples
                 && let Some(folder) = &self.reporting.report

@@ -6,6 +6,7 @@ mod bench;
 mod classify;
 mod completions;
 mod eval;
+mod model;
 mod train;
 
 use crate::error::{Error, Result, UsageError};

@@ -43,14 +43,15 @@ impl Encoder for ReferenceEncoder {
         self.hidden
     }
 
-    fn encode(&self, window: &Window) -> Result<States> {
-        let run = || {
+    fn encode(&self, windows: &[&Window]) -> Result<Vec<States>> {
+        let states = |window: &&Window| {
             let shape = (1, window.tokens.len());
             let ids = Tensor::from_slice(&window.tokens, shape, &Device::Cpu)?;
             let types = Tensor::from_vec(window.token_types().collect::<Vec<_>>(), shape, &Device::Cpu)?;
-            self.bert.forward(&ids, &types, None)?.flatten_all()?.to_vec1::<f32>()
+            let states = self.bert.forward(&ids, &types, None)?.flatten_all()?.to_vec1::<f32>()?;
+            Ok(States::new(states, self.hidden))
         };
-        Ok(States::new(run().map_err(failed)?, self.hidden))
+        windows.iter().map(states).collect::<candle_core::Result<_>>().map_err(failed)
     }
 }
 

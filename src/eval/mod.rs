@@ -20,6 +20,7 @@ pub use report::Report;
 pub use sample::{Answer, MarkedSpan, Sample, Task};
 pub use set::{EvalSet, Sentences, SetData};
 
+use crate::encoder::Engine;
 use crate::error::Result;
 use crate::hash::sha256;
 use crate::machine;
@@ -57,11 +58,16 @@ impl Evaluation {
     ///
     /// # Errors
     /// If a file of the set cannot be read or is not the one that the set means, or the model fails.
-    pub fn run(set: &EvalSet, model: Model, progress: &mut dyn FnMut(usize, usize)) -> Result<Self> {
+    pub fn run(
+        set: &EvalSet,
+        model: Model,
+        engine: Engine,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Self> {
         let started = Instant::now();
         let (data, train) = (set.data()?, set.train()?);
         let identity = ModelIdentity::of(&model)?;
-        let pipeline = Pipeline::new(model)?;
+        let pipeline = Pipeline::with_engine(model, engine)?;
         let total = data.iter().map(|data| data.documents.len()).sum();
         let mut samples = Vec::new();
         for data in &data {
@@ -86,7 +92,7 @@ impl Evaluation {
                 data_sha256: set.hashes(),
             },
             model: identity,
-            run: RunIdentity::now(started.elapsed().as_secs_f64()),
+            run: RunIdentity::now(engine, started.elapsed().as_secs_f64()),
             slices: set.slices.clone(),
             pairs: set.pairs.clone(),
             floors: set.floors.clone(),
@@ -270,12 +276,13 @@ impl ModelIdentity {
 }
 
 impl RunIdentity {
-    fn now(seconds: f64) -> Self {
+    fn now(engine: Engine, seconds: f64) -> Self {
         Self {
             program: concat!("standpoint ", env!("CARGO_PKG_VERSION")).to_owned(),
             commit: option_env!("STANDPOINT_COMMIT").map(str::to_owned),
             date: jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string(),
             machine: machine::description(),
+            encoder: engine.to_string(),
             threads: rayon::current_num_threads(),
             seconds: (seconds * 10.0).round() / 10.0,
             seed: SEED,

@@ -72,6 +72,9 @@ pub struct RunIdentity {
     /// In UTC.
     pub date: String,
     pub machine: String,
+    /// The encoder, what it computes in, and its instruction set. Empty in reports of older versions.
+    #[serde(default)]
+    pub encoder: String,
     pub threads: usize,
     /// How long labelling and scoring took.
     pub seconds: f64,

@@ -5,7 +5,7 @@ use assert_cmd::Command;
 use standpoint::encoder::differentiable::{Layout, PackedTokens, Trace};
 use standpoint::encoder::{Encoder, ReferenceEncoder};
 use standpoint::model::{Model, ModelSource};
-use standpoint::window;
+use standpoint::window::{self, Window};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -260,8 +260,8 @@ fn assert_encoders_agree(model: Model, tolerance: f32) {
     let hidden = layout.dimensions.hidden;
     let config = model.config().clone();
     let reference = ReferenceEncoder::new(&config, model.into_weights()).unwrap();
-    for (window, rows) in windows.iter().zip(&packed.windows) {
-        let expected = reference.encode(window).unwrap();
+    let all: Vec<&Window> = windows.iter().collect();
+    for (expected, rows) in reference.encode(&all).unwrap().iter().zip(&packed.windows) {
         let found = &trace.states()[rows.start * hidden..rows.end * hidden];
         for (found, expected) in found.iter().zip(expected.values()) {
             assert!((found - expected).abs() < tolerance, "{found}, but the reference has {expected}");

@@ -217,7 +217,8 @@ impl RunIdentity {
 
     /// On what it ran, and how long.
     pub(super) fn place(&self) -> String {
-        format!("{}, {}, {:.1} s", self.machine, count(self.threads, "thread"), self.seconds)
+        let encoder = if self.encoder.is_empty() { String::new() } else { format!("{}, ", self.encoder) };
+        format!("{}, {encoder}{}, {:.1} s", self.machine, count(self.threads, "thread"), self.seconds)
     }
 
     pub(super) fn intervals(&self) -> String {

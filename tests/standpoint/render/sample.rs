@@ -302,6 +302,7 @@ pub fn full() -> Report {
             settings_sha256: hash("e"),
         },
         run: RunIdentity {
+            encoder: "packed int8 on avx2".to_owned(),
             program: "standpoint 0.1.0".to_owned(),
             commit: Some("0123456789abcdef0123456789abcdef01234567".to_owned()),
             date: "2026-11-24T02:03:04Z".to_owned(),

@@ -1,0 +1,407 @@
+//! Linear layers: weights packed once into panels of columns as wide as a tile, multiplied with rows of activations.
+//!
+//! In int8 each column of weights has a scale, and each row of activations a scale and a lowest value, found anew for
+//! every row: a row is quantized alike whatever stands beside it.
+
+use super::Dtype;
+use super::math;
+use super::simd::{Isa, Kernel, Simd, TiledProduct};
+use super::tile::{Arithmetic, Bytes, Floats, Halves, rows, tile};
+use half::bf16;
+
+/// `y = x W^T + b`, or `gelu` of it.
+pub(super) struct Linear {
+    dtype: Dtype,
+    activation: Activation,
+    /// Words in a row of `x`, all of them with columns that are only there to fill up.
+    words: usize,
+    /// Columns of `y`, with those that fill up.
+    columns: usize,
+    /// Columns of a panel.
+    width: usize,
+    /// `[panels, words, width]`
+    panels: Vec<i32>,
+    /// Of each column, to the end of the last panel, as are the next two.
+    bias: Vec<f32>,
+    /// What a quantized weight of 1 stands for.
+    scales: Vec<f32>,
+    /// The sum of the column's weights: what each row's lowest value is multiplied with.
+    sums: Vec<f32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Activation {
+    None,
+    Gelu,
+}
+
+/// Memory for converted rows.
+#[derive(Default)]
+pub(super) struct Converted {
+    words: Vec<i32>,
+    /// The scale and the lowest value of each row.
+    ranges: Vec<[f32; 2]>,
+}
+
+struct PanelWidth;
+
+impl Kernel for PanelWidth {
+    type Output = usize;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> usize {
+        simd.multiply(self)
+    }
+}
+
+impl TiledProduct for PanelWidth {
+    type Output = usize;
+
+    #[inline(always)]
+    fn run<S: Simd, const ROWS: usize, const VECTORS: usize>(self, _: S) -> usize {
+        VECTORS * S::LANES
+    }
+}
+
+impl Linear {
+    /// Packs weights: `weights` gives for each column of `y` its row of `W`, which may be empty for a column that
+    /// only fills up, and its bias. Rows are filled up to `inputs` with zeros; both sizes are [`padded`].
+    pub(super) fn new<'a>(
+        isa: Isa,
+        dtype: Dtype,
+        activation: Activation,
+        inputs: usize,
+        weights: impl Iterator<Item = (&'a [f32], f32)>,
+    ) -> Self {
+        let width = isa.run(PanelWidth);
+        let words = inputs / dtype.per_word();
+        let (mut panels, mut bias, mut scales, mut sums) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut row = vec![0; words];
+        let mut columns = 0;
+        for (values, offset) in weights {
+            if columns % width == 0 {
+                panels.resize(panels.len() + words * width, 0);
+                for all in [&mut bias, &mut scales, &mut sums] {
+                    all.resize(columns + width, 0.0);
+                }
+            }
+            bias[columns] = offset;
+            (scales[columns], sums[columns]) = pack_row(dtype, values, &mut row);
+            let panel = &mut panels[columns / width * words * width..];
+            for (at, word) in row.iter().enumerate() {
+                panel[at * width + columns % width] = *word;
+            }
+            columns += 1;
+        }
+        Self { dtype, activation, words, columns, width, panels, bias, scales, sums }
+    }
+
+    /// Columns of `y`.
+    pub(super) fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// `x` has whole rows as wide as the weights; `y` gets as many, of [`Linear::columns`].
+    pub(super) fn forward(&self, isa: Isa, x: &[f32], converted: &mut Converted, y: &mut [f32]) {
+        isa.run(Forward { layer: self, x, converted, y });
+    }
+}
+
+/// Writes a row of `W` as words, and returns its scale and the sum of its quantized weights.
+fn pack_row(dtype: Dtype, values: &[f32], words: &mut [i32]) -> (f32, f32) {
+    words.fill(0);
+    match dtype {
+        Dtype::F32 => bytemuck::cast_slice_mut(words)[..values.len()].copy_from_slice(values),
+        Dtype::Bf16 => {
+            let halves: &mut [u16] = bytemuck::cast_slice_mut(words);
+            for (half, value) in halves.iter_mut().zip(values) {
+                *half = bf16::from_f32(*value).to_bits();
+            }
+        }
+        Dtype::Int8 => {
+            let highest = values.iter().fold(0.0, |highest: f32, value| highest.max(value.abs()));
+            let scale = highest / 127.0;
+            if scale > 0.0 {
+                let bytes: &mut [i8] = bytemuck::cast_slice_mut(words);
+                let mut sum = 0;
+                for (byte, value) in bytes.iter_mut().zip(values) {
+                    *byte = (value / scale).round_ties_even() as i8;
+                    sum += i32::from(*byte);
+                }
+                return (scale, scale * sum as f32);
+            }
+        }
+    }
+    (0.0, 0.0)
+}
+
+struct Forward<'a> {
+    layer: &'a Linear,
+    x: &'a [f32],
+    converted: &'a mut Converted,
+    y: &'a mut [f32],
+}
+
+impl Kernel for Forward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { layer, x, converted, y } = self;
+        let inputs = layer.words * layer.dtype.per_word();
+        match layer.dtype {
+            Dtype::F32 => {
+                simd.multiply(Product::<Floats>::new(layer, bytemuck::cast_slice(x), &[], y));
+            }
+            // Columns alone are halved: a dot product of bf16, where a processor has it, is not faster everywhere.
+            Dtype::Bf16 => {
+                simd.multiply(Product::<Halves>::new(layer, bytemuck::cast_slice(x), &[], y));
+            }
+            Dtype::Int8 => {
+                converted.words.resize(x.len() / inputs * layer.words, 0);
+                let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut converted.words);
+                converted.ranges.clear();
+                let rows = x.chunks_exact(inputs).zip(bytes.chunks_exact_mut(inputs));
+                for (values, bytes) in rows {
+                    converted.ranges.push(quantize(simd, values, bytes));
+                }
+                simd.multiply(Product::<Bytes>::new(layer, &converted.words, &converted.ranges, y));
+            }
+        }
+    }
+}
+
+/// Writes a row as bytes from 0 to [`Simd::ACTIVATION_MAX`], and returns what one step stands for, and what 0 does.
+#[inline(always)]
+fn quantize<S: Simd>(simd: S, values: &[f32], bytes: &mut [u8]) -> [f32; 2] {
+    let (mut low, mut high) = (simd.load(values), simd.load(values));
+    for values in values.chunks_exact(S::LANES) {
+        let vector = simd.load(values);
+        (low, high) = (simd.min(low, vector), simd.max(high, vector));
+    }
+    let (low, high) = (simd.lowest(low), simd.highest(high));
+    // A row of equal values has no range; any will do.
+    let range = (high - low).max(f32::MIN_POSITIVE * 1e6);
+    let (lows, factor) = (simd.splat(low), simd.splat(S::ACTIVATION_MAX / range));
+    let most = simd.splat(S::ACTIVATION_MAX);
+    for (values, bytes) in values.chunks_exact(S::LANES).zip(bytes.chunks_exact_mut(S::LANES)) {
+        let steps = simd.mul(simd.sub(simd.load(values), lows), factor);
+        simd.store_bytes(simd.min(steps, most), bytes);
+    }
+    [range / S::ACTIVATION_MAX, low]
+}
+
+/// Rows of words times a layer's panels.
+struct Product<'a, A> {
+    layer: &'a Linear,
+    rows: &'a [i32],
+    ranges: &'a [[f32; 2]],
+    y: &'a mut [f32],
+    arithmetic: std::marker::PhantomData<A>,
+}
+
+impl<'a, A> Product<'a, A> {
+    #[inline(always)]
+    fn new(layer: &'a Linear, rows: &'a [i32], ranges: &'a [[f32; 2]], y: &'a mut [f32]) -> Self {
+        Self { layer, rows, ranges, y, arithmetic: std::marker::PhantomData }
+    }
+}
+
+/// From the sums of a tile to numbers.
+trait Finish: Arithmetic {
+    /// Of row `row`, `column` being the first of the vector's.
+    fn finish<S: Simd>(
+        simd: S,
+        layer: &Linear,
+        sum: Self::Sum<S>,
+        column: usize,
+        range: impl FnOnce() -> [f32; 2],
+    ) -> S::F;
+}
+
+impl Finish for Floats {
+    #[inline(always)]
+    fn finish<S: Simd>(
+        simd: S,
+        layer: &Linear,
+        sum: S::F,
+        column: usize,
+        _: impl FnOnce() -> [f32; 2],
+    ) -> S::F {
+        simd.add(sum, simd.load(&layer.bias[column..]))
+    }
+}
+
+impl Finish for Halves {
+    #[inline(always)]
+    fn finish<S: Simd>(
+        simd: S,
+        layer: &Linear,
+        sum: S::F,
+        column: usize,
+        _: impl FnOnce() -> [f32; 2],
+    ) -> S::F {
+        simd.add(sum, simd.load(&layer.bias[column..]))
+    }
+}
+
+impl Finish for Bytes {
+    #[inline(always)]
+    fn finish<S: Simd>(
+        simd: S,
+        layer: &Linear,
+        sum: S::I,
+        column: usize,
+        range: impl FnOnce() -> [f32; 2],
+    ) -> S::F {
+        let [step, low] = range();
+        let scale = simd.mul(simd.load(&layer.scales[column..]), simd.splat(step));
+        let offset =
+            simd.mul_add(simd.splat(low), simd.load(&layer.sums[column..]), simd.load(&layer.bias[column..]));
+        simd.mul_add(simd.to_floats(sum), scale, offset)
+    }
+}
+
+impl<A: Finish> TiledProduct for Product<'_, A> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd, const ROWS: usize, const VECTORS: usize>(self, simd: S) {
+        let Self { layer, rows: matrix, ranges, y, .. } = self;
+        let &Linear { words, columns, width, .. } = layer;
+        debug_assert_eq!(width, VECTORS * S::LANES);
+        let count = y.len() / columns;
+        for (index, panel) in layer.panels.chunks_exact(words * width).enumerate() {
+            let start = index * width;
+            for first in (0..count).step_by(ROWS) {
+                let rows = rows::<ROWS>(matrix, first, count, words * A::PARTS, words * A::PARTS);
+                let sums = tile::<S, A, ROWS, VECTORS>(simd, rows, panel.chunks_exact(VECTORS * S::LANES));
+                for (row, sums) in sums.into_iter().enumerate().take(count - first) {
+                    let row = first + row;
+                    for (vector, sum) in sums.into_iter().enumerate() {
+                        let column = start + vector * S::LANES;
+                        // The last panel may be wider than what is left.
+                        if column >= columns {
+                            break;
+                        }
+                        let value = A::finish(simd, layer, sum, column, || ranges[row]);
+                        let value = match layer.activation {
+                            Activation::None => value,
+                            Activation::Gelu => math::gelu(simd, value),
+                        };
+                        simd.store(value, &mut y[row * columns + column..]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::padded;
+    use super::*;
+    use crate::random::SplitMix;
+
+    fn random(length: usize, seed: u64) -> Vec<f32> {
+        let mut random = SplitMix::new(seed);
+        (0..length).map(|_| random.unit() as f32 * 2.0 - 1.0).collect()
+    }
+
+    /// Sizes that fit no tile: one row, one column, a few more than a panel.
+    const SHAPES: [(usize, usize, usize); 7] =
+        [(1, 1, 1), (1, 384, 48), (7, 33, 50), (8, 16, 16), (13, 100, 97), (65, 48, 129), (512, 20, 10)];
+
+    fn layer(isa: Isa, dtype: Dtype, activation: Activation, weights: &[f32], bias: &[f32]) -> Linear {
+        let inputs = weights.len() / bias.len();
+        let fill = padded(bias.len()) - bias.len();
+        let real = weights.chunks_exact(inputs).zip(bias.iter().copied());
+        Linear::new(isa, dtype, activation, padded(inputs), real.chain(vec![(&[][..], 0.0); fill]))
+    }
+
+    /// The rows, each filled up with zeros.
+    fn pad(rows: &[f32], width: usize) -> Vec<f32> {
+        let mut all = vec![0.0; rows.len() / width * padded(width)];
+        for (to, from) in all.chunks_exact_mut(padded(width)).zip(rows.chunks_exact(width)) {
+            to[..width].copy_from_slice(from);
+        }
+        all
+    }
+
+    fn forward(isa: Isa, layer: &Linear, x: &[f32], rows: usize) -> Vec<f32> {
+        let mut y = vec![f32::NAN; rows * layer.columns()];
+        layer.forward(isa, x, &mut Converted::default(), &mut y);
+        y
+    }
+
+    #[test]
+    fn every_instruction_set_multiplies() {
+        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+            for (rows, inputs, outputs) in SHAPES {
+                let (x, w, b) = (random(rows * inputs, 1), random(inputs * outputs, 2), random(outputs, 3));
+                let expected = |row: usize, column: usize| -> f32 {
+                    let x = &x[row * inputs..][..inputs];
+                    let w = &w[column * inputs..][..inputs];
+                    x.iter().zip(w).map(|(x, w)| x * w).sum::<f32>() + b[column]
+                };
+                for (dtype, tolerance) in [(Dtype::F32, 1e-5), (Dtype::Bf16, 0.02), (Dtype::Int8, 0.05)] {
+                    let layer = layer(isa, dtype, Activation::None, &w, &b);
+                    let y = forward(isa, &layer, &pad(&x, inputs), rows);
+                    for row in 0..rows {
+                        for column in 0..padded(outputs) {
+                            let found = y[row * padded(outputs) + column];
+                            let expected = if column < outputs { expected(row, column) } else { 0.0 };
+                            let near = tolerance * (inputs as f32).sqrt().max(1.0);
+                            assert!(
+                                (found - expected).abs() < near,
+                                "{isa} {dtype:?}: {found}, not {expected}"
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_are_multiplied_exactly_alike_by_all_that_have_eight_bits() {
+        let eight_bits = [Isa::Avx512Vnni, Isa::Avx2Vnni];
+        for isa in eight_bits.into_iter().filter(|isa| isa.is_available()) {
+            for (rows, inputs, outputs) in SHAPES {
+                let (x, w, b) = (random(rows * inputs, 4), random(inputs * outputs, 5), vec![0.0; outputs]);
+                let of = |isa| {
+                    forward(isa, &layer(isa, Dtype::Int8, Activation::None, &w, &b), &pad(&x, inputs), rows)
+                };
+                for (found, expected) in of(isa).into_iter().zip(of(Isa::Portable)) {
+                    // But for the rounding of the last product and sum.
+                    assert!((found - expected).abs() < 1e-5, "{isa}: {found}, not {expected}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_does_not_depend_on_the_rows_beside_it() {
+        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+            for dtype in Dtype::ALL {
+                let (x, w, b) = (random(13 * 48, 6), random(48 * 64, 7), random(64, 8));
+                let layer = layer(isa, dtype, Activation::Gelu, &w, &b);
+                let all = forward(isa, &layer, &x, 13);
+                for (row, values) in x.chunks_exact(48).enumerate() {
+                    assert_eq!(forward(isa, &layer, values, 1), all[row * 64..][..64], "{isa} {dtype:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn weights_and_rows_at_the_limits_do_not_overflow() {
+        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+            let x: Vec<f32> = (0..1536).map(|at| if at == 0 { -1.0 } else { 1.0 }).collect();
+            let layer = layer(isa, Dtype::Int8, Activation::None, &vec![1.0; 1536 * 16], &[0.0; 16]);
+            let y = forward(isa, &layer, &x, 1);
+            assert!(y.iter().all(|&y| (y - 1534.0).abs() < 0.1), "{isa}: {y:?}");
+            assert_eq!(forward(isa, &layer, &[0.0; 1536], 1), [0.0; 16], "{isa}");
+        }
+    }
+}

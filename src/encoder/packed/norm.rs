@@ -1,0 +1,105 @@
+//! Sums of two matrices, normalized row by row, in one sweep.
+
+use super::padded;
+use super::simd::{Kernel, Simd};
+
+/// A layer norm over the true width of rows that are filled up.
+pub(super) struct Norm {
+    width: usize,
+    epsilon: f32,
+    /// Filled up with zeros, so that the columns that fill up stay 0.
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+    /// 1 for true columns, 0 for those that fill up.
+    mask: Vec<f32>,
+}
+
+impl Norm {
+    pub(super) fn new(weight: &[f32], bias: &[f32], epsilon: f32) -> Self {
+        let fill = |values: &[f32]| {
+            let mut filled = values.to_vec();
+            filled.resize(padded(values.len()), 0.0);
+            filled
+        };
+        let mask = fill(&vec![1.0; weight.len()]);
+        Self { width: weight.len(), epsilon, weight: fill(weight), bias: fill(bias), mask }
+    }
+}
+
+/// `rows = norm(rows + others)`, both `[rows, width]`, filled up.
+pub(super) struct AddNorm<'a> {
+    pub(super) norm: &'a Norm,
+    pub(super) rows: &'a mut [f32],
+    pub(super) others: &'a [f32],
+}
+
+impl Kernel for AddNorm<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let norm = self.norm;
+        let stride = norm.weight.len();
+        for (row, other) in self.rows.chunks_exact_mut(stride).zip(self.others.chunks_exact(stride)) {
+            let mut sum = simd.splat(0.0);
+            for (row, other) in row.chunks_exact_mut(S::LANES).zip(other.chunks_exact(S::LANES)) {
+                let value = simd.add(simd.load(row), simd.load(other));
+                sum = simd.add(sum, value);
+                simd.store(value, row);
+            }
+            let mean = simd.splat(simd.sum(sum) / norm.width as f32);
+            let mut squares = simd.splat(0.0);
+            for (row, mask) in row.chunks_exact_mut(S::LANES).zip(norm.mask.chunks_exact(S::LANES)) {
+                let centred = simd.mul(simd.sub(simd.load(row), mean), simd.load(mask));
+                squares = simd.mul_add(centred, centred, squares);
+                simd.store(centred, row);
+            }
+            let variance = simd.sum(squares) / norm.width as f32;
+            let scale = simd.splat(1.0 / (variance + norm.epsilon).sqrt());
+            let parameters = norm.weight.chunks_exact(S::LANES).zip(norm.bias.chunks_exact(S::LANES));
+            for (row, (weight, bias)) in row.chunks_exact_mut(S::LANES).zip(parameters) {
+                let value = simd.mul(simd.load(row), scale);
+                simd.store(simd.mul_add(value, simd.load(weight), simd.load(bias)), row);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::simd::Isa;
+    use super::*;
+
+    #[test]
+    fn every_instruction_set_normalizes() {
+        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+            for width in [1, 5, 16, 33, 384] {
+                let weight: Vec<f32> = (0..width).map(|at| 1.0 + at as f32 / 10.0).collect();
+                let norm = Norm::new(&weight, &vec![0.5; width], 1e-12);
+                let value = |row: usize, at: usize| ((row * 31 + at * 7) % 11) as f32;
+                let mut rows = vec![0.0; 3 * padded(width)];
+                for (index, row) in rows.chunks_exact_mut(padded(width)).enumerate() {
+                    (0..width).for_each(|at| row[at] = value(index, at) - 2.0);
+                }
+                let mut others = vec![0.0; rows.len()];
+                others.chunks_exact_mut(padded(width)).for_each(|row| row[..width].fill(2.0));
+                isa.run(AddNorm { norm: &norm, rows: &mut rows, others: &others });
+                for (index, row) in rows.chunks_exact(padded(width)).enumerate() {
+                    let values: Vec<f64> = (0..width).map(|at| f64::from(value(index, at))).collect();
+                    let mean = values.iter().sum::<f64>() / width as f64;
+                    let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / width as f64;
+                    for (at, found) in row.iter().enumerate() {
+                        let expected = match values.get(at) {
+                            Some(v) => (v - mean) / (variance + 1e-12).sqrt() * f64::from(weight[at]) + 0.5,
+                            None => 0.0,
+                        };
+                        assert!(
+                            (f64::from(*found) - expected).abs() < 1e-3,
+                            "{isa}: {found}, not {expected}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! AVX2 with FMA: 8 lanes, 16 registers.
+
+use super::{Kernel, Simd, TiledProduct};
+use std::arch::x86_64::*;
+
+const LANES: usize = 8;
+
+/// The proof that the processor has AVX2 and FMA; and AVX-VNNI, where the parameter says so.
+#[derive(Clone, Copy)]
+pub(super) struct Avx2<const VNNI: bool>(());
+
+/// # Safety
+/// The processor must have the features that are enabled here.
+#[target_feature(enable = "avx2,fma")]
+pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run(Avx2::<false>(()))
+}
+
+/// # Safety
+/// The processor must have the features that are enabled here.
+#[target_feature(enable = "avx2,fma,avxvnni")]
+pub(super) unsafe fn run_vnni<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run(Avx2::<true>(()))
+}
+
+/// Calls of intrinsics.
+macro_rules! intrinsics {
+    ($call:expr) => {{
+        // SAFETY: a value of `Avx2` exists only within `run` and `run_vnni`, whose callers have made sure of the
+        // features; pointers come from slices that were cut to the length that is read or written.
+        unsafe { $call }
+    }};
+}
+
+impl<const VNNI: bool> Simd for Avx2<VNNI> {
+    const LANES: usize = LANES;
+    const ACTIVATION_MAX: f32 = if VNNI { 255.0 } else { 127.0 };
+    type F = __m256;
+    type I = __m256i;
+
+    #[inline(always)]
+    fn splat(self, value: f32) -> Self::F {
+        intrinsics!(_mm256_set1_ps(value))
+    }
+
+    #[inline(always)]
+    fn load(self, from: &[f32]) -> Self::F {
+        let from = &from[..LANES];
+        intrinsics!(_mm256_loadu_ps(from.as_ptr()))
+    }
+
+    #[inline(always)]
+    fn store(self, vector: Self::F, to: &mut [f32]) {
+        let to = &mut to[..LANES];
+        intrinsics!(_mm256_storeu_ps(to.as_mut_ptr(), vector))
+    }
+
+    #[inline(always)]
+    fn add(self, a: Self::F, b: Self::F) -> Self::F {
+        intrinsics!(_mm256_add_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn sub(self, a: Self::F, b: Self::F) -> Self::F {
+        intrinsics!(_mm256_sub_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn mul(self, a: Self::F, b: Self::F) -> Self::F {
+        intrinsics!(_mm256_mul_ps(a, b))
+    }
+
+    /// An estimate of 12 bits, and a step of Newton's method: faster than to divide.
+    #[inline(always)]
+    fn reciprocal(self, a: Self::F) -> Self::F {
+        intrinsics!({
+            let estimate = _mm256_rcp_ps(a);
+            let rest = _mm256_fnmadd_ps(a, estimate, _mm256_set1_ps(1.0));
+            _mm256_fmadd_ps(estimate, rest, estimate)
+        })
+    }
+
+    #[inline(always)]
+    fn min(self, a: Self::F, b: Self::F) -> Self::F {
+        intrinsics!(_mm256_min_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn max(self, a: Self::F, b: Self::F) -> Self::F {
+        intrinsics!(_mm256_max_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F {
+        intrinsics!(_mm256_fmadd_ps(a, b, c))
+    }
+
+    #[inline(always)]
+    fn with_sign(self, a: Self::F, b: Self::F) -> Self::F {
+        intrinsics!(_mm256_or_ps(a, _mm256_and_ps(b, _mm256_set1_ps(-0.0))))
+    }
+
+    #[inline(always)]
+    fn abs(self, a: Self::F) -> Self::F {
+        intrinsics!(_mm256_andnot_ps(_mm256_set1_ps(-0.0), a))
+    }
+
+    #[inline(always)]
+    fn add_to_exponent(self, a: Self::F, whole: Self::F) -> Self::F {
+        intrinsics!({
+            let exponents = _mm256_slli_epi32::<23>(_mm256_castps_si256(whole));
+            _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a), exponents))
+        })
+    }
+
+    #[inline(always)]
+    fn sum(self, a: Self::F) -> f32 {
+        let mut lanes = [0.0; LANES];
+        self.store(a, &mut lanes);
+        let [a, b, c, d, e, f, g, h] = lanes;
+        ((a + e) + (c + g)) + ((b + f) + (d + h))
+    }
+
+    #[inline(always)]
+    fn lowest(self, a: Self::F) -> f32 {
+        let mut lanes = [0.0; LANES];
+        self.store(a, &mut lanes);
+        lanes.into_iter().fold(f32::INFINITY, f32::min)
+    }
+
+    #[inline(always)]
+    fn highest(self, a: Self::F) -> f32 {
+        let mut lanes = [0.0; LANES];
+        self.store(a, &mut lanes);
+        lanes.into_iter().fold(f32::NEG_INFINITY, f32::max)
+    }
+
+    #[inline(always)]
+    fn splat_word(self, word: i32) -> Self::I {
+        intrinsics!(_mm256_set1_epi32(word))
+    }
+
+    #[inline(always)]
+    fn load_words(self, from: &[i32]) -> Self::I {
+        let from = &from[..LANES];
+        intrinsics!(_mm256_loadu_si256(from.as_ptr().cast()))
+    }
+
+    #[inline(always)]
+    fn zero_words(self) -> Self::I {
+        intrinsics!(_mm256_setzero_si256())
+    }
+
+    #[inline(always)]
+    fn as_floats(self, words: Self::I) -> Self::F {
+        intrinsics!(_mm256_castsi256_ps(words))
+    }
+
+    #[inline(always)]
+    fn to_floats(self, words: Self::I) -> Self::F {
+        intrinsics!(_mm256_cvtepi32_ps(words))
+    }
+
+    #[inline(always)]
+    fn low_half(self, words: Self::I) -> Self::F {
+        intrinsics!(_mm256_castsi256_ps(_mm256_slli_epi32::<16>(words)))
+    }
+
+    #[inline(always)]
+    fn high_half(self, words: Self::I) -> Self::F {
+        let top = self.splat_word(0xffff_0000_u32 as i32);
+        intrinsics!(_mm256_castsi256_ps(_mm256_and_si256(words, top)))
+    }
+
+    #[inline(always)]
+    fn dot_bytes(self, sums: Self::I, a: Self::I, b: Self::I) -> Self::I {
+        if VNNI {
+            intrinsics!(_mm256_dpbusd_avx_epi32(sums, a, b))
+        } else {
+            // With activations of 7 bits the sums of two products fit into 16 bits.
+            intrinsics!({
+                let pairs = _mm256_maddubs_epi16(a, b);
+                _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+            })
+        }
+    }
+
+    #[inline(always)]
+    fn store_bytes(self, vector: Self::F, to: &mut [u8]) {
+        let to = &mut to[..LANES];
+        intrinsics!({
+            let words = _mm256_cvtps_epi32(vector);
+            let halves =
+                _mm_packus_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
+            _mm_storel_epi64(to.as_mut_ptr().cast(), _mm_packus_epi16(halves, halves))
+        })
+    }
+
+    /// 12 sums, two vectors of weights and one of activations: 15 of the 16 registers.
+    #[inline(always)]
+    fn multiply<M: TiledProduct>(self, product: M) -> M::Output {
+        product.run::<Self, 6, 2>(self)
+    }
+}

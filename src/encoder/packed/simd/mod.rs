@@ -1,0 +1,208 @@
+//! Instruction sets: a small vocabulary of vector operations ([`Simd`]), an implementation of it for each set, and
+//! the choice of one at run time. Kernels are written once, over [`Simd`], in safe code; what is unsafe about vector
+//! instructions stays in the files of this folder.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+mod portable;
+
+use std::fmt;
+use std::str::FromStr;
+
+/// What a kernel may do with vectors. A value of an implementing type is the proof that the processor has the
+/// instructions: each is made only in [`Isa::run`].
+pub trait Simd: Copy {
+    /// How many 32-bit lanes a vector has.
+    const LANES: usize;
+    /// The highest value of a quantized activation: 255, or 127 where sums of two products would overflow 16 bits.
+    const ACTIVATION_MAX: f32;
+    /// [`Simd::LANES`] numbers.
+    type F: Copy;
+    /// [`Simd::LANES`] 32-bit words.
+    type I: Copy;
+
+    fn splat(self, value: f32) -> Self::F;
+    /// The first lanes of a slice.
+    ///
+    /// # Panics
+    /// Like all loads and stores here, if the slice is shorter than a vector.
+    fn load(self, from: &[f32]) -> Self::F;
+    fn store(self, vector: Self::F, to: &mut [f32]);
+
+    fn add(self, a: Self::F, b: Self::F) -> Self::F;
+    fn sub(self, a: Self::F, b: Self::F) -> Self::F;
+    fn mul(self, a: Self::F, b: Self::F) -> Self::F;
+    /// 1 divided by positive numbers, to about a unit in the last place.
+    fn reciprocal(self, a: Self::F) -> Self::F;
+    fn min(self, a: Self::F, b: Self::F) -> Self::F;
+    fn max(self, a: Self::F, b: Self::F) -> Self::F;
+    /// `a * b + c`, rounded once where the processor can.
+    fn mul_add(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
+    /// `a` with the signs of `b`; `a` must not be negative.
+    fn with_sign(self, a: Self::F, b: Self::F) -> Self::F;
+    fn abs(self, a: Self::F) -> Self::F;
+    /// Each `a` times 2 to the power of a whole number, which is added to its exponent: the whole number that stands in
+    /// the last bits of `whole`, as when it was added to 1.5 * 2^23.
+    fn add_to_exponent(self, a: Self::F, whole: Self::F) -> Self::F;
+    /// Over all lanes.
+    fn sum(self, a: Self::F) -> f32;
+    fn lowest(self, a: Self::F) -> f32;
+    fn highest(self, a: Self::F) -> f32;
+
+    fn splat_word(self, word: i32) -> Self::I;
+    fn load_words(self, from: &[i32]) -> Self::I;
+    fn zero_words(self) -> Self::I;
+    /// The words' bits as numbers.
+    fn as_floats(self, words: Self::I) -> Self::F;
+    /// Whole numbers as numbers.
+    fn to_floats(self, words: Self::I) -> Self::F;
+    /// Each lane of `sums` plus the product of the four bytes of `a` (unsigned, up to [`Simd::ACTIVATION_MAX`]) with
+    /// the four of `b` (signed, -127 to 127).
+    fn dot_bytes(self, sums: Self::I, a: Self::I, b: Self::I) -> Self::I;
+    /// The bf16 in each word's low half.
+    fn low_half(self, words: Self::I) -> Self::F;
+    /// The bf16 in each word's high half.
+    fn high_half(self, words: Self::I) -> Self::F;
+    /// Writes numbers from 0 to 255 as bytes, one for each lane, rounded to nearest, halves to even.
+    fn store_bytes(self, vector: Self::F, to: &mut [u8]);
+
+    /// Runs the kernel's matrix products with the tile that suits the number of registers.
+    fn multiply<M: TiledProduct>(self, product: M) -> M::Output;
+}
+
+/// A matrix product, cut into tiles of `ROWS` rows by `VECTORS` vectors of columns.
+pub trait TiledProduct {
+    type Output;
+    fn run<S: Simd, const ROWS: usize, const VECTORS: usize>(self, simd: S) -> Self::Output;
+}
+
+/// Something to do with whatever instructions there are. `run` and what it calls must be `#[inline(always)]`, and hot
+/// loops plain ones: only what is inlined into [`Isa::run`] is compiled for the instruction set, which a closure that
+/// is handed to an iterator or to `array::from_fn` need not be.
+pub trait Kernel {
+    type Output;
+    fn run<S: Simd>(self, simd: S) -> Self::Output;
+}
+
+/// An instruction set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Isa {
+    /// AVX-512 with dot products of bytes (VNNI).
+    Avx512Vnni,
+    /// AVX-512 as of Skylake.
+    Avx512,
+    /// AVX2 with dot products of bytes (AVX-VNNI).
+    Avx2Vnni,
+    /// AVX2 with FMA.
+    Avx2,
+    Neon,
+    /// Plain Rust, for every processor.
+    Portable,
+}
+
+impl Isa {
+    /// All, the fastest first.
+    pub const ALL: [Self; 6] =
+        [Self::Avx512Vnni, Self::Avx512, Self::Avx2Vnni, Self::Avx2, Self::Neon, Self::Portable];
+
+    /// The fastest that this processor has.
+    pub fn detect() -> Self {
+        Self::ALL.into_iter().find(|isa| isa.is_available()).unwrap_or(Self::Portable)
+    }
+
+    /// Whether this processor has it.
+    pub fn is_available(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        {
+            use std::arch::is_x86_feature_detected as has;
+            let avx2 = has!("avx2") && has!("fma");
+            let avx512 = avx2 && has!("avx512f") && has!("avx512bw") && has!("avx512dq") && has!("avx512vl");
+            match self {
+                Self::Avx512Vnni => avx512 && has!("avx512vnni"),
+                Self::Avx512 => avx512,
+                Self::Avx2Vnni => avx2 && has!("avxvnni"),
+                Self::Avx2 => avx2,
+                Self::Neon => false,
+                Self::Portable => true,
+            }
+        }
+        #[cfg(target_arch = "aarch64")]
+        {
+            // Part of every aarch64 target.
+            matches!(self, Self::Neon | Self::Portable)
+        }
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+        {
+            self == Self::Portable
+        }
+    }
+
+    /// Runs a kernel, compiled for this instruction set.
+    ///
+    /// # Panics
+    /// If the processor does not have it.
+    #[inline]
+    pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        // Detection is cached by the standard library: this costs a load and a comparison or two.
+        assert!(self.is_available(), "this processor lacks {self}");
+        match self {
+            // SAFETY: the processor has the features that the function is compiled for, as was just asserted.
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Vnni => unsafe { avx512::run_vnni(kernel) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => unsafe { avx512::run(kernel) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2Vnni => unsafe { avx2::run_vnni(kernel) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => unsafe { avx2::run(kernel) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => unsafe { neon::run(kernel) },
+            _ => kernel.run(portable::Portable),
+        }
+    }
+
+    /// As it is written in `STANDPOINT_ISA`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Avx512Vnni => "avx512-vnni",
+            Self::Avx512 => "avx512",
+            Self::Avx2Vnni => "avx2-vnni",
+            Self::Avx2 => "avx2",
+            Self::Neon => "neon",
+            Self::Portable => "portable",
+        }
+    }
+}
+
+impl fmt::Display for Isa {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.name())
+    }
+}
+
+impl FromStr for Isa {
+    type Err = String;
+
+    /// # Errors
+    /// If there is no such instruction set, or this processor does not have it; the message lists those that it has.
+    fn from_str(name: &str) -> Result<Self, String> {
+        let available = || {
+            let names: Vec<&str> =
+                Self::ALL.into_iter().filter(|isa| isa.is_available()).map(Self::name).collect();
+            names.join(", ")
+        };
+        match Self::ALL.into_iter().find(|isa| isa.name() == name) {
+            Some(isa) if isa.is_available() => Ok(isa),
+            Some(_) => Err(format!("this processor lacks {name}; it has {}", available())),
+            None => Err(format!("there is no instruction set {name:?}; this processor has {}", available())),
+        }
+    }
+}
