@@ -10,6 +10,10 @@ use super::tile::{Arithmetic, Bytes, Floats, Halves, rows, tile};
 use half::bf16;
 
 /// `y = x W^T + b`, or `gelu` of it.
+///
+/// Where `x` comes from a layer norm, in int8 not `x` is quantized but what it was before it got the norm's weight and
+/// bias, which are made part of `W` and `b` instead: a few columns with large weights or biases would widen the range
+/// of every row, and all others would be rounded more coarsely.
 pub(super) struct Linear {
     dtype: Dtype,
     activation: Activation,
@@ -27,7 +31,12 @@ pub(super) struct Linear {
     scales: Vec<f32>,
     /// The sum of the column's weights: what each row's lowest value is multiplied with.
     sums: Vec<f32>,
+    /// What each input is multiplied with, and what is then added, before it is quantized.
+    plain: Option<[Vec<f32>; 2]>,
 }
+
+/// The weight and the bias of the layer norm that inputs come from.
+pub(super) type FromNorm<'a> = Option<(&'a [f32], &'a [f32])>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Activation {
@@ -39,6 +48,8 @@ pub(super) enum Activation {
 #[derive(Default)]
 pub(super) struct Converted {
     words: Vec<i32>,
+    /// A row whose inputs were taken apart.
+    row: Vec<f32>,
     /// The scale and the lowest value of each row.
     ranges: Vec<[f32; 2]>,
 }
@@ -71,8 +82,11 @@ impl Linear {
         dtype: Dtype,
         activation: Activation,
         inputs: usize,
+        from: FromNorm<'_>,
         weights: impl Iterator<Item = (&'a [f32], f32)>,
     ) -> Self {
+        let from = from.filter(|_| dtype == Dtype::Int8).map(|(weight, bias)| Smoothing::new(weight, bias));
+        let mut smoothed = Vec::new();
         let width = isa.run(PanelWidth);
         let words = inputs / dtype.per_word();
         let (mut panels, mut bias, mut scales, mut sums) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -86,6 +100,13 @@ impl Linear {
                 }
             }
             bias[columns] = offset;
+            let values = match &from {
+                Some(smoothing) => {
+                    bias[columns] += smoothing.apply(values, &mut smoothed);
+                    &smoothed[..]
+                }
+                None => values,
+            };
             (scales[columns], sums[columns]) = pack_row(dtype, values, &mut row);
             let panel = &mut panels[columns / width * words * width..];
             for (at, word) in row.iter().enumerate() {
@@ -93,7 +114,8 @@ impl Linear {
             }
             columns += 1;
         }
-        Self { dtype, activation, words, columns, width, panels, bias, scales, sums }
+        let plain = from.map(|smoothing| smoothing.inputs(inputs));
+        Self { dtype, activation, words, columns, width, panels, bias, scales, sums, plain }
     }
 
     /// Columns of `y`.
@@ -104,6 +126,37 @@ impl Linear {
     /// `x` has whole rows as wide as the weights; `y` gets as many, of [`Linear::columns`].
     pub(super) fn forward(&self, isa: Isa, x: &[f32], converted: &mut Converted, y: &mut [f32]) {
         isa.run(Forward { layer: self, x, converted, y });
+    }
+}
+
+/// What takes a layer norm's weight and bias out of inputs, and into the weights that follow.
+struct Smoothing<'a> {
+    /// The size of the norm's weight, which is taken out of each input.
+    factors: Vec<f32>,
+    bias: &'a [f32],
+}
+
+impl<'a> Smoothing<'a> {
+    fn new(weight: &[f32], bias: &'a [f32]) -> Self {
+        // Whatever sign it has; and not so small that its inverse is no number.
+        let factors = weight.iter().map(|weight| weight.abs().max(1e-3)).collect();
+        Self { factors, bias }
+    }
+
+    /// Writes a row of `W` for inputs that were taken apart, and returns what the norm's bias adds to each output.
+    fn apply(&self, row: &[f32], smoothed: &mut Vec<f32>) -> f32 {
+        smoothed.clear();
+        smoothed.extend(row.iter().zip(&self.factors).map(|(value, factor)| value * factor));
+        row.iter().zip(self.bias).map(|(value, bias)| value * bias).sum()
+    }
+
+    /// What `inputs` inputs are multiplied with, and what is then added; nothing to those that fill up.
+    fn inputs(self, inputs: usize) -> [Vec<f32>; 2] {
+        let (mut factors, mut offsets) = (vec![0.0; inputs], vec![0.0; inputs]);
+        for (at, (factor, bias)) in self.factors.iter().zip(self.bias).enumerate() {
+            (factors[at], offsets[at]) = (1.0 / factor, -bias / factor);
+        }
+        [factors, offsets]
     }
 }
 
@@ -125,7 +178,9 @@ fn pack_row(dtype: Dtype, values: &[f32], words: &mut [i32]) -> (f32, f32) {
                 let bytes: &mut [i8] = bytemuck::cast_slice_mut(words);
                 let mut sum = 0;
                 for (byte, value) in bytes.iter_mut().zip(values) {
-                    *byte = (value / scale).round_ties_even() as i8;
+                    // Added to so large a number, what is behind the point is rounded off, and the whole stands in the
+                    // last bits: without a call for each weight.
+                    *byte = (value / scale + 12_582_912.0).to_bits() as i8;
                     sum += i32::from(*byte);
                 }
                 return (scale, scale * sum as f32);
@@ -163,11 +218,29 @@ impl Kernel for Forward<'_> {
                 converted.ranges.clear();
                 let rows = x.chunks_exact(inputs).zip(bytes.chunks_exact_mut(inputs));
                 for (values, bytes) in rows {
-                    converted.ranges.push(quantize(simd, values, bytes));
+                    let range = match &layer.plain {
+                        Some(plain) => {
+                            converted.row.resize(inputs, 0.0);
+                            take_apart(simd, values, plain, &mut converted.row);
+                            quantize(simd, &converted.row, bytes)
+                        }
+                        None => quantize(simd, values, bytes),
+                    };
+                    converted.ranges.push(range);
                 }
                 simd.multiply(Product::<Bytes>::new(layer, &converted.words, &converted.ranges, y));
             }
         }
+    }
+}
+
+/// Writes each value times a factor plus an offset.
+#[inline(always)]
+fn take_apart<S: Simd>(simd: S, values: &[f32], [factors, offsets]: &[Vec<f32>; 2], to: &mut [f32]) {
+    let parameters = factors.chunks_exact(S::LANES).zip(offsets.chunks_exact(S::LANES));
+    let rows = values.chunks_exact(S::LANES).zip(to.chunks_exact_mut(S::LANES));
+    for ((values, to), (factor, offset)) in rows.zip(parameters) {
+        simd.store(simd.mul_add(simd.load(values), simd.load(factor), simd.load(offset)), to);
     }
 }
 
@@ -316,7 +389,7 @@ mod tests {
         let inputs = weights.len() / bias.len();
         let fill = padded(bias.len()) - bias.len();
         let real = weights.chunks_exact(inputs).zip(bias.iter().copied());
-        Linear::new(isa, dtype, activation, padded(inputs), real.chain(vec![(&[][..], 0.0); fill]))
+        Linear::new(isa, dtype, activation, padded(inputs), None, real.chain(vec![(&[][..], 0.0); fill]))
     }
 
     /// The rows, each filled up with zeros.

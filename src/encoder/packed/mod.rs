@@ -275,11 +275,11 @@ impl Layer {
         let name = |part: &str| format!("encoder.layer.{layer}.{part}");
         let values = |part: &str, kind: &str| weights.values(&name(&format!("{part}.{kind}")));
         let nothing: (&[f32], f32) = (&[], 0.0);
-        let plain = |part: &str, inputs: usize, activation| {
+        let plain = |part: &str, inputs: usize, activation, from| {
             let (weight, bias) = (values(part, "weight"), values(part, "bias"));
             let rows = weight.chunks_exact(inputs).zip(bias.iter().copied());
             let fill = std::iter::repeat_n(nothing, padded(bias.len()) - bias.len());
-            Linear::new(isa, dtype, activation, padded(inputs), rows.chain(fill))
+            Linear::new(isa, dtype, activation, padded(inputs), from, rows.chain(fill))
         };
 
         // Queries are divided by the root of the head's size here, once and for all.
@@ -289,7 +289,11 @@ impl Layer {
         };
         let (query, query_bias) = (scaled("weight"), scaled("bias"));
         let of = |part: &str| (values(part, "weight"), values(part, "bias"));
-        let parts = [(&query[..], &query_bias[..]), of("attention.self.key"), of("attention.self.value")];
+        // A key's bias adds the same to all scores of a query, and a value's the same to every context: the one is lost
+        // in the softmax, the other made part of the output's bias. Left out, both are quantized more finely.
+        let none = vec![0.0; hidden];
+        let (key, value) = (values("attention.self.key", "weight"), values("attention.self.value", "weight"));
+        let parts = [(&query[..], &query_bias[..]), (key, &none[..]), (value, &none[..])];
         // Each head's columns are filled up.
         let columns = parts.into_iter().flat_map(|(weight, bias)| {
             (0..heads * filled).map(move |column| {
@@ -298,7 +302,14 @@ impl Layer {
                 if at < size { (&weight[row * hidden..][..hidden], bias[row]) } else { nothing }
             })
         });
-        let qkv = Linear::new(isa, dtype, Activation::None, padded(hidden), columns);
+        let before = match layer.checked_sub(1) {
+            None => "embeddings.LayerNorm".to_owned(),
+            Some(before) => format!("encoder.layer.{before}.output.LayerNorm"),
+        };
+        let from_norm = |name: &str| {
+            Some((weights.values(&format!("{name}.weight")), weights.values(&format!("{name}.bias"))))
+        };
+        let qkv = Linear::new(isa, dtype, Activation::None, padded(hidden), from_norm(&before), columns);
 
         // Rows that leave room where the heads' columns are filled up.
         let spread = |row: &[f32]| -> Vec<f32> {
@@ -309,17 +320,26 @@ impl Layer {
             wide
         };
         let (weight, bias) = of("attention.output.dense");
+        let value_bias = values("attention.self.value", "bias");
+        let bias = weight.chunks_exact(hidden).zip(bias).map(|(row, bias)| {
+            bias + row.iter().zip(value_bias).map(|(weight, value)| weight * value).sum::<f32>()
+        });
         let weight: Vec<Vec<f32>> = weight.chunks_exact(hidden).map(spread).collect();
         let fill = std::iter::repeat_n(nothing, padded(hidden) - hidden);
-        let columns = weight.iter().map(Vec::as_slice).zip(bias.iter().copied()).chain(fill);
-        let output = Linear::new(isa, dtype, Activation::None, heads * filled, columns);
+        let columns = weight.iter().map(Vec::as_slice).zip(bias).chain(fill);
+        let output = Linear::new(isa, dtype, Activation::None, heads * filled, None, columns);
 
         Self {
             qkv,
             output,
             attention_norm: norm(weights, &name("attention.output.LayerNorm"), config),
-            widen: plain("intermediate.dense", hidden, Activation::Gelu),
-            narrow: plain("output.dense", wide, Activation::None),
+            widen: plain(
+                "intermediate.dense",
+                hidden,
+                Activation::Gelu,
+                from_norm(&name("attention.output.LayerNorm")),
+            ),
+            narrow: plain("output.dense", wide, Activation::None, None),
             output_norm: norm(weights, &name("output.LayerNorm"), config),
         }
     }

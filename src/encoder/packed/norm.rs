@@ -41,20 +41,27 @@ impl Kernel for AddNorm<'_> {
         let norm = self.norm;
         let stride = norm.weight.len();
         for (row, other) in self.rows.chunks_exact_mut(stride).zip(self.others.chunks_exact(stride)) {
-            let mut sum = simd.splat(0.0);
-            for (row, other) in row.chunks_exact_mut(S::LANES).zip(other.chunks_exact(S::LANES)) {
-                let value = simd.add(simd.load(row), simd.load(other));
-                sum = simd.add(sum, value);
-                simd.store(value, row);
+            // Four sums at once, for each has to wait for its last term.
+            let mut sums = [simd.splat(0.0); 4];
+            for (row, other) in row.chunks_mut(4 * S::LANES).zip(other.chunks(4 * S::LANES)) {
+                let vectors = row.chunks_exact_mut(S::LANES).zip(other.chunks_exact(S::LANES));
+                for (sum, (row, other)) in sums.iter_mut().zip(vectors) {
+                    let value = simd.add(simd.load(row), simd.load(other));
+                    *sum = simd.add(*sum, value);
+                    simd.store(value, row);
+                }
             }
-            let mean = simd.splat(simd.sum(sum) / norm.width as f32);
-            let mut squares = simd.splat(0.0);
-            for (row, mask) in row.chunks_exact_mut(S::LANES).zip(norm.mask.chunks_exact(S::LANES)) {
-                let centred = simd.mul(simd.sub(simd.load(row), mean), simd.load(mask));
-                squares = simd.mul_add(centred, centred, squares);
-                simd.store(centred, row);
+            let mean = simd.splat(total(simd, sums) / norm.width as f32);
+            let mut squares = [simd.splat(0.0); 4];
+            for (row, mask) in row.chunks_mut(4 * S::LANES).zip(norm.mask.chunks(4 * S::LANES)) {
+                let vectors = row.chunks_exact_mut(S::LANES).zip(mask.chunks_exact(S::LANES));
+                for (square, (row, mask)) in squares.iter_mut().zip(vectors) {
+                    let centred = simd.mul(simd.sub(simd.load(row), mean), simd.load(mask));
+                    *square = simd.mul_add(centred, centred, *square);
+                    simd.store(centred, row);
+                }
             }
-            let variance = simd.sum(squares) / norm.width as f32;
+            let variance = total(simd, squares) / norm.width as f32;
             let scale = simd.splat(1.0 / (variance + norm.epsilon).sqrt());
             let parameters = norm.weight.chunks_exact(S::LANES).zip(norm.bias.chunks_exact(S::LANES));
             for (row, (weight, bias)) in row.chunks_exact_mut(S::LANES).zip(parameters) {
@@ -63,6 +70,11 @@ impl Kernel for AddNorm<'_> {
             }
         }
     }
+}
+
+#[inline(always)]
+fn total<S: Simd>(simd: S, [a, b, c, d]: [S::F; 4]) -> f32 {
+    simd.sum(simd.add(simd.add(a, b), simd.add(c, d)))
 }
 
 #[cfg(test)]
