@@ -1,7 +1,8 @@
 """Labelling speed of `standpoint` against PyTorch and ONNX Runtime: the same weights, the same windows, in turn.
 
 Every round runs each program once, so that whatever else slows the machine slows all of them; ratios are taken within
-a round, to ONNX Runtime in f32, and their median is given. Tokenization and the cutting of windows are part of the
+a round, to ONNX Runtime in f32, and their median is given. Where a processor lacks an instruction set that is forced
+in OURS, the run ends: take it out. Tokenization and the cutting of windows are part of the
 work and timed (bench/peers/classify.py). The peers' labels must be standpoint's on 99.9% of the sentences; int8 is
 another model, and its agreement is only reported. Run from the root of the repository:
 
@@ -25,6 +26,15 @@ AGREEMENT = 0.999
 # What `standpoint bench` measures latency on.
 ARTICLE = pathlib.Path("examples/airfield-handover.txt")
 EXACT = ["PyTorch f32", "ONNX Runtime f32"]
+# What standpoint computes in, and the instruction set that is forced on it.
+OURS = {
+    "standpoint int8": ("int8", None),
+    "standpoint bf16": ("bf16", None),
+    "standpoint f32": ("f32", None),
+    "standpoint int8, AVX2 with VNNI": ("int8", "avx2-vnni"),
+    "standpoint int8, AVX2": ("int8", "avx2"),
+    "candle f32 (reference encoder)": ("reference", None),
+}
 
 
 def run(command):
@@ -38,7 +48,7 @@ def run(command):
 def classify(options, texts):
     """What `standpoint classify` says: for each document its sentences, and their labels."""
     sentences, labels = {}, {}
-    command = [options.standpoint, "classify", "--model", options.model, "--format", "jsonl", *texts]
+    command = [options.standpoint, "classify", "--model", options.model, "--dtype", "f32", "--format", "jsonl", *texts]
     for line in run(command).splitlines():
         row = json.loads(line)
         sentences.setdefault(row["doc"], []).append(row["text"])
@@ -56,8 +66,12 @@ def commands(options, documents, article, onnx):
     measured = ["--threads", options.threads, "--batch", options.batch, "--seconds", options.seconds]
     measured += ["--repetitions", options.repetitions]
     peer = ["--model", options.model, "--documents", documents, "--article", article, "--max-batch-tokens", options.max_batch_tokens, *measured]
+    ours = {}
+    for name, (dtype, isa) in OURS.items():
+        forced = ["--isa", isa] if isa else []
+        ours[name] = [options.standpoint, "bench", documents, "--model", options.model, "--dtype", dtype, *forced, "--format", "json", *measured]
     return {
-        "standpoint": [options.standpoint, "bench", documents, "--model", options.model, "--format", "json", *measured],
+        **ours,
         "PyTorch f32": [sys.executable, PEERS / "classify_pytorch.py", *peer],
         "ONNX Runtime f32": [sys.executable, PEERS / "classify_onnx.py", "--onnx", onnx, *peer],
         "ONNX Runtime int8": [sys.executable, PEERS / "classify_onnx.py", "--onnx", onnx, "--dtype", "int8", *peer],
@@ -134,19 +148,19 @@ def main():
                 run([*command, "--output", output])
                 reports[name] = json.loads(output.read_text(encoding="utf-8"))
                 one[name] = figures(reports[name])
-                if name != "standpoint":
+                if name not in OURS:
                     agreements[name] = agreement(labels, reports[name]["labels"])
             rounds.append(one)
             said = ", ".join(f"{name} {one[name]['sentences_per_second']:.0f}" for name in one)
             print(f"round {number + 1}, sentences/s: {said}", flush=True)
 
-    ours = reports["standpoint"]
+    ours = reports["standpoint int8"]
     result = {
         "what": "labelling speed: the same weights, the same windows, tokenization included",
         "command": " ".join(["python", *sys.argv]),
         **{key: ours[key] for key in ("date", "machine", "program", "model", "text", "article")},
         "settings": {key: getattr(options, key) for key in ("threads", "batch", "max_batch_tokens", "seconds", "repetitions")},
-        "versions": {name: report["versions"] for name, report in reports.items() if name != "standpoint"},
+        "versions": {name: report["versions"] for name, report in reports.items() if name not in OURS},
         "agreement": agreements,
         "ratios_to": REFERENCE,
         "median": summary(rounds),

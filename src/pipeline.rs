@@ -42,9 +42,11 @@ struct SentenceAnswer {
     answer: Answer,
 }
 
-/// Tokens that are encoded together: enough for weights to be worth fetching, few enough for an article to keep
-/// several cores busy.
+/// The most tokens that are encoded together: enough for weights to be worth fetching.
 const BATCH_TOKENS: usize = 512;
+
+/// Batches for each thread, at least, where there are enough windows: so that all threads end at about the same time.
+const BATCHES_PER_THREAD: usize = 4;
 
 impl Pipeline {
     /// Readies a model, whose weights it takes over, to be run by the default [`Engine`].
@@ -110,8 +112,10 @@ impl Pipeline {
     fn answers(&self, documents: &[Document], passes: &[Vec<u32>]) -> Result<Vec<Vec<Option<Answer>>>> {
         let jobs = self.jobs(documents, passes)?;
         // Taken one by one from the front, all cores end at about the same time.
-        let answered: Vec<Vec<SentenceAnswer>> =
-            batches(&jobs).par_bridge().map(|jobs| self.answer(jobs)).collect::<Result<_>>()?;
+        let answered: Vec<Vec<SentenceAnswer>> = batches(&jobs, batch_tokens(&jobs))
+            .par_bridge()
+            .map(|jobs| self.answer(jobs))
+            .collect::<Result<_>>()?;
 
         let mut answers: Vec<Vec<Option<Answer>>> =
             documents.iter().map(|document| vec![None; passes.len() * document.sentences().len()]).collect();
@@ -159,14 +163,20 @@ impl Pipeline {
     }
 }
 
-/// Runs of jobs whose windows are encoded together, of about [`BATCH_TOKENS`]; a longer window is a batch alone.
-fn batches(jobs: &[Job]) -> impl Iterator<Item = &[Job]> {
+/// How many tokens to encode together, so that all threads have work. What is answered does not depend on it.
+fn batch_tokens(jobs: &[Job]) -> usize {
+    let tokens: usize = jobs.iter().map(|job| job.window.tokens.len()).sum();
+    (tokens / (BATCHES_PER_THREAD * rayon::current_num_threads())).min(BATCH_TOKENS)
+}
+
+/// Runs of jobs whose windows are encoded together, of up to `most` tokens; a longer window is a batch alone.
+fn batches(jobs: &[Job], most: usize) -> impl Iterator<Item = &[Job]> {
     let mut rest = jobs;
     std::iter::from_fn(move || {
         let mut tokens = 0;
         let fits = rest.iter().take_while(|job| {
             tokens += job.window.tokens.len();
-            tokens <= BATCH_TOKENS
+            tokens <= most
         });
         let (batch, others) = rest.split_at(fits.count().max(1).min(rest.len()));
         rest = others;

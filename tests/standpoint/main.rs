@@ -5,6 +5,7 @@ mod bad_input;
 mod baselines;
 mod bench;
 mod classify;
+mod encoders;
 mod eval;
 mod formats;
 mod layers;
