@@ -199,10 +199,14 @@ pub struct SentenceAnalysis {
     pub truncated: bool,
 }
 
-/// All that a model says of a document: one entry for each of its sentences, in order.
+/// All that a model says of a document.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Analysis {
+    /// One entry for each of its sentences, in order.
     pub sentences: Vec<SentenceAnalysis>,
+    /// All attributions of the text, in the order of their first bytes; none where the model has no such heads. The
+    /// source of a quote that runs over sentences may stand in an earlier one.
+    pub attributions: Option<Vec<Attribution>>,
 }
 
 #[cfg(test)]

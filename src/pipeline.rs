@@ -204,5 +204,5 @@ fn analysis(sentences: usize, answers: &[Option<Answer>], targets: &[Target]) ->
             truncated: (0..answers.len() / sentences).any(|pass| answer(pass, sentence).truncated),
         })
         .collect();
-    Analysis { sentences }
+    Analysis { sentences, attributions: None }
 }

@@ -31,5 +31,5 @@ fn example() -> (crate::text::Document, crate::label::Analysis) {
         sentence([0.02, 0.96, 0.02], [0.88, 0.02, 0.1], holder, 0.4, false),
         sentence([0.2, 0.01, 0.79], [0.01, 0.01, 0.98], None, 0.1, true),
     ];
-    (Document::new("example.txt", text, spans), Analysis { sentences })
+    (Document::new("example.txt", text, spans), Analysis { sentences, attributions: None })
 }
