@@ -64,7 +64,7 @@ impl Pipeline {
     pub fn with_engine(model: Model, engine: Engine) -> Result<Self> {
         let tokenizer = Arc::clone(model.tokenizer());
         let settings = model.settings().clone();
-        let heads = Heads::new(model.config(), &settings, model.weights());
+        let heads = Heads::new(&settings, model.weights());
         let config = model.config().clone();
         let encoder = engine.build(&config, model.into_weights())?;
         Ok(Self { tokenizer, encoder, heads, settings })
@@ -150,7 +150,8 @@ impl Pipeline {
         let mut answers = Vec::new();
         for (job, states) in jobs.iter().zip(self.encoder.encode(&windows)?) {
             for sentence in job.window.sentences.iter().filter(|sentence| sentence.answered) {
-                let (role, stance) = self.heads.predict(&self.heads.logits(&states, sentence));
+                let predictions = self.heads.predict(&self.heads.logits(&states, sentence));
+                let (role, stance) = (predictions.role, predictions.stance);
                 answers.push(SentenceAnswer {
                     document: job.document,
                     target: job.target,

@@ -151,6 +151,7 @@ impl EvalSet {
             format: entry.format,
             split: entry.split.clone(),
             target: entry.target.clone(),
+            part: None,
         })?;
         if file.sha256 != entry.sha256 {
             let (expected, found) = (entry.sha256.clone(), file.sha256);

@@ -12,10 +12,10 @@ mod tokenizer;
 mod weights;
 
 pub use config::BertConfig;
-pub use settings::{HeadSettings, Settings};
+pub use settings::{CHECKWORTHY, HOLDER, HeadSettings, Settings, TAGS};
 pub use source::ModelSource;
 pub use tokenizer::Tokenizer;
-pub use weights::{Parameter, Tensor, Weights, encoder_parameters, head_parameters};
+pub use weights::{HEADS, HeadShape, Parameter, Tensor, Weights, encoder_parameters, head_parameters};
 
 use crate::error::{Error, ModelError, ModelProblem, Result};
 use crate::hash::sha256;
@@ -47,7 +47,7 @@ impl Model {
             let config = BertConfig::from_json(&files.read("config.json")?)?;
             let settings = Settings::from_toml(&files.read("standpoint.toml")?, &config)?;
             let mut parameters = encoder_parameters(&config);
-            parameters.extend(head_parameters(&config));
+            parameters.extend(head_parameters(&config, &settings.heads()));
             let (tokenizer, weights) = load_parts(&files, &config, &parameters)?;
             Ok((config, settings, tokenizer, weights))
         };
@@ -76,7 +76,7 @@ impl Model {
             config.check()?;
             settings.check(&config)?;
             weights.check(&encoder_parameters(&config))?;
-            weights.check(&head_parameters(&config))
+            weights.check(&head_parameters(&config, &settings.heads()))
         };
         match check() {
             Ok(()) => Ok(Self { origin, config, settings, tokenizer, weights, files: None }),

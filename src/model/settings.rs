@@ -4,6 +4,7 @@
 use crate::error::{ModelProblem, TomlError};
 use crate::label::{Label, Role, Stance, Target};
 use crate::model::config::BertConfig;
+use crate::model::weights::{HEADS, HeadShape};
 use serde::{Deserialize, Serialize};
 
 /// The contents of `standpoint.toml`.
@@ -20,12 +21,31 @@ pub struct Settings {
     pub default_target: String,
     pub role: HeadSettings,
     pub stance: HeadSettings,
+    /// How worth checking a sentence is. This head and the next two are not in every model: only in those that were
+    /// trained on labels for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkworthy: Option<HeadSettings>,
+    /// Source, cue and content of attributions: a head for each, all with these labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attribution: Option<HeadSettings>,
+    /// The first and the last token of a stance's holder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<HeadSettings>,
     /// Where the model comes from: kept as it stands, for people to read.
     #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
     pub training: toml::Table,
 }
 
-/// The settings of one classification head.
+/// The labels of the check-worthiness head.
+pub const CHECKWORTHY: [&str; 2] = ["yes", "no"];
+
+/// The labels of a head that marks spans: each token stands outside of them, begins one, or goes on with one.
+pub const TAGS: [&str; 3] = ["outside", "begin", "inside"];
+
+/// The labels of the holder head.
+pub const HOLDER: [&str; 2] = ["first", "last"];
+
+/// The settings of one head.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HeadSettings {
@@ -38,13 +58,26 @@ pub struct HeadSettings {
 impl HeadSettings {
     /// Settings with the labels of `L`.
     pub fn new<L: Label>(temperature: f32) -> Self {
-        Self { labels: L::ALL.iter().map(|label| label.as_str().to_owned()).collect(), temperature }
+        Self::named(&L::ALL.map(|label| label.as_str()), temperature)
     }
 
-    fn check<L: Label>(&self, head: &'static str, field: &'static str) -> Result<(), ModelProblem> {
-        let expected: Vec<&'static str> = L::ALL.iter().map(|label| label.as_str()).collect();
+    /// Settings with labels that have no type of their own: [`CHECKWORTHY`], [`TAGS`] or [`HOLDER`].
+    pub fn named(labels: &[&str], temperature: f32) -> Self {
+        Self { labels: labels.iter().map(|&label| label.to_owned()).collect(), temperature }
+    }
+
+    fn check(
+        &self,
+        head: &'static str,
+        field: &'static str,
+        expected: &[&'static str],
+    ) -> Result<(), ModelProblem> {
         if self.labels != expected {
-            return Err(ModelProblem::Labels { head, expected, found: self.labels.clone() });
+            return Err(ModelProblem::Labels {
+                head,
+                expected: expected.to_vec(),
+                found: self.labels.clone(),
+            });
         }
         if !(self.temperature.is_finite() && self.temperature > 0.0) {
             let found = self.temperature.to_string();
@@ -91,7 +124,27 @@ impl Settings {
                 "a short phrase of one line",
             );
         }
-        self.role.check::<Role>("role", "role.temperature")?;
-        self.stance.check::<Stance>("stance", "stance.temperature")
+        self.role.check("role", "role.temperature", &Role::ALL.map(Label::as_str))?;
+        self.stance.check("stance", "stance.temperature", &Stance::ALL.map(Label::as_str))?;
+        let optional = [
+            (&self.checkworthy, "checkworthy", "checkworthy.temperature", &CHECKWORTHY[..]),
+            (&self.attribution, "attribution", "attribution.temperature", &TAGS[..]),
+            (&self.holder, "holder", "holder.temperature", &HOLDER[..]),
+        ];
+        for (settings, head, field, labels) in optional {
+            settings.as_ref().map_or(Ok(()), |settings| settings.check(head, field, labels))?;
+        }
+        Ok(())
+    }
+
+    /// The heads that the model has, in the order of [`HEADS`].
+    pub fn heads(&self) -> Vec<HeadShape> {
+        let has = |name: &str| match name {
+            "checkworthy" => self.checkworthy.is_some(),
+            "source" | "cue" | "content" => self.attribution.is_some(),
+            "holder" => self.holder.is_some(),
+            _ => true,
+        };
+        HEADS.into_iter().filter(|(name, _)| has(name)).collect()
     }
 }

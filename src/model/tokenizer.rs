@@ -3,6 +3,7 @@
 
 use crate::error::{Error, ModelProblem, Result};
 use crate::model::config::BertConfig;
+use crate::text::Span;
 use crate::window::SpecialTokens;
 use rayon::prelude::*;
 use std::borrow::Cow;
@@ -54,6 +55,16 @@ impl Tokenizer {
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
         let encoding = self.inner.encode_fast(text, false).map_err(Error::Encoder)?;
         Ok(encoding.get_ids().to_vec())
+    }
+
+    /// The ids of `text`'s tokens, and which bytes of it each one stands for.
+    ///
+    /// # Errors
+    /// As for [`Tokenizer::encode`].
+    pub fn encode_placed(&self, text: &str) -> Result<(Vec<u32>, Vec<Span>)> {
+        let encoding = self.inner.encode(text, false).map_err(Error::Encoder)?;
+        let places = encoding.get_offsets().iter().map(|&(start, end)| Span::new(start, end)).collect();
+        Ok((encoding.get_ids().to_vec(), places))
     }
 
     /// The ids of each text, in order; see [`Tokenizer::encode`].

@@ -67,14 +67,28 @@ pub fn encoder_parameters(config: &BertConfig) -> Vec<Parameter> {
     parameters
 }
 
-/// Every parameter of the heads, in a fixed order.
-pub fn head_parameters(config: &BertConfig) -> Vec<Parameter> {
-    ["role", "stance"]
+/// A linear layer over states: its name, and how many outputs it has.
+pub type HeadShape = (&'static str, usize);
+
+/// Every head that a model can have. The first three read a sentence's vector, the others each token's state.
+pub const HEADS: [HeadShape; 7] = [
+    ("role", 3),
+    ("stance", 3),
+    ("checkworthy", 2),
+    ("source", 3),
+    ("cue", 3),
+    ("content", 3),
+    ("holder", 2),
+];
+
+/// Every parameter of some heads, in their order.
+pub fn head_parameters(config: &BertConfig, heads: &[HeadShape]) -> Vec<Parameter> {
+    heads
         .iter()
-        .flat_map(|head| {
+        .flat_map(|&(head, outputs)| {
             [
-                Parameter::new(format!("heads.{head}.weight"), &[3, config.hidden_size]),
-                Parameter::new(format!("heads.{head}.bias"), &[3]),
+                Parameter::new(format!("heads.{head}.weight"), &[outputs, config.hidden_size]),
+                Parameter::new(format!("heads.{head}.bias"), &[outputs]),
             ]
         })
         .collect()

@@ -5,7 +5,7 @@ use crate::heads::softmax;
 
 /// The temperature at which the labels' mean log-likelihood is highest, by golden-section search on its
 /// logarithm between 1/20 and 20; 1 if there is nothing to fit it on.
-pub fn temperature(items: &[([f32; 3], usize)]) -> f32 {
+pub fn temperature<const N: usize>(items: &[([f32; N], usize)]) -> f32 {
     if items.is_empty() {
         return 1.0;
     }
@@ -46,6 +46,6 @@ mod tests {
 
     #[test]
     fn nothing_to_fit_on_changes_nothing() {
-        assert_eq!(temperature(&[]), 1.0);
+        assert_eq!(temperature::<3>(&[]), 1.0);
     }
 }

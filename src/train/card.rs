@@ -7,7 +7,7 @@ use crate::label::{Label, Role, Stance};
 use crate::model::BaseModel;
 use crate::output::atomic::write_whole;
 use crate::train::config::TrainConfig;
-use crate::train::dev::{DevScore, HeadReport};
+use crate::train::dev::{DevReports, DevScore, HeadReport};
 use std::fmt::Write;
 use std::path::Path;
 
@@ -58,8 +58,7 @@ pub struct Facts<'a> {
     pub files: &'a [DataFile],
     pub scores: &'a [DevScore],
     pub best: usize,
-    pub role: &'a HeadReport,
-    pub stance: &'a HeadReport,
+    pub reports: &'a DevReports,
 }
 
 pub fn render(facts: &Facts<'_>) -> String {
@@ -122,15 +121,15 @@ fn write_card(card: &mut String, facts: &Facts<'_>) -> std::fmt::Result {
         "Gold sentences, f16 weights. Intervals are 95%, by bootstrap over documents. The epoch was chosen and the \
          temperatures were fitted on this same set, so that these figures flatter the model a little.\n"
     )?;
-    write_head::<Role>(card, "Role", facts.role)?;
-    write_head::<Stance>(card, "Stance", facts.stance)?;
+    write_head::<Role>(card, "Role", &facts.reports.role)?;
+    write_head::<Stance>(card, "Stance", &facts.reports.stance)?;
     writeln!(card, "Macro-F1 by epoch:\n\n| epoch | role | stance |\n| ---: | ---: | ---: |")?;
     for (epoch, score) in facts.scores.iter().enumerate() {
         writeln!(card, "| {} | {:.3} | {:.3} |", epoch + 1, score.role, score.stance)?;
     }
     writeln!(card, "\n## Where it fails\n")?;
-    write_mistakes::<Role>(card, "role", facts.role)?;
-    write_mistakes::<Stance>(card, "stance", facts.stance)?;
+    write_mistakes::<Role>(card, "role", &facts.reports.role)?;
+    write_mistakes::<Stance>(card, "stance", &facts.reports.stance)?;
     writeln!(
         card,
         "- It reads English news and political speech. Its gold labels are about foreign troops; toward other \

@@ -1,6 +1,7 @@
 //! The training configuration: one TOML file from which a model can be made again.
 
 use crate::error::{Error, Result, TomlError, TrainError};
+use crate::gold::{GoldFormat, Part};
 use crate::label::Target;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -46,6 +47,9 @@ pub struct DataConfig {
     pub train: Vec<PathBuf>,
     /// Gold files that choose the best epoch and fit the temperatures; never trained on.
     pub dev: Vec<PathBuf>,
+    /// Other files to fit temperatures on; never trained on, and without a say in which epoch is best.
+    #[serde(default)]
+    pub further_dev: Vec<FurtherDevConfig>,
     /// The share of single sentences (gold rows with their neighbours) that are joined with others into long
     /// windows, and of documents that are cut into short ones, anew in each epoch. Otherwise the length of a
     /// window tells which file it is from, and with it which labels are likely.
@@ -60,16 +64,34 @@ pub struct DataConfig {
     pub auxiliary: Vec<AuxiliaryConfig>,
 }
 
-/// Text and target pairs that teach the stance head to follow the target.
+/// Other labelled text: pairs of texts and targets that teach the stance head to follow the target, attributions, or
+/// sentences that are worth checking.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuxiliaryConfig {
     pub path: PathBuf,
+    #[serde(default = "default_format")]
+    pub format: GoldFormat,
+    /// The share of the file that is read, such as "all but 1 of 5", where the rest is kept to measure on.
+    pub part: Option<Part>,
     /// Rows drawn in each epoch; all of them, if the file has fewer.
     pub sample: usize,
     /// The share of rows that are read with the target of another file, and have no stance toward it.
     #[serde(default)]
     pub unrelated: f64,
+}
+
+/// Labelled text on which the heads that gold files have no labels for are calibrated.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FurtherDevConfig {
+    pub path: PathBuf,
+    #[serde(default = "default_format")]
+    pub format: GoldFormat,
+}
+
+fn default_format() -> GoldFormat {
+    GoldFormat::Standpoint
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -135,15 +157,30 @@ pub struct LossConfig {
     pub role_weights: [f64; 3],
     /// Weight of each stance, in the order favor, against, none.
     pub stance_weights: [f64; 3],
-    /// The stance loss is multiplied by this before it is added to the role loss.
+    /// The stance loss is multiplied by this before it is added to the role loss, and so are the others by theirs.
     pub stance: f64,
+    /// Of sentences that are known only to be attributed or not, beside those whose role is known.
+    pub attributed: f64,
+    pub checkworthy: f64,
+    /// Of the tokens' three tags, for source, cue and content.
+    pub attribution: f64,
+    pub holder: f64,
     /// The share of probability that training spreads over all labels.
     pub label_smoothing: f64,
 }
 
 impl Default for LossConfig {
     fn default() -> Self {
-        Self { role_weights: [1.0; 3], stance_weights: [1.0; 3], stance: 1.0, label_smoothing: 0.0 }
+        Self {
+            role_weights: [1.0; 3],
+            stance_weights: [1.0; 3],
+            stance: 1.0,
+            attributed: 0.3,
+            checkworthy: 0.3,
+            attribution: 3.0,
+            holder: 0.3,
+            label_smoothing: 0.0,
+        }
     }
 }
 
@@ -206,6 +243,12 @@ impl TrainConfig {
             (weights(&self.loss.role_weights), "loss.role_weights must be above 0"),
             (weights(&self.loss.stance_weights), "loss.stance_weights must be above 0"),
             (positive(self.loss.stance), "loss.stance must be above 0"),
+            (
+                [self.loss.attributed, self.loss.checkworthy, self.loss.attribution, self.loss.holder]
+                    .into_iter()
+                    .all(|weight| weight.is_finite() && weight >= 0.0),
+                "loss.attributed, checkworthy, attribution and holder must not be negative",
+            ),
             (
                 (0.0..1.0).contains(&self.loss.label_smoothing),
                 "loss.label_smoothing must be from 0 to below 1",

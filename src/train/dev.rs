@@ -9,8 +9,9 @@ use crate::label::{Label, Prediction, Role, Stance};
 use crate::metrics::{HeadScore, Judged};
 use crate::model::Tokenizer;
 use crate::train::calibrate::temperature;
+use crate::train::labels::Labels;
 use crate::train::objective::evaluate;
-use crate::train::plan::{Example, Labels, document_examples};
+use crate::train::plan::{Example, document_examples};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -33,6 +34,12 @@ impl DevScore {
     pub fn mean(self) -> f64 {
         (self.role + self.stance) / 2.0
     }
+}
+
+/// Role and stance on dev.
+pub struct DevReports {
+    pub role: HeadReport,
+    pub stance: HeadReport,
 }
 
 /// One head on dev.
@@ -86,9 +93,20 @@ impl DevSet {
         }
     }
 
-    pub fn reports(&self, layout: &Layout, parameters: &[f32]) -> (HeadReport, HeadReport) {
+    pub fn reports(&self, layout: &Layout, parameters: &[f32]) -> DevReports {
         let answers = self.answers(layout, parameters);
-        (report(&answers, role), report(&answers, stance))
+        DevReports { role: report(&answers, role), stance: report(&answers, stance) }
+    }
+
+    /// The temperature of the check-worthiness head; 1 without labels for it.
+    pub fn checkworthy_temperature(&self, layout: &Layout, parameters: &[f32]) -> f32 {
+        let answers = self.answers(layout, parameters);
+        let items: Vec<([f32; 2], usize)> = answers
+            .iter()
+            .flat_map(|(_, sentences)| sentences)
+            .filter_map(|(labels, logits)| Some((logits.checkworthy?, usize::from(!labels.checkworthy?))))
+            .collect();
+        temperature(&items)
     }
 }
 

@@ -1,31 +1,49 @@
-//! What training minimizes: the cross-entropy of the heads over labelled sentences, and its gradient.
+//! What training minimizes: the cross-entropy of the heads over labelled sentences and tokens, and its gradient.
 
 use crate::encoder::differentiable::sweeps::Dropout;
 use crate::encoder::differentiable::{Gradients, Head, Layout, PackedTokens, PassDropout, Trace};
-use crate::heads::{Logits, sentence_tokens, softmax};
-use crate::label::Label;
+use crate::heads::{self, Logits, sentence_tokens, softmax};
+use crate::label::{Label, Role};
 use crate::train::config::{DropoutConfig, LossConfig};
-use crate::train::plan::{Example, Labels};
+use crate::train::labels::{HolderLabel, Labels};
+use crate::train::plan::Example;
 use std::ops::Range;
 
-/// The heads that training knows, in the order of [`Layout::heads`]; all have three labels.
-pub const HEADS: [(&str, usize); 2] = [("role", 3), ("stance", 3)];
-
-/// The weights of all labels in a step: what each head's loss is divided by.
+/// What each head's loss over a step is divided by: the weights of all labels of an epoch, over its steps. A label
+/// then weighs the same in whichever step it is read, also if it is the only one of its kind there.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LabelWeights {
     role: f64,
+    attributed: f64,
     stance: f64,
+    checkworthy: f64,
+    tokens: f64,
+    holder: f64,
 }
 
 impl LabelWeights {
-    pub fn of<'a>(examples: impl Iterator<Item = &'a Example>, loss: &LossConfig) -> Self {
+    pub fn of(steps: &[Vec<Example>], loss: &LossConfig) -> Self {
         let mut sum = Self::default();
-        for labels in examples.flat_map(|example| &example.labels) {
-            sum.role += labels.role.map_or(0.0, |role| loss.role_weights[role.index()]);
-            sum.stance += labels.stance.map_or(0.0, |stance| loss.stance_weights[stance.index()]);
+        for example in steps.iter().flatten() {
+            for labels in &example.labels {
+                sum.role += labels.role.map_or(0.0, |role| loss.role_weights[role.index()]);
+                sum.attributed += f64::from(u8::from(labels.attributed.is_some()));
+                sum.stance += labels.stance.map_or(0.0, |stance| loss.stance_weights[stance.index()]);
+                sum.checkworthy += f64::from(u8::from(labels.checkworthy.is_some()));
+                sum.holder += f64::from(u8::from(labels.holder.is_some()));
+            }
+            sum.tokens += example.tags.iter().flatten().count() as f64;
         }
-        sum
+        let steps = steps.len().max(1) as f64;
+        let mean = |sum: f64| (sum / steps).max(f64::MIN_POSITIVE);
+        Self {
+            role: mean(sum.role),
+            attributed: mean(sum.attributed),
+            stance: mean(sum.stance),
+            checkworthy: mean(sum.checkworthy),
+            tokens: mean(sum.tokens),
+            holder: mean(sum.holder),
+        }
     }
 }
 
@@ -42,6 +60,9 @@ pub struct Pass<'a> {
 
 /// A sentence of a packed batch: its rows and its labels.
 struct Row {
+    /// Whose mean is the sentence's vector.
+    vector: Range<usize>,
+    /// Its tokens and the separator behind them.
     tokens: Range<usize>,
     labels: Labels,
 }
@@ -54,11 +75,26 @@ fn pack(examples: &[&Example]) -> (PackedTokens, Vec<Row>) {
         let first = packed.tokens.len();
         packed.push(&example.window);
         for (sentence, &labels) in example.window.sentences.iter().zip(&example.labels) {
-            let tokens = sentence_tokens(sentence);
-            rows.push(Row { tokens: first + tokens.start..first + tokens.end, labels });
+            let Range { start, end } = sentence_tokens(sentence);
+            let tokens = first + sentence.tokens.start..first + sentence.tokens.end + 1;
+            rows.push(Row { vector: first + start..first + end, tokens, labels });
         }
     }
     (packed, rows)
+}
+
+/// The share that a head's loss on one label has in the loss of the step, and the probabilities that are wanted.
+struct Wanted<const N: usize> {
+    weight: f64,
+    probabilities: [f64; N],
+}
+
+impl<const N: usize> Wanted<N> {
+    fn label(label: usize, weight: f64, smoothing: f64) -> Self {
+        let share = smoothing / N as f64;
+        let probability = |output| share + if output == label { 1.0 - smoothing } else { 0.0 };
+        Self { weight, probabilities: std::array::from_fn(probability) }
+    }
 }
 
 impl Pass<'_> {
@@ -69,35 +105,18 @@ impl Pass<'_> {
             PassDropout { hidden: self.dropout.hidden, attention: self.dropout.attention, key: self.key };
         trace.forward(self.layout, self.parameters, &packed, Some(encoder_dropout));
 
-        let hidden = self.layout.dimensions.hidden;
-        let head_dropout = Dropout { rate: self.dropout.heads, key: !self.key };
         let mut upstream = vec![0.0; trace.states().len()];
+        let head_dropout = Dropout { rate: self.dropout.heads, key: !self.key };
         let mut loss = 0.0;
         for (index, row) in rows.iter().enumerate() {
-            if row.labels == Labels::default() {
-                continue;
-            }
-            let mut vector = mean_state(trace.states(), &row.tokens, hidden);
-            let mask = head_dropout.at(index as u64);
-            mask.apply(&mut vector);
-            let mut vector_gradient = vec![0.0; hidden];
-            let [role, stance] = self.layout.heads() else { unreachable!("a layout of HEADS") };
-            if let Some(label) = row.labels.role {
-                let weight = self.loss.role_weights[label.index()] / self.weights.role;
-                loss += self.head(role, label.index(), weight, &vector, &mut vector_gradient, gradients);
-            }
-            if let Some(label) = row.labels.stance {
-                let weight = self.loss.stance * self.loss.stance_weights[label.index()] / self.weights.stance;
-                loss += self.head(stance, label.index(), weight, &vector, &mut vector_gradient, gradients);
-            }
-            mask.apply(&mut vector_gradient);
-            let share = 1.0 / row.tokens.len() as f32;
-            for state in upstream[row.tokens.start * hidden..row.tokens.end * hidden].chunks_exact_mut(hidden)
-            {
-                for (gradient, value) in state.iter_mut().zip(&vector_gradient) {
-                    *gradient += share * value;
-                }
-            }
+            loss +=
+                self.sentence(row, head_dropout.at(index as u64), trace.states(), &mut upstream, gradients);
+            loss += self.holder(row, trace.states(), &mut upstream, gradients);
+        }
+        let mut first = 0;
+        for example in examples {
+            loss += self.tags(example, first, trace.states(), &mut upstream, gradients);
+            first += example.window.tokens.len();
         }
         trace.backward(
             self.layout,
@@ -110,32 +129,175 @@ impl Pass<'_> {
         loss
     }
 
-    /// The weighted loss of one head on one sentence; adds the gradients of the head and of the vector.
-    fn head(
+    /// The heads that read a sentence's vector.
+    fn sentence(
+        &self,
+        row: &Row,
+        mask: Dropout,
+        states: &[f32],
+        upstream: &mut [f32],
+        gradients: &mut Gradients,
+    ) -> f64 {
+        let hidden = self.layout.dimensions.hidden;
+        let Labels { role, attributed, stance, checkworthy, .. } = row.labels;
+        if role.is_none() && attributed.is_none() && stance.is_none() && checkworthy.is_none() {
+            return 0.0;
+        }
+        let mut vector = mean_state(states, &row.vector, hidden);
+        mask.apply(&mut vector);
+        let mut vector_gradient = vec![0.0; hidden];
+        let [role_head, stance_head, checkworthy_head, ..] = self.layout.heads() else {
+            unreachable!("a layout of HEADS")
+        };
+        let (config, weights) = (self.loss, &self.weights);
+        let smoothing = config.label_smoothing;
+        let mut loss = 0.0;
+        if let Some(label) = role {
+            let weight = config.role_weights[label.index()] / weights.role;
+            let wanted = Wanted::<3>::label(label.index(), weight, smoothing);
+            loss += self.head(role_head, &wanted, &vector, &mut vector_gradient, gradients);
+        } else if let Some(attributed) = attributed {
+            let weight = config.attributed / weights.attributed;
+            let probabilities = softmax(self.logits(role_head, &vector), 1.0);
+            let wanted = attributed_or_not(attributed, weight, probabilities);
+            loss += self.head(role_head, &wanted, &vector, &mut vector_gradient, gradients);
+        }
+        if let Some(label) = stance {
+            let weight = config.stance * config.stance_weights[label.index()] / weights.stance;
+            let wanted = Wanted::<3>::label(label.index(), weight, smoothing);
+            loss += self.head(stance_head, &wanted, &vector, &mut vector_gradient, gradients);
+        }
+        if let Some(yes) = checkworthy {
+            let weight = config.checkworthy / weights.checkworthy;
+            let wanted = Wanted::<2>::label(usize::from(!yes), weight, smoothing);
+            loss += self.head(checkworthy_head, &wanted, &vector, &mut vector_gradient, gradients);
+        }
+        mask.apply(&mut vector_gradient);
+        let share = 1.0 / row.vector.len() as f32;
+        for state in upstream[row.vector.start * hidden..row.vector.end * hidden].chunks_exact_mut(hidden) {
+            for (gradient, value) in state.iter_mut().zip(&vector_gradient) {
+                *gradient += share * value;
+            }
+        }
+        loss
+    }
+
+    /// The tags of an example's tokens, the first of which is row `first`.
+    fn tags(
+        &self,
+        example: &Example,
+        first: usize,
+        states: &[f32],
+        upstream: &mut [f32],
+        gradients: &mut Gradients,
+    ) -> f64 {
+        let hidden = self.layout.dimensions.hidden;
+        let [_, _, _, parts @ .., _] = self.layout.heads() else { unreachable!("a layout of HEADS") };
+        let weight = self.loss.attribution / self.weights.tokens / parts.len() as f64;
+        let mut loss = 0.0;
+        for (token, tags) in example.tags.iter().enumerate() {
+            let Some(tags) = tags else { continue };
+            let state = (first + token) * hidden..(first + token + 1) * hidden;
+            for (head, tag) in parts.iter().zip(tags) {
+                let wanted = Wanted::<3>::label(*tag as usize, weight, 0.0);
+                loss +=
+                    self.head(head, &wanted, &states[state.clone()], &mut upstream[state.clone()], gradients);
+            }
+        }
+        loss
+    }
+
+    /// The first and the last token of a stance's holder; where it is not in the sentence, both are its separator.
+    fn holder(&self, row: &Row, states: &[f32], upstream: &mut [f32], gradients: &mut Gradients) -> f64 {
+        let Some(label) = row.labels.holder else { return 0.0 };
+        let hidden = self.layout.dimensions.hidden;
+        let head = self.layout.heads().last().expect("a layout of HEADS");
+        let separator = row.tokens.len() - 1;
+        let places = match label {
+            HolderLabel::Elsewhere => [separator; 2],
+            HolderLabel::Tokens { first, last } => [first, last],
+        };
+        let range = row.tokens.start * hidden..row.tokens.end * hidden;
+        let (states, upstream) = (&states[range.clone()], &mut upstream[range]);
+        let logits: Vec<[f32; 2]> =
+            states.chunks_exact(hidden).map(|state| self.logits(head, state)).collect();
+        let weight = self.loss.holder / self.weights.holder / 2.0;
+        let mut loss = 0.0;
+        for (output, &wanted) in places.iter().enumerate() {
+            let highest = logits.iter().map(|logits| logits[output]).fold(f32::NEG_INFINITY, f32::max);
+            let powers: Vec<f64> =
+                logits.iter().map(|logits| f64::from(logits[output] - highest).exp()).collect();
+            let sum: f64 = powers.iter().sum();
+            loss -= weight * (powers[wanted] / sum).max(f64::MIN_POSITIVE).ln();
+            for (token, power) in powers.iter().enumerate() {
+                let slope = (weight * (power / sum - f64::from(u8::from(token == wanted)))) as f32;
+                let state = token * hidden..(token + 1) * hidden;
+                self.add_slope(head, output, slope, &states[state.clone()], &mut upstream[state], gradients);
+            }
+        }
+        loss
+    }
+
+    fn logits<const N: usize>(&self, head: &Head, vector: &[f32]) -> [f32; N] {
+        heads::apply(&self.parameters[head.weight.clone()], &self.parameters[head.bias.clone()], vector)
+    }
+
+    /// The weighted loss of one head on one vector; adds the gradients of the head and of the vector.
+    fn head<const N: usize>(
         &self,
         head: &Head,
-        label: usize,
-        weight: f64,
+        wanted: &Wanted<N>,
         vector: &[f32],
         vector_gradient: &mut [f32],
         gradients: &mut Gradients,
     ) -> f64 {
-        let probabilities = softmax(logits(head, self.parameters, vector), 1.0);
-        let smoothing = self.loss.label_smoothing;
+        let probabilities = softmax(self.logits::<N>(head, vector), 1.0);
         let mut loss = 0.0;
-        for (output, &probability) in probabilities.iter().enumerate() {
-            let wanted = smoothing / 3.0 + if output == label { 1.0 - smoothing } else { 0.0 };
-            loss -= wanted * f64::from(probability.max(f32::MIN_POSITIVE)).ln();
-            let slope = (weight * (f64::from(probability) - wanted)) as f32;
-            gradients.values[head.bias.start + output] += slope;
-            let row = head.weight.start + output * vector.len();
-            for (index, value) in vector.iter().enumerate() {
-                gradients.values[row + index] += slope * value;
-                vector_gradient[index] += slope * self.parameters[row + index];
-            }
+        for (output, (&probability, wanted_here)) in
+            probabilities.iter().zip(wanted.probabilities).enumerate()
+        {
+            loss -= wanted_here * f64::from(probability.max(f32::MIN_POSITIVE)).ln();
+            let slope = (wanted.weight * (f64::from(probability) - wanted_here)) as f32;
+            self.add_slope(head, output, slope, vector, vector_gradient, gradients);
         }
-        weight * loss
+        wanted.weight * loss
     }
+
+    /// Adds what follows from the gradient of one output of a head on one vector.
+    fn add_slope(
+        &self,
+        head: &Head,
+        output: usize,
+        slope: f32,
+        vector: &[f32],
+        vector_gradient: &mut [f32],
+        gradients: &mut Gradients,
+    ) {
+        gradients.values[head.bias.start + output] += slope;
+        let row = head.weight.start + output * vector.len()..head.weight.start + (output + 1) * vector.len();
+        for (gradient, value) in gradients.values[row.clone()].iter_mut().zip(vector) {
+            *gradient += slope * value;
+        }
+        for (gradient, weight) in vector_gradient.iter_mut().zip(&self.parameters[row]) {
+            *gradient += slope * weight;
+        }
+    }
+}
+
+/// What is wanted of the role of a sentence that is known to be attributed, or known not to be: in the second case
+/// whatever the model thinks of the other two roles, made whole. With these probabilities held fixed, the gradient is
+/// that of the logarithm of the sum of both.
+fn attributed_or_not(attributed: bool, weight: f64, probabilities: [f32; 3]) -> Wanted<3> {
+    let is_attributed = Role::Attributed.index();
+    if attributed {
+        return Wanted::label(is_attributed, weight, 0.0);
+    }
+    let others = f64::from(1.0 - probabilities[is_attributed]).max(f64::MIN_POSITIVE);
+    let share = |role: usize| match role == is_attributed {
+        true => 0.0,
+        false => f64::from(probabilities[role]) / others,
+    };
+    Wanted { weight, probabilities: std::array::from_fn(share) }
 }
 
 /// The logits of every labelled sentence of some examples, in order, without dropout.
@@ -147,14 +309,20 @@ pub fn evaluate(
 ) -> Vec<(Labels, Logits)> {
     let (packed, rows) = pack(examples);
     trace.forward(layout, parameters, &packed, None);
-    let [role, stance] = layout.heads() else { unreachable!("a layout of HEADS") };
+    let [role, stance, checkworthy, ..] = layout.heads() else { unreachable!("a layout of HEADS") };
     rows.iter()
         .filter(|row| row.labels != Labels::default())
         .map(|row| {
-            let vector = mean_state(trace.states(), &row.tokens, layout.dimensions.hidden);
+            let vector = mean_state(trace.states(), &row.vector, layout.dimensions.hidden);
+            let values = |range: &Range<usize>| &parameters[range.clone()];
             let logits = Logits {
-                role: logits(role, parameters, &vector),
-                stance: logits(stance, parameters, &vector),
+                role: heads::apply(values(&role.weight), values(&role.bias), &vector),
+                stance: heads::apply(values(&stance.weight), values(&stance.bias), &vector),
+                checkworthy: Some(heads::apply(
+                    values(&checkworthy.weight),
+                    values(&checkworthy.bias),
+                    &vector,
+                )),
             };
             (row.labels, logits)
         })
@@ -173,20 +341,13 @@ fn mean_state(states: &[f32], tokens: &Range<usize>, hidden: usize) -> Vec<f32> 
     mean
 }
 
-fn logits(head: &Head, parameters: &[f32], vector: &[f32]) -> [f32; 3] {
-    let weight = &parameters[head.weight.clone()];
-    let bias = &parameters[head.bias.clone()];
-    std::array::from_fn(|output| {
-        let row = &weight[output * vector.len()..][..vector.len()];
-        bias[output] + row.iter().zip(vector).map(|(weight, value)| weight * value).sum::<f32>()
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::encoder::differentiable::Dimensions;
-    use crate::label::{Role, Stance};
+    use crate::heads::tags::Tag;
+    use crate::label::Stance;
+    use crate::model::HEADS;
     use crate::random::SplitMix;
     use crate::window::{SpecialTokens, windows};
 
@@ -205,11 +366,24 @@ mod tests {
         let sentences = [vec![4, 5, 6], vec![], vec![7, 8, 4]];
         let window = windows(&[3], &sentences, 16, SpecialTokens { cls: 1, sep: 2 }).remove(0);
         let labels = vec![
-            Labels { role: Some(Role::Attributed), stance: Some(Stance::Favor) },
-            Labels { role: None, stance: Some(Stance::None) },
-            Labels { role: Some(Role::Background), stance: None },
+            Labels {
+                role: Some(Role::Attributed),
+                stance: Some(Stance::Favor),
+                holder: Some(HolderLabel::Tokens { first: 1, last: 2 }),
+                ..Labels::default()
+            },
+            Labels { attributed: Some(false), stance: Some(Stance::None), ..Labels::default() },
+            Labels {
+                role: Some(Role::Background),
+                checkworthy: Some(true),
+                holder: Some(HolderLabel::Elsewhere),
+                ..Labels::default()
+            },
         ];
-        Example { window, labels }
+        let mut tags = vec![None; window.tokens.len()];
+        tags[4] = Some([Tag::Begin, Tag::Outside, Tag::Inside]);
+        tags[5] = Some([Tag::Outside, Tag::Begin, Tag::Inside]);
+        Example { window, labels, tags }
     }
 
     #[test]
@@ -221,11 +395,15 @@ mod tests {
             role_weights: [1.0, 2.0, 3.0],
             stance_weights: [3.0, 1.0, 2.0],
             stance: 0.5,
+            attributed: 0.7,
+            checkworthy: 0.8,
+            attribution: 2.0,
+            holder: 0.6,
             label_smoothing: 0.1,
         };
         let dropout = DropoutConfig { hidden: 0.1, attention: 0.1, heads: 0.2 };
         let example = example();
-        let weights = LabelWeights::of([&example].into_iter(), &loss_config);
+        let weights = LabelWeights::of(&[vec![example.clone()]], &loss_config);
         let run = |parameters: &[f32], gradients: &mut Gradients| {
             let pass =
                 Pass { layout: &layout, parameters, loss: &loss_config, dropout: &dropout, key: 3, weights };

@@ -3,15 +3,14 @@
 
 use crate::error::Result;
 use crate::gold::GoldDocument;
-use crate::label::{Role, Stance};
+use crate::label::Stance;
 use crate::model::Tokenizer;
 use crate::random::{SplitMix, scramble};
 use crate::text::Document;
 use crate::train::config::TrainConfig;
+use crate::train::labels::{HolderLabel, Labels, Tags, TokenizedDocument, tokenize};
 use crate::train::rename::Renaming;
 use crate::window::{SpecialTokens, Window, WindowSentence, windows};
-use rayon::prelude::*;
-use std::collections::HashMap;
 use std::ops::Range;
 
 /// A window with the labels of its sentences.
@@ -20,20 +19,43 @@ pub struct Example {
     pub window: Window,
     /// For each sentence of the window; without any label, it is context.
     pub labels: Vec<Labels>,
+    /// For each token of the window, if it belongs to an answered sentence of a text whose attributions are known;
+    /// empty where they are not.
+    pub tags: Vec<Option<Tags>>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Labels {
-    pub role: Option<Role>,
-    pub stance: Option<Stance>,
-}
+impl Example {
+    fn new(window: Window, labels: &[Labels], tags: Option<&[Vec<Tags>]>) -> Self {
+        let label = |sentence: &WindowSentence| {
+            if !sentence.answered {
+                return Labels::default();
+            }
+            let labels = labels[sentence.index];
+            let is_cut = |holder: &HolderLabel| match holder {
+                HolderLabel::Tokens { last, .. } => *last >= sentence.tokens.len(),
+                HolderLabel::Elsewhere => false,
+            };
+            Labels { holder: labels.holder.filter(|holder| !is_cut(holder)), ..labels }
+        };
+        let labels = window.sentences.iter().map(label).collect();
+        let tags = tags.map_or_else(Vec::new, |tags| {
+            let mut placed = vec![None; window.tokens.len()];
+            for sentence in window.sentences.iter().filter(|sentence| sentence.answered) {
+                let (of_sentence, range) = (&tags[sentence.index], sentence.tokens.clone());
+                let separator = of_sentence.last().copied();
+                for (place, &tags) in placed[range.clone()].iter_mut().zip(of_sentence) {
+                    *place = Some(tags);
+                }
+                placed[range.end] = separator;
+            }
+            placed
+        });
+        Self { window, labels, tags }
+    }
 
-/// A document as token ids.
-#[derive(Clone)]
-struct TokenizedDocument {
-    target: Vec<u32>,
-    sentences: Vec<Vec<u32>>,
-    labels: Vec<Labels>,
+    fn is_labelled(&self) -> bool {
+        !self.tags.is_empty() || self.labels.iter().any(|labels| *labels != Labels::default())
+    }
 }
 
 /// Rows of up to this many sentences are a sentence and its neighbours.
@@ -42,67 +64,22 @@ const LONGEST_SINGLE: usize = 3;
 /// How many sentences of a document a short window takes.
 const SHORT_WINDOW: Range<usize> = 2..6;
 
-impl TokenizedDocument {
-    fn part(&self, sentences: Range<usize>) -> Self {
-        Self {
-            target: self.target.clone(),
-            sentences: self.sentences[sentences.clone()].to_vec(),
-            labels: self.labels[sentences].to_vec(),
-        }
-    }
-
-    fn examples(&self, max_tokens: usize, special: SpecialTokens) -> Vec<Example> {
-        self.examples_toward(&self.target, &self.labels, max_tokens, special)
-    }
-
-    fn examples_toward(
-        &self,
-        target: &[u32],
-        labels: &[Labels],
-        max_tokens: usize,
-        special: SpecialTokens,
-    ) -> Vec<Example> {
-        windows(target, &self.sentences, max_tokens, special)
-            .into_iter()
-            .map(|window| {
-                let label = |sentence: &WindowSentence| {
-                    if sentence.answered { labels[sentence.index] } else { Labels::default() }
-                };
-                Example { labels: window.sentences.iter().map(label).collect(), window }
-            })
-            .filter(|example| example.labels.iter().any(|labels| *labels != Labels::default()))
-            .collect()
-    }
+/// The windows of a document that say anything.
+fn examples(document: &TokenizedDocument, max_tokens: usize, special: SpecialTokens) -> Vec<Example> {
+    examples_toward(document, &document.target, &document.labels, max_tokens, special)
 }
 
-fn tokenize(
-    documents: &[GoldDocument],
-    tokenizer: &Tokenizer,
+fn examples_toward(
+    document: &TokenizedDocument,
+    target: &[u32],
+    labels: &[Labels],
     max_tokens: usize,
-) -> Result<Vec<TokenizedDocument>> {
-    let mut targets: HashMap<&str, Vec<u32>> = HashMap::new();
-    for document in documents {
-        if !targets.contains_key(document.target.as_str()) {
-            let mut tokens = tokenizer.encode(&document.target)?;
-            // Debate motions can be long; the pipeline refuses such targets, training shortens them.
-            tokens.truncate(max_tokens / 4);
-            targets.insert(&document.target, tokens);
-        }
-    }
-    documents
-        .par_iter()
-        .map(|document| {
-            let texts: Vec<&str> = document.sentences().map(|(text, _)| text).collect();
-            Ok(TokenizedDocument {
-                target: targets[document.target.as_str()].clone(),
-                sentences: tokenizer.encode_batch(&texts)?,
-                labels: document
-                    .labels
-                    .iter()
-                    .map(|labels| Labels { role: labels.role, stance: labels.stance })
-                    .collect(),
-            })
-        })
+    special: SpecialTokens,
+) -> Vec<Example> {
+    windows(target, &document.sentences, max_tokens, special)
+        .into_iter()
+        .map(|window| Example::new(window, labels, document.tags.as_deref()))
+        .filter(Example::is_labelled)
         .collect()
 }
 
@@ -127,7 +104,12 @@ fn renamed(
                     GoldDocument { document, attributions: None, ..gold.clone() }
                 })
                 .collect();
-            tokenize(&renamed, tokenizer, max_tokens)
+            let mut tokenized = tokenize(&renamed, tokenizer, max_tokens)?;
+            // The holders' places are those of the names before.
+            for labels in tokenized.iter_mut().flat_map(|document| &mut document.labels) {
+                labels.holder = None;
+            }
+            Ok(tokenized)
         })
         .collect()
 }
@@ -142,11 +124,11 @@ pub fn document_examples(
     max_tokens: usize,
 ) -> Result<Vec<(usize, Example)>> {
     let tokenized = tokenize(documents, tokenizer, max_tokens)?;
-    let examples = |(index, document): (usize, &TokenizedDocument)| {
-        let examples = document.examples(max_tokens, tokenizer.special());
+    let numbered = |(index, document): (usize, &TokenizedDocument)| {
+        let examples = examples(document, max_tokens, tokenizer.special());
         examples.into_iter().map(move |example| (index, example))
     };
-    Ok(tokenized.iter().enumerate().flat_map(examples).collect())
+    Ok(tokenized.iter().enumerate().flat_map(numbered).collect())
 }
 
 /// A file of which each epoch reads a sample.
@@ -217,14 +199,14 @@ impl Plan {
     /// The steps of an epoch, counted from 0: examples of about `step_tokens` tokens each.
     pub fn epoch(&self, epoch: usize) -> Vec<Vec<Example>> {
         let mut random = SplitMix::new(scramble(self.seed ^ scramble(epoch as u64)));
-        let mut examples = self.mixed_gold(&mut random);
+        let mut read = self.mixed_gold(&mut random);
         for index in 0..self.auxiliary.len() {
-            self.draw(index, &mut random, &mut examples);
+            self.draw(index, &mut random, &mut read);
         }
-        random.shuffle(&mut examples);
+        random.shuffle(&mut read);
         let mut steps: Vec<Vec<Example>> = Vec::new();
         let mut tokens = self.step_tokens;
-        for example in examples {
+        for example in read {
             if tokens + example.window.tokens.len() > self.step_tokens {
                 steps.push(Vec::new());
                 tokens = 0;
@@ -239,7 +221,7 @@ impl Plan {
     /// cut into short ones, all others as inference would cut them.
     fn mixed_gold(&self, random: &mut SplitMix) -> Vec<Example> {
         let mut joined: Vec<&TokenizedDocument> = Vec::new();
-        let mut examples = Vec::new();
+        let mut read = Vec::new();
         for index in 0..self.gold.len() {
             let document = self.reading(index, random);
             let is_single = document.sentences.len() <= LONGEST_SINGLE;
@@ -250,11 +232,11 @@ impl Plan {
                     while start < document.sentences.len() {
                         let length = SHORT_WINDOW.start + random.below(SHORT_WINDOW.len());
                         let end = (start + length).min(document.sentences.len());
-                        examples.extend(document.part(start..end).examples(self.max_tokens, self.special));
+                        read.extend(examples(&document.part(start..end), self.max_tokens, self.special));
                         start = end;
                     }
                 }
-                false => examples.extend(document.examples(self.max_tokens, self.special)),
+                false => read.extend(examples(document, self.max_tokens, self.special)),
             }
         }
         random.shuffle(&mut joined);
@@ -272,13 +254,12 @@ impl Plan {
             let (together, others) = rest.split_at(count);
             let mut document = TokenizedDocument::clone(first);
             for other in &together[1..] {
-                document.sentences.extend_from_slice(&other.sentences);
-                document.labels.extend_from_slice(&other.labels);
+                document.append(other);
             }
-            examples.extend(document.examples(self.max_tokens, self.special));
+            read.extend(examples(&document, self.max_tokens, self.special));
             rest = others;
         }
-        examples
+        read
     }
 
     /// A gold document as it is, or with other names.
@@ -290,7 +271,7 @@ impl Plan {
         }
     }
 
-    fn draw(&self, index: usize, random: &mut SplitMix, examples: &mut Vec<Example>) {
+    fn draw(&self, index: usize, random: &mut SplitMix, read: &mut Vec<Example>) {
         let file = &self.auxiliary[index];
         let others: Vec<&Auxiliary> = self
             .auxiliary
@@ -310,11 +291,11 @@ impl Plan {
                 let none: Vec<Labels> = document
                     .labels
                     .iter()
-                    .map(|labels| Labels { role: labels.role, stance: Some(Stance::None) })
+                    .map(|labels| Labels { stance: Some(Stance::None), holder: None, ..*labels })
                     .collect();
-                examples.extend(document.examples_toward(target, &none, self.max_tokens, self.special));
+                read.extend(examples_toward(document, target, &none, self.max_tokens, self.special));
             } else {
-                examples.extend(document.examples(self.max_tokens, self.special));
+                read.extend(examples(document, self.max_tokens, self.special));
             }
         }
     }
@@ -352,6 +333,7 @@ pub fn deal(step: &[Example], shards: usize, pass_tokens: usize) -> Vec<Vec<Vec<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::label::Role;
 
     const SPECIAL: SpecialTokens = SpecialTokens { cls: 1, sep: 2 };
 
@@ -360,7 +342,8 @@ mod tests {
         TokenizedDocument {
             target: vec![7],
             sentences: (0..sentences).map(|index| vec![first + index as u32; length]).collect(),
-            labels: vec![Labels { role: Some(Role::Claim), stance: None }; sentences],
+            labels: vec![Labels { role: Some(Role::Claim), ..Labels::default() }; sentences],
+            tags: None,
         }
     }
 

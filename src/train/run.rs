@@ -2,16 +2,18 @@
 
 use crate::encoder::differentiable::{Gradients, Layout, Trace};
 use crate::error::{Result, TrainError};
-use crate::gold::{GoldDocument, read_gold};
 use crate::hash::sha256;
 use crate::label::{Role, Stance};
-use crate::model::{BaseModel, HeadSettings, Model, ModelSource, Settings, Tensor, Weights};
+use crate::model::{
+    BaseModel, CHECKWORTHY, HEADS, HOLDER, HeadSettings, Model, ModelSource, Settings, TAGS, Tensor, Weights,
+};
 use crate::random::{SplitMix, scramble};
 use crate::train::card::{self, DataFile};
 use crate::train::checkpoint::{Checkpoint, RunFolder};
 use crate::train::config::TrainConfig;
+use crate::train::data::{Trained, TrainingData};
 use crate::train::dev::{DevScore, DevSet};
-use crate::train::objective::{HEADS, LabelWeights, Pass};
+use crate::train::objective::{LabelWeights, Pass};
 use crate::train::optimizer::{AdamW, StepRates, rate_share};
 use crate::train::plan::{Example, Plan, deal};
 use rayon::prelude::*;
@@ -75,6 +77,8 @@ pub struct Trainer {
     layout: Layout,
     plan: Plan,
     dev: DevSet,
+    further_dev: DevSet,
+    trained: Trained,
     files: Vec<DataFile>,
     folder: RunFolder,
     state: Checkpoint,
@@ -121,28 +125,11 @@ impl Trainer {
             Err(TrainError::Setting { path: path.to_owned(), problem })?;
         }
 
-        let mut files = Vec::new();
-        let mut read = |path: &PathBuf, use_: &'static str| -> Result<Vec<GoldDocument>> {
-            let file = read_gold(path)?;
-            files.push(DataFile::new(path, use_, &file));
-            Ok(file.documents)
-        };
-        let mut gold = Vec::new();
-        for path in &config.data.train {
-            gold.extend(read(path, "train")?);
-        }
-        let mut dev = Vec::new();
-        for path in &config.data.dev {
-            dev.extend(read(path, "dev")?);
-        }
-        let auxiliary = config
-            .data
-            .auxiliary
-            .iter()
-            .map(|auxiliary| read(&auxiliary.path, "auxiliary"))
-            .collect::<Result<Vec<_>>>()?;
-
+        let data = TrainingData::read(&config.data)?;
+        let trained = data.trained();
+        let TrainingData { gold, dev, further_dev, auxiliary, files } = data;
         let plan = Plan::new(&config, &base.tokenizer, &gold, &auxiliary)?;
+        let further_dev = DevSet::new(&further_dev, &base.tokenizer, config.max_tokens)?;
         let dev = DevSet::new(&dev, &base.tokenizer, config.max_tokens)?;
         if !dev.has_all_labels() {
             let problem = "data.dev must hold sentences with a role and sentences with a stance".to_owned();
@@ -170,7 +157,20 @@ impl Trainer {
                 second,
             }
         };
-        Ok(Self { config, base, base_sha256, layout, plan, dev, files, folder, state, steps })
+        Ok(Self {
+            config,
+            base,
+            base_sha256,
+            layout,
+            plan,
+            dev,
+            further_dev,
+            trained,
+            files,
+            folder,
+            state,
+            steps,
+        })
     }
 
     /// The optimizer steps of the whole run, and those that are done.
@@ -191,8 +191,9 @@ impl Trainer {
         while self.state.progress.epoch < self.config.schedule.epochs {
             let epoch = self.state.progress.epoch;
             let steps = self.plan.epoch(epoch);
+            let weights = LabelWeights::of(&steps, &self.config.loss);
             for step in steps.iter().skip(self.state.progress.steps_in_epoch) {
-                observer.step(&self.step(step, &mut workers)?);
+                observer.step(&self.step(step, weights, &mut workers)?);
                 let stopped = observer.stopped();
                 if stopped || saved.elapsed() >= between_saves {
                     self.folder.save(&self.state)?;
@@ -220,12 +221,16 @@ impl Trainer {
         self.finish()
     }
 
-    fn step(&mut self, step: &[Example], workers: &mut [Worker]) -> Result<StepReport> {
+    fn step(
+        &mut self,
+        step: &[Example],
+        weights: LabelWeights,
+        workers: &mut [Worker],
+    ) -> Result<StepReport> {
         let started = Instant::now();
         let Self { config, layout, state, .. } = self;
         let number = state.progress.steps + 1;
         let shards = deal(step, workers.len(), config.schedule.pass_tokens);
-        let weights = LabelWeights::of(step.iter(), &config.loss);
         let key = scramble(config.seed ^ scramble(number as u64));
         let losses: Vec<f64> = workers
             .par_iter_mut()
@@ -295,21 +300,31 @@ impl Trainer {
         for value in &mut shipped {
             *value = half::f16::from_f32(*value).to_f32();
         }
-        for segment in self.layout.segments() {
-            let values = shipped[segment.range.clone()].to_vec();
-            weights.insert(segment.name.clone(), Tensor { shape: segment.shape.clone(), values });
-        }
-        let (role, stance) = self.dev.reports(&self.layout, &shipped);
+        let reports = self.dev.reports(&self.layout, &shipped);
+        let checkworthy = self.further_dev.checkworthy_temperature(&self.layout, &shipped);
+        let Trained { checkworthy: rates, attribution, holder } = self.trained;
         let settings = Settings {
             format: Settings::FORMAT,
             name: self.config.name.clone(),
             version: self.config.version.clone(),
             max_tokens: self.config.max_tokens,
             default_target: self.config.default_target.clone(),
-            role: HeadSettings::new::<Role>(role.temperature),
-            stance: HeadSettings::new::<Stance>(stance.temperature),
+            role: HeadSettings::new::<Role>(reports.role.temperature),
+            stance: HeadSettings::new::<Stance>(reports.stance.temperature),
+            checkworthy: rates.then(|| HeadSettings::named(&CHECKWORTHY, checkworthy)),
+            attribution: attribution.then(|| HeadSettings::named(&TAGS, 1.0)),
+            holder: holder.then(|| HeadSettings::named(&HOLDER, 1.0)),
             training: card::provenance(&self.config, &self.base_sha256, &self.files, best),
         };
+        // Heads that no label was seen for are not shipped.
+        let heads: Vec<String> = settings.heads().iter().map(|(name, _)| format!("heads.{name}.")).collect();
+        for segment in self.layout.segments() {
+            let name = &segment.name;
+            if !name.starts_with("heads.") || heads.iter().any(|head| name.starts_with(head.as_str())) {
+                let values = shipped[segment.range.clone()].to_vec();
+                weights.insert(name.clone(), Tensor { shape: segment.shape.clone(), values });
+            }
+        }
         let output = self.config.output.clone();
         let origin = output.display().to_string();
         let model =
@@ -323,8 +338,7 @@ impl Trainer {
             files: &self.files,
             scores: &progress.scores,
             best,
-            role: &role,
-            stance: &stance,
+            reports: &reports,
         });
         card::save(&output, &card)?;
         Ok(Outcome::Finished { output, scores: progress.scores.clone(), best })

@@ -3,8 +3,8 @@
 
 use standpoint::label::{Role, Stance};
 use standpoint::model::{
-    BertConfig, HeadSettings, Model, Settings, Tensor, Tokenizer, Weights, encoder_parameters,
-    head_parameters,
+    BertConfig, CHECKWORTHY, HEADS, HOLDER, HeadSettings, Model, Settings, TAGS, Tensor, Tokenizer, Weights,
+    encoder_parameters, head_parameters,
 };
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -105,6 +105,9 @@ pub fn settings() -> Settings {
         default_target: "withdrawal of foreign troops".to_owned(),
         role: HeadSettings::new::<Role>(1.25),
         stance: HeadSettings::new::<Stance>(0.8),
+        checkworthy: Some(HeadSettings::named(&CHECKWORTHY, 1.5)),
+        attribution: Some(HeadSettings::named(&TAGS, 1.0)),
+        holder: Some(HeadSettings::named(&HOLDER, 1.0)),
         training: toml::Table::new(),
     }
 }
@@ -121,7 +124,7 @@ pub fn weights(config: &BertConfig) -> Weights {
         ((bits ^ (bits >> 31)) >> 40) as f32 / (1u64 << 23) as f32 - 1.0
     };
     let mut weights = Weights::default();
-    for parameter in encoder_parameters(config).into_iter().chain(head_parameters(config)) {
+    for parameter in encoder_parameters(config).into_iter().chain(head_parameters(config, &HEADS)) {
         let centre = if parameter.name.ends_with("LayerNorm.weight") { 1.0 } else { 0.0 };
         let values = (0..parameter.len()).map(|_| centre + 0.3 * random()).collect();
         weights.insert(parameter.name, Tensor { shape: parameter.shape, values });

@@ -1,0 +1,116 @@
+//! Spans marked token by token: each token stands outside of all spans of a kind, begins one, or goes on with one.
+
+use std::ops::Range;
+
+/// What a token is to the spans of one kind, in the order of [`crate::model::TAGS`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tag {
+    #[default]
+    Outside,
+    Begin,
+    Inside,
+}
+
+/// A part of an attribution, each marked by a head of its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Source,
+    Cue,
+    Content,
+}
+
+impl Part {
+    pub const ALL: [Self; 3] = [Self::Source, Self::Cue, Self::Content];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Cue => "cue",
+            Self::Content => "content",
+        }
+    }
+}
+
+/// A piece of an attribution within a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Marked {
+    pub part: Part,
+    /// Tokens of the sentence, counted from its first.
+    pub tokens: Range<usize>,
+    /// It goes on from the sentence before.
+    pub continues: bool,
+}
+
+impl Tag {
+    const ALL: [Self; 3] = [Self::Outside, Self::Begin, Self::Inside];
+
+    /// The likeliest tags of a sequence, of those in which no span goes on that has not begun; only the first token
+    /// may go on with one from before.
+    pub fn likeliest(logits: &[[f32; 3]]) -> Vec<Self> {
+        // Viterbi. The best sum of logits of a path to each tag, and the tags that such paths come from. That logits
+        // are no logarithms of probabilities does not matter: at each token they differ from those by a constant.
+        let mut best = [0.0_f32; 3];
+        let mut origins: Vec<[usize; 3]> = Vec::with_capacity(logits.len());
+        for (index, logits) in logits.iter().enumerate() {
+            let any = (1..3).fold(0, |from, other| if best[other] > best[from] { other } else { from });
+            let open = if index == 0 || best[1] > best[2] { 1 } else { 2 };
+            origins.push([any, any, open]);
+            best = [best[any] + logits[0], best[any] + logits[1], best[open] + logits[2]];
+        }
+        let mut tag = (1..3).fold(0, |from, other| if best[other] > best[from] { other } else { from });
+        let mut tags = vec![Self::Outside; logits.len()];
+        for (place, origins) in tags.iter_mut().zip(&origins).rev() {
+            *place = Self::ALL[tag];
+            tag = origins[tag];
+        }
+        tags
+    }
+}
+
+/// The spans that tags mark.
+pub fn runs(tags: &[Tag]) -> impl Iterator<Item = Range<usize>> + '_ {
+    let mut next = 0;
+    std::iter::from_fn(move || {
+        let start = next + tags[next..].iter().position(|tag| *tag != Tag::Outside)?;
+        let length = tags[start + 1..].iter().take_while(|tag| **tag == Tag::Inside).count();
+        next = start + 1 + length;
+        Some(start..next)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Tag::{Begin, Inside, Outside};
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn runs_are_what_tags_mark() {
+        let tags = [Inside, Outside, Begin, Inside, Begin, Outside, Begin];
+        assert_eq!(runs(&tags).collect::<Vec<_>>(), [0..1, 2..4, 4..5, 6..7]);
+        assert_eq!(runs(&[Outside; 3]).count() + runs(&[]).count(), 0);
+    }
+
+    #[test]
+    fn a_span_begins_before_it_goes_on() {
+        // Inside is likelier than outside at the second token, but less so than begin is unlikely at the first.
+        assert_eq!(Tag::likeliest(&[[9.0, 0.0, 8.0], [0.0, 0.0, 3.0]]), [Outside, Outside]);
+        assert_eq!(Tag::likeliest(&[[1.0, 0.0, 0.0], [0.0, 0.0, 3.0]]), [Begin, Inside]);
+        assert_eq!(Tag::likeliest(&[[0.0, 0.0, 5.0], [0.0, 0.0, 3.0]]), [Inside, Inside]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_allowed_sequence_is_likelier(logits in prop::collection::vec(prop::array::uniform3(-3.0_f32..3.0), 1..7)) {
+            let score = |tags: &[Tag]| -> f32 { tags.iter().zip(&logits).map(|(tag, logits)| logits[*tag as usize]).sum() };
+            let allowed = |tags: &[Tag]| tags.windows(2).all(|pair| pair != [Outside, Inside]);
+            let found = Tag::likeliest(&logits);
+            prop_assert!(allowed(&found));
+            for number in 0..3_usize.pow(logits.len() as u32) {
+                let tags: Vec<Tag> =
+                    (0..logits.len()).map(|at| Tag::ALL[number / 3_usize.pow(at as u32) % 3]).collect();
+                prop_assert!(!allowed(&tags) || score(&tags) <= score(&found) + 1e-4);
+            }
+        }
+    }
+}
