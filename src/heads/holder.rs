@@ -27,7 +27,7 @@ mod tests {
 
     #[test]
     fn a_holder_ends_after_it_begins_or_there_is_none() {
-        let logits = [[0.0, 9.0], [5.0, 0.0], [0.0, 4.0], [1.0, 1.0]];
+        let logits = [[0.0, 8.0], [5.0, 0.0], [0.0, 4.0], [1.0, 1.0]];
         assert_eq!(likeliest(&logits), Some(1..3), "the best last token stands before the best first one");
         assert_eq!(likeliest(&[[0.0, 1.0], [1.0, 1.0]]), None);
         assert_eq!(likeliest(&[[1.0, 1.0]]), None, "a sentence without tokens");

@@ -1,4 +1,5 @@
-//! What training minimizes: the cross-entropy of the heads over labelled sentences and tokens, and its gradient.
+//! What training minimizes: how far the heads' probabilities on labelled sentences and tokens are from those that are
+//! wanted (cross-entropy, less what no model can take from it), and its gradient.
 
 use crate::encoder::differentiable::sweeps::Dropout;
 use crate::encoder::differentiable::{Gradients, Head, Layout, PackedTokens, PassDropout, Trace};
@@ -242,7 +243,8 @@ impl Pass<'_> {
         heads::apply(&self.parameters[head.weight.clone()], &self.parameters[head.bias.clone()], vector)
     }
 
-    /// The weighted loss of one head on one vector; adds the gradients of the head and of the vector.
+    /// The weighted loss of one head on one vector, the divergence of its probabilities from those that are wanted; adds
+    /// the gradients of the head and of the vector.
     fn head<const N: usize>(
         &self,
         head: &Head,
@@ -256,7 +258,9 @@ impl Pass<'_> {
         for (output, (&probability, wanted_here)) in
             probabilities.iter().zip(wanted.probabilities).enumerate()
         {
-            loss -= wanted_here * f64::from(probability.max(f32::MIN_POSITIVE)).ln();
+            if wanted_here > 0.0 {
+                loss += wanted_here * (wanted_here / f64::from(probability.max(f32::MIN_POSITIVE))).ln();
+            }
             let slope = (wanted.weight * (f64::from(probability) - wanted_here)) as f32;
             self.add_slope(head, output, slope, vector, vector_gradient, gradients);
         }
