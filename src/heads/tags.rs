@@ -95,7 +95,7 @@ mod tests {
     fn a_span_begins_before_it_goes_on() {
         // Inside is likelier than outside at the second token, but less so than to begin is unlikely at the first.
         assert_eq!(Tag::likeliest(&[[9.0, 0.0, 1.0], [0.0, 0.0, 3.0]]), [Outside, Outside]);
-        assert_eq!(Tag::likeliest(&[[1.0, 0.0, 0.0], [0.0, 0.0, 3.0]]), [Begin, Inside]);
+        assert_eq!(Tag::likeliest(&[[1.0, 0.5, 0.0], [0.0, 0.0, 3.0]]), [Begin, Inside]);
         assert_eq!(Tag::likeliest(&[[0.0, 0.0, 5.0], [0.0, 0.0, 3.0]]), [Inside, Inside]);
     }
 
