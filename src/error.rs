@@ -58,6 +58,10 @@ pub enum UsageError {
         "target \"{target}\" is {tokens} tokens long for this model, more than {limit}: use a shorter noun phrase"
     )]
     TargetTokens { target: String, tokens: usize, limit: usize },
+    #[error(
+        "unknown part \"{found}\": expected a share of the documents, as \"1 of 5\" or \"all but 1 of 5\""
+    )]
+    Part { found: String },
     #[error("{0}")]
     Other(String),
 }

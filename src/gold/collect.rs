@@ -91,12 +91,26 @@ impl<'s> Collector<'s> {
         if let Some(first) = self.ids.insert(draft.id.clone(), at) {
             return Err(GoldProblem::DuplicateId { id: draft.id, first: first.to_string() }.into());
         }
-        self.add_part(draft)
+        // By the text, so that one which stands twice in the data is in one part only.
+        let wanted = self.in_part(&draft.text);
+        self.push(draft, wanted)
     }
 
     /// Takes a piece of a document of which there may be others with the same id.
     pub fn add_part(&mut self, draft: Draft) -> Result<(), InputProblem> {
-        self.documents.push(draft.check(self.source.target.as_deref())?);
+        // By the id, so that a document is in one part only.
+        let wanted = self.in_part(&draft.id);
+        self.push(draft, wanted)
+    }
+
+    fn in_part(&self, key: &str) -> bool {
+        self.source.part.is_none_or(|part| part.holds(key))
+    }
+
+    /// What is not wanted is checked nevertheless.
+    fn push(&mut self, draft: Draft, wanted: bool) -> Result<(), InputProblem> {
+        let document = draft.check(self.source.target.as_deref())?;
+        self.documents.extend(wanted.then_some(document));
         Ok(())
     }
 

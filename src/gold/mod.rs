@@ -13,6 +13,7 @@ mod labelstudio;
 mod marked;
 mod newsdiscourse;
 mod offsets;
+mod part;
 mod perspectrum;
 mod polnear;
 mod prodigy;
@@ -22,12 +23,14 @@ mod table;
 mod vast;
 
 pub use format::GoldFormat;
+pub use part::Part;
 
 use crate::error::{GoldProblem, InputProblem, Result};
 use crate::hash::Digest;
 use crate::label::{Attribution, Role, Stance};
 use crate::text::{Document, Span};
 use collect::Collector;
+use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
 /// What is known of one sentence; a sentence of which nothing is known is there as context.
@@ -59,6 +62,17 @@ impl GoldDocument {
     pub fn sentences(&self) -> impl Iterator<Item = (&str, &GoldLabels)> {
         self.document.sentences().iter().map(|span| span.slice(self.document.text())).zip(&self.labels)
     }
+
+    /// Adds fields that the document does not have, or has as null.
+    pub fn complete_fields(&mut self, fields: &Map<String, Value>) {
+        let mut own = self.document.fields().clone();
+        for (name, value) in fields {
+            if own.get(name).is_none_or(Value::is_null) {
+                own.insert(name.clone(), value.clone());
+            }
+        }
+        self.document = self.document.clone().with_fields(own);
+    }
 }
 
 /// Where gold documents are read from, and how.
@@ -73,12 +87,14 @@ pub struct GoldSource {
     pub split: Option<String>,
     /// The target of rows that name none.
     pub target: Option<String>,
+    /// The share of the documents that is read; without it all are.
+    pub part: Option<Part>,
 }
 
 impl GoldSource {
     /// All of one file.
     pub fn new(path: impl Into<PathBuf>, format: GoldFormat) -> Self {
-        Self { path: path.into(), companion: None, format, split: None, target: None }
+        Self { path: path.into(), companion: None, format, split: None, target: None, part: None }
     }
 
     /// The second file.
