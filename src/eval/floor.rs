@@ -12,25 +12,32 @@ const METRICS: [&str; 7] =
 /// Figures of one label, as in `f1.against`.
 const LABEL_METRICS: [&str; 3] = ["precision", "recall", "f1"];
 
+/// Figures of one part, of tasks that mark spans, as in `exact_f1.source`.
+const PART_METRICS: [&str; 2] = ["exact_f1", "overlap_f1"];
+
 /// Says what is wrong with the name of a metric, if anything.
 ///
 /// # Errors
 /// In words, with the names that are known.
 pub fn check(task: Task, metric: &str) -> Result<(), String> {
+    let (all, of_one, names): (&[&str], &[&str], _) = match task.parts() {
+        [] => (&METRICS, &LABEL_METRICS, task.labels()),
+        parts => (&[], &PART_METRICS, parts),
+    };
     let known = match metric.split_once('.') {
-        Some((metric, label)) => LABEL_METRICS.contains(&metric) && task.labels().contains(&label),
-        None => METRICS.contains(&metric),
+        Some((metric, name)) => of_one.contains(&metric) && names.contains(&name),
+        None => all.contains(&metric),
     };
     if known {
         return Ok(());
     }
-    let labels = task.labels().join(", ");
+    let example = of_one.last().zip(names.first()).map(|(metric, name)| format!("{metric}.{name}"));
+    let all = all.iter().map(|metric| format!("{metric}, ")).collect::<String>();
     Err(format!(
-        "has a floor for {metric:?} of {task}, which is no metric: known are {}, and {} of a label ({labels}), as in \
-         \"f1.{}\"",
-        METRICS.join(", "),
-        LABEL_METRICS.join(", "),
-        task.labels().first().unwrap_or(&"label"),
+        "has a floor for {metric:?} of {task}, which is no metric: known are {all}and {} of one of {}, as in {:?}",
+        of_one.join(", "),
+        names.join("; "),
+        example.unwrap_or_default(),
     ))
 }
 
@@ -49,8 +56,11 @@ pub fn judge(report: &TaskReport, floors: &BTreeMap<String, f64>) -> Vec<FloorRe
 fn figure(report: &TaskReport, metric: &str) -> Option<Figure> {
     let alone = |value: Option<f64>| Figure { value, interval: None };
     let classes = report.classes.as_ref();
-    if let Some((metric, label)) = metric.split_once('.') {
-        let label = classes?.labels.iter().find(|report| report.label == label)?;
+    if let Some((metric, name)) = metric.split_once('.') {
+        if let Some(part) = report.spans.iter().find(|report| report.kind == name) {
+            return Some(if metric == "exact_f1" { part.exact_f1 } else { part.overlap_f1 });
+        }
+        let label = classes?.labels.iter().find(|report| report.label == name)?;
         return match metric {
             "precision" => Some(alone(label.precision)),
             "recall" => Some(alone(label.recall)),
@@ -77,7 +87,10 @@ mod tests {
     fn names_of_metrics_are_checked_against_the_task() {
         assert_eq!(check(Task::Stance, "f1.against"), Ok(()));
         assert_eq!(check(Task::Role, "macro_f1"), Ok(()));
-        assert!(check(Task::Role, "f1.against").unwrap_err().contains("claim, attributed, background"));
+        assert_eq!(check(Task::Spans, "exact_f1.source"), Ok(()));
+        assert_eq!(check(Task::Holder, "overlap_f1.holder"), Ok(()));
+        assert!(check(Task::Spans, "macro_f1").unwrap_err().contains("as in \"overlap_f1.source\""));
+        assert!(check(Task::Role, "f1.against").unwrap_err().contains("claim; attributed; background"));
         assert!(check(Task::Role, "f1").unwrap_err().contains("macro_f1"));
     }
 

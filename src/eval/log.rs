@@ -19,6 +19,9 @@ pub struct Header {
     /// What the set asked for.
     pub slices: Vec<String>,
     pub pairs: Option<String>,
+    /// Absent in logs of older versions.
+    #[serde(default)]
+    pub labels: super::Choices,
     pub floors: BTreeMap<super::Task, BTreeMap<String, f64>>,
     pub notes: Vec<String>,
 }

@@ -18,7 +18,7 @@ mod slice;
 
 pub use report::Report;
 pub use sample::{Answer, MarkedSpan, Sample, Task};
-pub use set::{EvalSet, Sentences, SetData};
+pub use set::{Choices, EvalSet, Sentences, SetData};
 
 use crate::encoder::Engine;
 use crate::error::Result;
@@ -27,6 +27,7 @@ use crate::machine;
 use crate::metrics::{RESAMPLES, SEED};
 use crate::model::Model;
 use crate::pipeline::Pipeline;
+use answer::Answers;
 use baseline::{Baseline, LabelledText};
 use log::Header;
 use report::{AnswerRow, ErrorSample, ModelIdentity, Rival, RunIdentity, SCHEMA, SetIdentity, Slice};
@@ -69,16 +70,13 @@ impl Evaluation {
         let identity = ModelIdentity::of(&model)?;
         let pipeline = Pipeline::with_engine(model, engine)?;
         let total = data.iter().map(|data| data.documents.len()).sum();
-        let mut samples = Vec::new();
+        let mut answers = Answers::default();
         for data in &data {
-            samples.extend(answer::answer(&pipeline, set, data, &mut |done| progress(done, total))?);
+            answer::answer(&pipeline, set, data, &mut answers, &mut |done| progress(done, total))?;
         }
-        let mut notes: Vec<String> = set
-            .tasks
-            .iter()
-            .filter(|&&task| !answer::is_answered(task))
-            .map(|task| format!("The set asks for {task}, which this model does not answer."))
-            .collect();
+        let mut notes = notes_on(set, &answers);
+        let Answers { mut samples, answered } = answers;
+        samples.retain(|sample| answered.contains(&sample.task));
         if set.sentences == Sentences::Predicted {
             notes.push("Sentences were predicted: missed and made-up ones count as errors.".to_owned());
         }
@@ -95,6 +93,7 @@ impl Evaluation {
             run: RunIdentity::now(engine, started.elapsed().as_secs_f64()),
             slices: set.slices.clone(),
             pairs: set.pairs.clone(),
+            labels: set.labels.clone(),
             floors: set.floors.clone(),
             notes,
         };
@@ -120,12 +119,15 @@ impl Evaluation {
         let mut tasks = Vec::new();
         for task in Task::ALL {
             let items = Items::new(task, &self.samples);
-            let spans = score::span_reports(self.samples.iter().filter(|sample| sample.task == task));
-            if items.items.is_empty() && spans.is_empty() {
+            let mut report = items.report();
+            let samples: Vec<&Sample> = self.samples.iter().filter(|sample| sample.task == task).collect();
+            if !task.parts().is_empty() {
+                report = score::span_report(task, &samples);
+            }
+            // What has a floor is reported even so: there is no figure that could reach it.
+            if samples.is_empty() && !self.header.floors.contains_key(&task) {
                 continue;
             }
-            let mut report = items.report();
-            report.spans = spans;
             report.slices = self.slices(&items);
             report.pairs = self.header.pairs.iter().flat_map(|field| items.pairs(field)).collect();
             report.baselines = self.baselines(&items, &mut notes);
@@ -170,6 +172,10 @@ impl Evaluation {
     fn baselines(&self, items: &Items, notes: &mut Vec<String>) -> Vec<Rival> {
         let train: Vec<Sample> =
             self.train.iter().flat_map(|data| answer::unanswered(items.task, data)).collect();
+        let choice = self.header.labels.get(&items.task);
+        let allowed = |label: usize| {
+            choice.is_none_or(|choice| choice.iter().any(|name| name == items.task.labels()[label]))
+        };
         let own = || items.items.iter().filter(|item| item.gold < items.task.labels().len());
         let rows: Vec<LabelledText> = match train.is_empty() {
             true => own().filter_map(|item| LabelledText::of(item.sample)).collect(),
@@ -193,7 +199,7 @@ impl Evaluation {
                     .iter()
                     .zip(&items.items)
                     // A sentence that gold does not have is no question.
-                    .map(|(probs, item)| (item.gold < probs.len()).then(|| likeliest(probs)))
+                    .map(|(probs, item)| (item.gold < probs.len()).then(|| likeliest(probs, allowed)))
                     .collect();
                 Some(rival::compare(baseline.as_str(), items, &answers))
             })
@@ -201,8 +207,32 @@ impl Evaluation {
     }
 }
 
-fn likeliest(probs: &[f64]) -> usize {
-    (0..probs.len()).rev().max_by(|&one, &other| probs[one].total_cmp(&probs[other])).unwrap_or(0)
+/// The likeliest of the labels that are allowed, of equals the first.
+fn likeliest(probs: &[f64], allowed: impl Fn(usize) -> bool) -> usize {
+    let labels = (0..probs.len()).rev().filter(|&label| allowed(label));
+    labels.max_by(|&one, &other| probs[one].total_cmp(&probs[other])).unwrap_or(0)
+}
+
+/// What a reader should know of how the tasks of a set were answered.
+fn notes_on(set: &EvalSet, answers: &Answers) -> Vec<String> {
+    let mut notes = Vec::new();
+    for &task in &set.tasks {
+        if !answers.answered.contains(&task) {
+            notes.push(match task {
+                Task::Holder => "The set asks for holder, but this model names none.".to_owned(),
+                task => format!("The set asks for {task}, which this model does not answer."),
+            });
+        } else if !answers.samples.iter().any(|sample| sample.task == task) {
+            notes.push(format!("The set asks for {task}, of which its data say nothing."));
+        }
+    }
+    for (task, labels) in &set.labels {
+        let labels = labels.join(" and ");
+        notes.push(format!(
+            "Of {task} only {labels} were allowed as answers: their probabilities are shares of their sum."
+        ));
+    }
+    notes
 }
 
 fn comparison(items: &Items, other: &Report, notes: &mut Vec<String>) -> Option<Rival> {

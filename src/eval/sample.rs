@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fmt;
 
-/// What is asked of a sentence.
+/// What is asked of a sentence, or, of spans, of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Task {
@@ -51,6 +51,20 @@ impl Task {
         }
     }
 
+    /// The names of the parts that a task marks, of tasks that mark spans.
+    pub fn parts(self) -> &'static [&'static str] {
+        match self {
+            Self::Spans => &["source", "cue", "content"],
+            Self::Holder => &[Self::HOLDER, Self::HOLDER_ANYWHERE],
+            _ => &[],
+        }
+    }
+
+    /// The holder in the sentences of which gold names one.
+    pub const HOLDER: &str = "holder";
+    /// The holder in all sentences: one where gold names none is wrong.
+    pub const HOLDER_ANYWHERE: &str = "holder, any sentence";
+
     /// The label that a ranking puts first, of tasks that have one.
     pub fn positive(self) -> Option<&'static str> {
         matches!(self, Self::Attributed | Self::Checkworthy).then(|| self.labels()[0])
@@ -63,14 +77,15 @@ impl fmt::Display for Task {
     }
 }
 
-/// A sentence, its gold label for one task, and the answer.
+/// A sentence, its gold label for one task, and the answer. Of spans it is the whole document, for an attribution may
+/// run over sentences.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
     pub task: Task,
     /// The data file's name.
     pub file: String,
     pub doc: String,
-    /// Of the sentence in its document, from 0.
+    /// Of the sentence in its document, from 0; 0 of a whole document.
     pub index: usize,
     /// How many sentences the document has.
     pub of: usize,
@@ -92,7 +107,7 @@ pub struct Sample {
     pub answer: Answer,
 }
 
-/// Gold and answer of one sentence.
+/// Gold and answer of one sample.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Answer {
@@ -102,18 +117,22 @@ pub enum Answer {
     Spans { gold_spans: Vec<MarkedSpan>, predicted_spans: Vec<MarkedSpan> },
 }
 
-/// A span of the document of some kind: source, cue, content, holder. A part in several pieces is several spans
+/// A span of the document of some kind: source, cue, content, holder, or holder in any sentence. A part in several pieces is several spans
 /// with the same number.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct MarkedSpan {
     pub kind: String,
-    /// Which attribution of the sentence it belongs to, from 0.
+    /// Which attribution of the document it belongs to, from 0.
     pub number: usize,
     pub start: usize,
     pub end: usize,
 }
 
 impl MarkedSpan {
+    pub fn new(kind: &str, number: usize, span: Span) -> Self {
+        Self { kind: kind.to_owned(), number, start: span.start(), end: span.end() }
+    }
+
     pub fn span(&self) -> Span {
         Span::new(self.start, self.end)
     }

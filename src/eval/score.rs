@@ -297,44 +297,67 @@ fn weighted_f1(confusion: &Confusion) -> Option<f64> {
     (support > 0).then(|| weighted / support as f64)
 }
 
-/// Exact and overlap figures of each kind of span.
-pub fn span_reports<'a>(samples: impl IntoIterator<Item = &'a Sample>) -> Vec<SpanReport> {
-    let mut documents: HashMap<&str, usize> = HashMap::new();
-    let mut kinds: BTreeMap<&str, BTreeMap<usize, SpanCounts>> = BTreeMap::new();
+/// Exact and overlap figures of each kind of part that a task marks.
+pub fn span_report(task: Task, samples: &[&Sample]) -> TaskReport {
+    let mut numbers: HashMap<&str, usize> = HashMap::new();
+    let mut documents: Vec<Vec<&Sample>> = Vec::new();
     for sample in samples {
-        let Answer::Spans { gold_spans, predicted_spans } = &sample.answer else { continue };
-        let next = documents.len();
-        let document = *documents.entry(&sample.doc).or_insert(next);
-        let mut present: Vec<&str> =
-            gold_spans.iter().chain(predicted_spans).map(|s| s.kind.as_str()).collect();
-        present.sort_unstable();
-        present.dedup();
-        for kind in present {
-            let counts = SpanCounts::of(&grouped(gold_spans, kind), &grouped(predicted_spans, kind));
-            kinds.entry(kind).or_default().entry(document).or_default().merge(&counts);
+        let number = *numbers.entry(&sample.doc).or_insert(documents.len());
+        if number == documents.len() {
+            documents.push(Vec::new());
         }
+        documents[number].push(sample);
     }
-    kinds
-        .into_iter()
-        .map(|(kind, documents)| {
-            let documents: Vec<SpanCounts> = documents.into_values().collect();
-            let figures = |sum: &SpanCounts| vec![sum.exact_f1(), sum.overlap_f1()];
-            let found = estimates(&documents, &SpanCounts::default(), SEED, figures);
-            let mut all = SpanCounts::default();
-            documents.iter().for_each(|document| all.merge(document));
-            SpanReport {
-                kind: kind.to_owned(),
-                gold: all.gold(),
-                predicted: all.predicted(),
-                exact_precision: all.exact_precision(),
-                exact_recall: all.exact_recall(),
-                exact_f1: found[0].into(),
-                overlap_precision: all.overlap_precision(),
-                overlap_recall: all.overlap_recall(),
-                overlap_f1: found[1].into(),
-            }
-        })
-        .collect()
+    let sentences = match task {
+        Task::Spans => samples.iter().map(|sample| sample.of).sum(),
+        _ => samples.len(),
+    };
+    let report = |kind: &&str| {
+        let counts = |samples: &Vec<&Sample>| {
+            let mut sum = SpanCounts::default();
+            samples.iter().for_each(|sample| sum.merge(&span_counts(sample, kind)));
+            sum
+        };
+        span_figures(kind, &documents.iter().map(counts).collect::<Vec<_>>())
+    };
+    let spans = match samples.is_empty() {
+        true => Vec::new(),
+        false => task.parts().iter().map(report).collect(),
+    };
+    TaskReport {
+        task: task.to_string(),
+        sentences,
+        documents: documents.len(),
+        spans,
+        ..TaskReport::default()
+    }
+}
+
+fn span_counts(sample: &Sample, kind: &str) -> SpanCounts {
+    match &sample.answer {
+        Answer::Spans { gold_spans, predicted_spans } => {
+            SpanCounts::of(&grouped(gold_spans, kind), &grouped(predicted_spans, kind))
+        }
+        Answer::Label { .. } => SpanCounts::default(),
+    }
+}
+
+fn span_figures(kind: &str, documents: &[SpanCounts]) -> SpanReport {
+    let figures = |sum: &SpanCounts| vec![sum.exact_f1(), sum.overlap_f1()];
+    let found = estimates(documents, &SpanCounts::default(), SEED, figures);
+    let mut all = SpanCounts::default();
+    documents.iter().for_each(|document| all.merge(document));
+    SpanReport {
+        kind: kind.to_owned(),
+        gold: all.gold(),
+        predicted: all.predicted(),
+        exact_precision: all.exact_precision(),
+        exact_recall: all.exact_recall(),
+        exact_f1: found[0].into(),
+        overlap_precision: all.overlap_precision(),
+        overlap_recall: all.overlap_recall(),
+        overlap_f1: found[1].into(),
+    }
 }
 
 /// The spans of a kind, the pieces of one together.

@@ -4,11 +4,15 @@
 use super::floor;
 use super::sample::Task;
 use crate::error::{EvalError, Result, TomlError};
-use crate::gold::{GoldDocument, GoldFormat, GoldSource, read};
+use crate::gold::{GoldDocument, GoldFormat, GoldSource, Part, read};
 use crate::hash::sha256;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+/// The labels among which the answers to a task are chosen, of tasks that do not allow all.
+pub type Choices = BTreeMap<Task, Vec<String>>;
 
 /// A named, versioned set of labelled files.
 #[derive(Clone, Debug)]
@@ -19,6 +23,8 @@ pub struct EvalSet {
     /// The SHA-256 of the set's own file.
     pub sha256: String,
     pub tasks: Vec<Task>,
+    /// Where the data know only some of a task's labels.
+    pub labels: Choices,
     pub sentences: Sentences,
     /// The fields of the data by whose values figures are sliced.
     pub slices: Vec<String>,
@@ -52,6 +58,8 @@ struct SetFile {
     description: String,
     tasks: Vec<Task>,
     #[serde(default)]
+    labels: Choices,
+    #[serde(default)]
     sentences: Sentences,
     #[serde(default)]
     slices: Vec<String>,
@@ -78,6 +86,11 @@ struct DataEntry {
     split: Option<String>,
     /// The target of rows that name none.
     target: Option<String>,
+    /// A share of the documents, as "1 of 5" or "all but 1 of 5".
+    part: Option<Part>,
+    /// What the data do not say of their documents themselves, such as a genre.
+    #[serde(default)]
+    fields: Map<String, Value>,
 }
 
 /// One labelled file of a set.
@@ -103,6 +116,9 @@ impl EvalSet {
         if file.data.is_empty() || file.tasks.is_empty() {
             Err(unusable("names no data or no tasks: give at least one of each".to_owned()))?;
         }
+        for (task, labels) in &file.labels {
+            check_labels(&file.tasks, *task, labels).map_err(unusable)?;
+        }
         for (task, floors) in &file.floors {
             if !file.tasks.contains(task) {
                 Err(unusable(format!("has a floor for {task}, which is not among its tasks")))?;
@@ -117,6 +133,7 @@ impl EvalSet {
             description: file.description,
             sha256: sha256([text.as_bytes()]),
             tasks: file.tasks,
+            labels: file.labels,
             sentences: file.sentences,
             slices: file.slices,
             pairs: file.pairs,
@@ -145,17 +162,20 @@ impl EvalSet {
 
     fn read(&self, entry: &DataEntry) -> Result<SetData> {
         let path = self.folder.join(&entry.path);
-        let file = read(&GoldSource {
+        let mut file = read(&GoldSource {
             path: path.clone(),
             companion: entry.companion.as_ref().map(|companion| self.folder.join(companion)),
             format: entry.format,
             split: entry.split.clone(),
             target: entry.target.clone(),
-            part: None,
+            part: entry.part,
         })?;
         if file.sha256 != entry.sha256 {
             let (expected, found) = (entry.sha256.clone(), file.sha256);
             Err(EvalError::Hash { path, expected, found })?;
+        }
+        if !entry.fields.is_empty() {
+            file.documents.iter_mut().for_each(|gold| gold.complete_fields(&entry.fields));
         }
         Ok(SetData { name: entry.name(), documents: file.documents })
     }
@@ -164,6 +184,27 @@ impl EvalSet {
     pub fn hashes(&self) -> BTreeMap<String, String> {
         self.data.iter().map(|entry| (entry.name(), entry.sha256.clone())).collect()
     }
+}
+
+/// Says what is wrong with a choice of labels, if anything.
+fn check_labels(tasks: &[Task], task: Task, labels: &[String]) -> Result<(), String> {
+    let known = task.labels();
+    if !tasks.contains(&task) {
+        return Err(format!("chooses labels of {task}, which is not among its tasks"));
+    }
+    if known.is_empty() {
+        return Err(format!("chooses labels of {task}, which marks spans and has none"));
+    }
+    if let Some(label) = labels.iter().find(|label| !known.contains(&label.as_str())) {
+        let known = known.join(", ");
+        return Err(format!(
+            "chooses the label {label:?} of {task}, which has none of that name: known are {known}"
+        ));
+    }
+    if known.iter().filter(|label| labels.iter().any(|chosen| chosen == *label)).count() < 2 {
+        return Err(format!("chooses fewer than two labels of {task}: there would be nothing to answer"));
+    }
+    Ok(())
 }
 
 impl DataEntry {

@@ -124,8 +124,95 @@ fn what_is_wrong_with_a_set_is_said_in_one_line() {
     assert!(error(&spoilt).contains("its SHA-256 is"));
     assert!(error(&workplace(ROWS, "colour = 1")).contains("set.toml: line 5: unknown field `colour`"));
     assert!(error(&workplace(ROWS, "[floors.role]\nf2 = 1.0")).contains("macro_f1"));
+    assert!(
+        error(&workplace(ROWS, "labels.stance = [\"favor\"]")).contains("fewer than two labels of stance")
+    );
+    assert!(
+        error(&workplace(ROWS, "labels.role = [\"claim\", \"news\"]")).contains("the label \"news\" of role")
+    );
+    assert!(error(&workplace(ROWS, "labels.spans = []")).contains("spans, which is not among its tasks"));
     assert!(error(&workplace(&ROWS.replace("claim", "clam"), "")).contains("rows.jsonl:2"));
     assert!(error(&workplace(&ROWS.replace("\"b\"", "\"a\""), "")).contains("rows.jsonl:2"));
+}
+
+/// The set of a workplace, with some of its text replaced and some added at its end.
+fn changed(folder: TempDir, from: &str, to: &str, more: &str) -> TempDir {
+    let path = folder.path().join("set.toml");
+    let set = fs::read_to_string(&path).unwrap();
+    assert!(set.contains(from));
+    fs::write(&path, format!("{}{more}\n", set.replace(from, to))).unwrap();
+    folder
+}
+
+const TASKS: &str = r#"tasks = ["role", "stance"]"#;
+
+#[test]
+fn what_a_model_does_not_answer_is_said_and_misses_its_floor() {
+    let tasks = r#"tasks = ["checkworthy", "spans", "holder"]"#;
+    let folder = changed(workplace(ROWS, ""), TASKS, tasks, "");
+    let output = eval(&folder, &["--format", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["tasks"], Value::Array(Vec::new()));
+    let notes: Vec<&str> =
+        report["notes"].as_array().unwrap().iter().map(|note| note.as_str().unwrap()).collect();
+    assert_eq!(
+        notes,
+        [
+            "The set asks for checkworthy, which this model does not answer.",
+            "The set asks for spans, which this model does not answer.",
+            "The set asks for holder, but this model names none.",
+        ]
+    );
+    let floors = "[floors.spans]\n\"exact_f1.source\" = 0.1";
+    let output = eval(&changed(workplace(ROWS, floors), TASKS, tasks, ""), &[]);
+    assert_eq!(output.status.code(), Some(3), "a figure that does not exist reaches no floor");
+    assert!(said(&output.stdout).contains("exact_f1.source has no value"), "{}", said(&output.stdout));
+}
+
+#[test]
+fn a_choice_of_labels_leaves_out_the_others() {
+    let rows = ROWS.replace(r#""role":"claim","stance":"none""#, r#""role":"claim","stance":"against""#);
+    let folder = workplace(&rows, "labels.stance = [\"favor\", \"against\"]");
+    let log = folder.path().to_str().unwrap().to_owned();
+    let output = eval(&folder, &["--report", &log, "--log-samples"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output.stderr));
+    let report = json(&folder.path().join("tiny.json"));
+    let stance = &report["tasks"][1];
+    assert_eq!(stance["sentences"], 2, "of the three sentences one is none");
+    assert_eq!(stance["classes"]["confusion"][0][2].as_u64(), Some(0));
+    assert_eq!(report["tasks"][0]["sentences"], 3, "roles are all asked for");
+    assert!(report["notes"][0].as_str().unwrap().contains("only favor and against were allowed"));
+    let samples = fs::read_to_string(folder.path().join("tiny.samples.jsonl")).unwrap();
+    for sample in samples.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
+        if sample["task"] == "stance" {
+            let probs: Vec<f64> = serde_json::from_value(sample["probs"].clone()).unwrap();
+            assert!((probs[0] + probs[1] - 1.0).abs() < 1e-5 && probs[2] == 0.0, "{probs:?}");
+        }
+    }
+}
+
+#[test]
+fn a_part_of_the_data_and_fields_that_they_lack_are_taken() {
+    let rows: String = (0..40)
+        .map(|number| format!("{{\"id\":\"{number}\",\"target\":\"t\",\"text\":\"Ferry {number} sank.\",\"stance\":\"none\"}}\n"))
+        .collect();
+    let tasks = "tasks = [\"stance\"]\nslices = [\"genre\"]";
+    let sentences = |part: &str| {
+        let more = format!("part = \"{part}\"\nfields = {{ genre = \"news\" }}");
+        let folder = changed(workplace(&rows, ""), TASKS, tasks, &more);
+        let report = folder.path().to_str().unwrap().to_owned();
+        let output = eval(&folder, &["--report", &report, "--log-samples"]);
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output.stderr));
+        let log = fs::read_to_string(folder.path().join("tiny.samples.jsonl")).unwrap();
+        assert!(log.lines().skip(1).all(|line| line.contains(r#""fields":{"genre":"news"}"#)), "{log}");
+        log.lines().count() - 1
+    };
+    let (one, others) = (sentences("1 of 4"), sentences("all but 1 of 4"));
+    assert!(one > 0 && others > one && one + others == 40, "{one} and {others}");
+    let output = eval(&changed(workplace(&rows, ""), TASKS, tasks, "part = \"1/4\""), &[]);
+    let error = said(&output.stderr);
+    assert!(error.contains("set.toml: line 10: unknown part \"1/4\": expected a share"), "{error}");
 }
 
 #[test]
