@@ -42,6 +42,11 @@ impl Span {
         self.start..self.end
     }
 
+    /// The same span of a text that begins `offset` bytes earlier.
+    pub fn moved(self, offset: usize) -> Self {
+        Self { start: self.start + offset, end: self.end + offset }
+    }
+
     /// The text that the span covers.
     ///
     /// # Panics

@@ -40,6 +40,15 @@ pub struct SentencePredictions {
     pub checkworthiness: Option<f32>,
 }
 
+impl SentencePredictions {
+    /// Whether all of it are numbers: weights that are too large end in infinities.
+    pub fn are_finite(&self) -> bool {
+        self.role.confidence().is_finite()
+            && self.stance.confidence().is_finite()
+            && self.checkworthiness.is_none_or(f32::is_finite)
+    }
+}
+
 /// The heads of a model.
 #[derive(Clone, Debug)]
 pub struct Heads {
