@@ -104,6 +104,8 @@ pub enum InputProblem {
     Binary { why: &'static str },
     #[error("is larger than the limit of {} MiB: split it", limit >> 20)]
     TooLarge { limit: u64 },
+    #[error("has more than {limit} sentences: split it")]
+    TooManySentences { limit: usize },
     #[error("is not UTF-8, as this format must be: convert it, as with iconv -t UTF-8")]
     NotUtf8,
     #[error("is not {expected}: {source}")]

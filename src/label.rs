@@ -209,6 +209,20 @@ pub struct Analysis {
     pub attributions: Option<Vec<Attribution>>,
 }
 
+impl Analysis {
+    /// Adds what is said of the sentences that follow.
+    pub fn append(&mut self, next: Self) {
+        self.sentences.extend(next.sentences);
+        self.attributions = match (self.attributions.take(), next.attributions) {
+            (Some(mut attributions), Some(next)) => {
+                attributions.extend(next);
+                Some(attributions)
+            }
+            (attributions, next) => attributions.or(next),
+        };
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

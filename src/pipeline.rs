@@ -1,15 +1,18 @@
 //! From documents to analyses: tokenize, cut windows, encode, apply the heads, put together. The only place
 //! that joins those stages; takes and gives the types of [`crate::text`] and [`crate::label`].
 
+mod stream;
+
 use crate::encoder::{Encoder, Engine};
-use crate::error::{Result, UsageError};
+use crate::error::{Error, Result, UsageError};
 use crate::heads::Heads;
 use crate::label::{Analysis, Prediction, Role, SentenceAnalysis, Stance, Target, TargetStance};
 use crate::model::{Model, Settings, Tokenizer};
 use crate::text::Document;
-use crate::window::{self, Window};
-use rayon::prelude::*;
+use crate::window::Window;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 /// A model that is ready to label documents. Immutable: share it between threads as you like.
 pub struct Pipeline {
@@ -17,12 +20,24 @@ pub struct Pipeline {
     encoder: Box<dyn Encoder>,
     heads: Heads,
     settings: Settings,
+    /// Nanoseconds that threads were in the encoder.
+    encoding: AtomicU64,
 }
 
-/// One window of one document, to be read for one target.
+/// Some sentences of a document, from `first` on, and what a model says of them.
+#[derive(Clone, Debug)]
+pub struct LabelledPiece<D> {
+    pub document: D,
+    pub first: usize,
+    pub analysis: Analysis,
+}
+
+/// One window of one piece of a document, to be read for one target.
 struct Job {
-    document: usize,
+    piece: usize,
     target: usize,
+    /// The sentence of the window's count that is the piece's first.
+    first: usize,
     window: Window,
 }
 
@@ -36,7 +51,7 @@ struct Answer {
 
 /// The answer to one sentence, and where it belongs.
 struct SentenceAnswer {
-    document: usize,
+    piece: usize,
     target: usize,
     sentence: usize,
     answer: Answer,
@@ -67,12 +82,17 @@ impl Pipeline {
         let heads = Heads::new(&settings, model.weights());
         let config = model.config().clone();
         let encoder = engine.build(&config, model.into_weights())?;
-        Ok(Self { tokenizer, encoder, heads, settings })
+        Ok(Self { tokenizer, encoder, heads, settings, encoding: AtomicU64::default() })
     }
 
     /// The settings of the model.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// How long threads were in the encoder so far, all of them together.
+    pub fn encoder_time(&self) -> Duration {
+        Duration::from_nanos(self.encoding.load(Ordering::Relaxed))
     }
 
     /// Labels every sentence: an analysis for each document and in it an entry for each sentence, in order.
@@ -83,19 +103,23 @@ impl Pipeline {
     /// # Errors
     /// If a target has more tokens than a quarter of a window, or the encoder fails.
     pub fn analyze(&self, documents: &[Document], targets: &[Target]) -> Result<Vec<Analysis>> {
-        let mut passes = Vec::with_capacity(targets.len().max(1));
-        for target in targets {
-            passes.push(self.target_tokens(target.as_str())?);
+        let mut analyses: Vec<Analysis> = Vec::with_capacity(documents.len());
+        self.stream(documents, targets, |piece| {
+            match analyses.last_mut() {
+                Some(analysis) if piece.first > 0 => analysis.append(piece.analysis),
+                _ => analyses.push(piece.analysis),
+            }
+            Ok(())
+        })?;
+        Ok(analyses)
+    }
+
+    /// The tokens of each target that windows are read with.
+    fn passes(&self, targets: &[Target]) -> Result<Vec<Vec<u32>>> {
+        match targets {
+            [] => Ok(vec![self.target_tokens(&self.settings.default_target)?]),
+            _ => targets.iter().map(|target| self.target_tokens(target.as_str())).collect(),
         }
-        if passes.is_empty() {
-            passes.push(self.target_tokens(&self.settings.default_target)?);
-        }
-        let answers = self.answers(documents, &passes)?;
-        Ok(documents
-            .iter()
-            .zip(answers)
-            .map(|(document, answers)| analysis(document.sentences().len(), &answers, targets))
-            .collect())
     }
 
     fn target_tokens(&self, target: &str) -> Result<Vec<u32>> {
@@ -108,54 +132,25 @@ impl Pipeline {
         Ok(tokens)
     }
 
-    /// For each document the answers of each pass, one pass after the other: `[passes, sentences]`.
-    fn answers(&self, documents: &[Document], passes: &[Vec<u32>]) -> Result<Vec<Vec<Option<Answer>>>> {
-        let jobs = self.jobs(documents, passes)?;
-        // Taken one by one from the front, all cores end at about the same time.
-        let answered: Vec<Vec<SentenceAnswer>> = batches(&jobs, batch_tokens(&jobs))
-            .par_bridge()
-            .map(|jobs| self.answer(jobs))
-            .collect::<Result<_>>()?;
-
-        let mut answers: Vec<Vec<Option<Answer>>> =
-            documents.iter().map(|document| vec![None; passes.len() * document.sentences().len()]).collect();
-        for SentenceAnswer { document, target, sentence, answer } in answered.into_iter().flatten() {
-            let first = target * documents[document].sentences().len();
-            answers[document][first + sentence] = Some(answer);
-        }
-        Ok(answers)
-    }
-
-    /// All windows of all documents and passes, the longest first.
-    fn jobs(&self, documents: &[Document], passes: &[Vec<u32>]) -> Result<Vec<Job>> {
-        let cut = |(index, document): (usize, &Document)| -> Result<Vec<Job>> {
-            let texts: Vec<&str> =
-                document.sentences().iter().map(|span| span.slice(document.text())).collect();
-            let sentences = self.tokenizer.encode_batch(&texts)?;
-            let (max_tokens, special) = (self.settings.max_tokens, self.tokenizer.special());
-            let windows = |(target, tokens): (usize, &Vec<u32>)| {
-                let windows = window::windows(tokens, &sentences, max_tokens, special);
-                windows.into_iter().map(move |window| Job { document: index, target, window })
-            };
-            Ok(passes.iter().enumerate().flat_map(windows).collect())
-        };
-        let jobs: Vec<Vec<Job>> = documents.par_iter().enumerate().map(cut).collect::<Result<_>>()?;
-        let mut jobs: Vec<Job> = jobs.into_iter().flatten().collect();
-        jobs.sort_by_key(|job| std::cmp::Reverse(job.window.tokens.len()));
-        Ok(jobs)
-    }
-
     fn answer(&self, jobs: &[Job]) -> Result<Vec<SentenceAnswer>> {
         let windows: Vec<&Window> = jobs.iter().map(|job| &job.window).collect();
+        let begun = Instant::now();
+        let states = self.encoder.encode(&windows)?;
+        self.encoding.fetch_add(begun.elapsed().as_nanos() as u64, Ordering::Relaxed);
         let mut answers = Vec::new();
-        for (job, states) in jobs.iter().zip(self.encoder.encode(&windows)?) {
+        for (job, states) in jobs.iter().zip(states) {
             for sentence in job.window.sentences.iter().filter(|sentence| sentence.answered) {
                 let predictions = self.heads.predict(&self.heads.logits(&states, sentence));
                 let (role, stance) = (predictions.role, predictions.stance);
+                if !(role.confidence().is_finite() && stance.confidence().is_finite()) {
+                    return Err(Error::Encoder(
+                        "the answers are not finite numbers: weights are too large".into(),
+                    ));
+                }
                 answers.push(SentenceAnswer {
-                    document: job.document,
+                    piece: job.piece,
                     target: job.target,
-                    sentence: sentence.index,
+                    sentence: sentence.index - job.first,
                     answer: Answer { role, stance, truncated: sentence.truncated },
                 });
             }
@@ -171,20 +166,20 @@ fn batch_tokens(jobs: &[Job]) -> usize {
 }
 
 /// Runs of jobs whose windows are encoded together, of up to `most` tokens; a longer window is a batch alone.
-fn batches(jobs: &[Job], most: usize) -> impl Iterator<Item = &[Job]> {
-    let mut rest = jobs;
+fn batches(jobs: Vec<Job>, most: usize) -> impl Iterator<Item = Vec<Job>> {
+    let mut jobs = jobs.into_iter().peekable();
     std::iter::from_fn(move || {
-        let mut tokens = 0;
-        let fits = rest.iter().take_while(|job| {
+        let mut batch = vec![jobs.next()?];
+        let mut tokens = batch[0].window.tokens.len();
+        while let Some(job) = jobs.next_if(|job| tokens + job.window.tokens.len() <= most) {
             tokens += job.window.tokens.len();
-            tokens <= most
-        });
-        let (batch, others) = rest.split_at(fits.count().max(1).min(rest.len()));
-        rest = others;
-        (!batch.is_empty()).then_some(batch)
+            batch.push(job);
+        }
+        Some(batch)
     })
 }
 
+/// Puts together what was said of some sentences: the answers of each pass, one pass after the other.
 fn analysis(sentences: usize, answers: &[Option<Answer>], targets: &[Target]) -> Analysis {
     let answer = |pass: usize, sentence: usize| {
         answers[pass * sentences + sentence].expect("every sentence is answered by one window of each pass")

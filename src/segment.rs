@@ -5,6 +5,7 @@
 //! over the end of a headline), and of a very long paragraph one stretch at a time.
 
 use crate::text::Span;
+use std::iter;
 use std::ops::Range;
 
 /// The characters that end a line.
@@ -22,17 +23,20 @@ const FORESIGHT: usize = 1024;
 /// The sentences of a text: in order, apart, not empty, without white space at either end. All that lies
 /// outside of them is white space, and a byte order mark where the text begins with one.
 pub fn sentences(text: &str) -> Vec<Span> {
-    let mut spans = Vec::new();
-    for paragraph in paragraphs(text) {
+    each(text).collect()
+}
+
+/// The [`sentences`] one after the other, found as they are asked for.
+pub fn each(text: &str) -> impl Iterator<Item = Span> {
+    paragraphs(text).flat_map(move |paragraph| {
         let mut start = paragraph.start;
-        for end in sentence_ends(&text[paragraph.clone()]) {
-            let end = paragraph.start + end;
-            spans.extend(trimmed(text, start..end));
+        let ends = sentence_ends(&text[paragraph.clone()]).map(move |end| paragraph.start + end);
+        ends.chain([paragraph.end]).filter_map(move |end| {
+            let sentence = trimmed(text, start..end);
             start = end;
-        }
-        spans.extend(trimmed(text, start..paragraph.end));
-    }
-    spans
+            sentence
+        })
+    })
 }
 
 /// The span without the white space around it, if anything is left.
@@ -45,44 +49,47 @@ fn trimmed(text: &str, range: Range<usize>) -> Option<Span> {
 
 /// In agency copy each line is a paragraph, and neither a headline nor a dateline ends in a full stop:
 /// so every line break ends a paragraph, except where a text was wrapped at a fixed width.
-fn paragraphs(text: &str) -> Vec<Range<usize>> {
-    let lines = lines(text);
-    let width = wrap_width(text, &lines);
-    let mut paragraphs: Vec<Range<usize>> = Vec::new();
-    let mut runs_on = false;
-    for (index, line) in lines.iter().enumerate() {
-        match paragraphs.last_mut() {
-            Some(last) if runs_on => last.end = line.end,
-            _ => paragraphs.push(line.clone()),
+fn paragraphs(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let width = wrap_width(text);
+    let mut lines = lines(text).peekable();
+    iter::from_fn(move || {
+        let first = lines.next()?;
+        let (start, mut last) = (first.start, first);
+        if let Some(width) = width {
+            let runs_on = |last: &Range<usize>, next: &Range<usize>| {
+                is_full(&text[last.clone()], &text[next.clone()], width)
+            };
+            while let Some(next) = lines.next_if(|next| runs_on(&last, next)) {
+                last = next;
+            }
         }
-        runs_on = match (width, lines.get(index + 1)) {
-            (Some(width), Some(next)) => is_full(&text[line.clone()], &text[next.clone()], width),
-            _ => false,
-        };
-    }
-    paragraphs
+        Some(start..last.end)
+    })
 }
 
 /// The lines of the text without what ends them; `\r\n` ends one line.
-fn lines(text: &str) -> Vec<Range<usize>> {
-    let mut start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-    let mut lines = Vec::new();
-    while let Some(length) = text[start..].find(LINE_BREAKS) {
+fn lines(text: &str) -> impl Iterator<Item = Range<usize>> + Clone {
+    let mut next = Some(if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 });
+    iter::from_fn(move || {
+        let start = next?;
+        let Some(length) = text[start..].find(LINE_BREAKS) else {
+            next = None;
+            return Some(start..text.len());
+        };
         let end = start + length;
-        lines.push(start..end);
         let rest = &text[end..];
         let line_break =
             if rest.starts_with("\r\n") { 2 } else { rest.chars().next().map_or(0, char::len_utf8) };
-        start = end + line_break;
-    }
-    lines.push(start..text.len());
-    lines
+        next = Some(end + line_break);
+        Some(start..end)
+    })
 }
 
 /// The width at which the text was wrapped, if it was: if at least a quarter of the lines that had no room
 /// for the next one's first word are followed by a lower-case letter. Paragraphs, one a line, hardly ever are.
-fn wrap_width(text: &str, lines: &[Range<usize>]) -> Option<usize> {
-    let pairs = || lines.windows(2).map(|pair| (&text[pair[0].clone()], &text[pair[1].clone()]));
+fn wrap_width(text: &str) -> Option<usize> {
+    let lines = lines(text).map(|line| &text[line]);
+    let pairs = || lines.clone().zip(lines.clone().skip(1));
     let goes_on = |next: &str| !next.trim().is_empty();
     let width = pairs().filter(|(_, next)| goes_on(next)).map(|(line, _)| characters(line)).max()?;
     if !WRAP_WIDTHS.contains(&width) {
@@ -107,38 +114,38 @@ fn characters(line: &str) -> usize {
 }
 
 /// The offsets at which a sentence ends and another begins, in order.
-fn sentence_ends(paragraph: &str) -> Vec<usize> {
-    // What is left of line breaks is where the text was wrapped; sentencex would see lists and paragraphs in
-    // them. Spaces of the same length keep every offset.
-    let unwrapped = paragraph.replace(LINE_BREAKS, " ");
-    let paragraph = if unwrapped.len() == paragraph.len() { &unwrapped } else { paragraph };
-
-    let mut ends = Vec::new();
-    let mut start = 0;
-    while start < paragraph.len() {
+fn sentence_ends(paragraph: &str) -> impl Iterator<Item = usize> {
+    let (mut start, mut last) = (0, None);
+    let stretches = iter::from_fn(move || {
+        if start >= paragraph.len() {
+            return None;
+        }
         let rest = &paragraph[start..];
         let stretch = stretch(rest);
         let is_last = stretch.len() == rest.len();
         let reach = if is_last { stretch.len() } else { stretch.len().saturating_sub(FORESIGHT) };
-        let first_new = ends.len();
-        for boundary in sentencex::get_sentence_boundaries("en", stretch) {
+        // What is left of line breaks is where the text was wrapped; sentencex would see lists and paragraphs in
+        // them. Spaces of the same length keep every offset.
+        let unwrapped = stretch.replace(LINE_BREAKS, " ");
+        let shown = if unwrapped.len() == stretch.len() { &unwrapped } else { stretch };
+        let mut ends = Vec::new();
+        for boundary in sentencex::get_sentence_boundaries("en", shown) {
             let end = boundary.end_byte;
             let is_inside = end > 0 && end <= reach && end < stretch.len();
-            if is_inside
-                && stretch.is_char_boundary(end)
-                && ends.last().is_none_or(|&last| last < start + end)
-            {
+            if is_inside && stretch.is_char_boundary(end) && last.is_none_or(|last| last < start + end) {
                 ends.push(start + end);
+                last = Some(start + end);
             }
         }
         // The sentence in which the stretch breaks off is read again from its start; one that is longer than a
         // whole stretch is read on.
-        start = match ends[first_new..].last() {
+        start = match ends.last() {
             Some(&end) if !is_last => end,
             _ => start + stretch.len(),
         };
-    }
-    ends
+        Some(ends)
+    });
+    stretches.flatten()
 }
 
 /// As much of the text as sentencex is shown at once, up to a white space where there is one.

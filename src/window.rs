@@ -75,13 +75,27 @@ pub fn windows(
     max_tokens: usize,
     special: SpecialTokens,
 ) -> Vec<Window> {
+    windows_of(0..sentences.len(), target, sentences, max_tokens, special)
+}
+
+/// As [`windows`], but only the sentences of a range are answered; those around it may be context.
+///
+/// # Panics
+/// As for [`windows`], and if the range reaches past the sentences.
+pub fn windows_of(
+    answered: Range<usize>,
+    target: &[u32],
+    sentences: &[Vec<u32>],
+    max_tokens: usize,
+    special: SpecialTokens,
+) -> Vec<Window> {
     let frame = target.len() + 2;
     assert!(frame + 2 <= max_tokens, "the target must leave room for text");
     let capacity = max_tokens - frame;
     let cost = |index: usize| sentences[index].len() + 1;
     let mut windows = Vec::new();
-    let mut first = 0;
-    while first < sentences.len() {
+    let mut first = answered.start;
+    while first < answered.end {
         let before = first.checked_sub(1).filter(|&index| cost(index) + cost(first) <= capacity);
         let mut used = before.map_or(0, cost) + cost(first).min(capacity);
         let mut end = first + 1;
@@ -92,6 +106,7 @@ pub fn windows(
         // The last sentence that fits serves as context of the one before it, unless the document ends here
         // or it is the only one: it is then answered by the next window, with its own successors in sight.
         let answered_end = if end < sentences.len() && end - first > 1 { end - 1 } else { end };
+        let answered_end = answered_end.min(answered.end);
 
         let mut window = Window::new(target, special);
         if let Some(index) = before {
@@ -154,15 +169,28 @@ mod tests {
         assert_eq!(cut, [(0, false, 3), (1, true, 16), (2, false, 3)]);
     }
 
+    #[test]
+    fn sentences_around_a_range_are_context_only() {
+        let windows = windows_of(1..3, &[7], &document(&[2; 4]), 64, SPECIAL);
+        let shape: Vec<_> = windows[0].sentences.iter().map(|s| (s.index, s.answered)).collect();
+        assert_eq!((windows.len(), shape), (1, vec![(0, false), (1, true), (2, true), (3, false)]));
+    }
+
     proptest! {
         #[test]
         fn every_sentence_is_answered_once_and_no_window_is_too_long(
             lengths in prop::collection::vec(0usize..80, 0..60),
             target in 1usize..10,
             max_tokens in 16usize..100,
+            border in 0usize..60,
         ) {
             let sentences = document(&lengths);
-            let windows = windows(&vec![1; target], &sentences, max_tokens, SPECIAL);
+            let border = border.min(lengths.len());
+            // In two pieces, of which one may be empty.
+            let windows: Vec<Window> = [0..border, border..lengths.len()]
+                .into_iter()
+                .flat_map(|piece| windows_of(piece, &vec![1; target], &sentences, max_tokens, SPECIAL))
+                .collect();
             let answered: Vec<usize> = windows
                 .iter()
                 .flat_map(|w| w.sentences.iter().filter(|s| s.answered).map(|s| s.index))

@@ -1,29 +1,28 @@
 //! `standpoint classify`: label every sentence of files, folders or standard input.
 //!
-//! Documents are read, labelled and written a batch at a time, in the order of the input, so that memory does
-//! not grow with the number of documents. What fails is named at once and counted at the end.
+//! Documents are read ahead of what is labelled and written in the order of the input; memory does not grow with
+//! their number. What fails is named at once and counted at the end.
 
 use super::model::ModelArgs;
 use super::to_stdout;
 use crate::error::{Error, Result, UsageError};
 use crate::input::{Documents, InputFormat};
 use crate::label::Target;
+use crate::machine;
 use crate::model::Model;
 use crate::output::atomic::AtomicFile;
 use crate::output::{jsonl, table};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{LabelledPiece, Pipeline};
 use crate::text::Document;
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
-use std::env;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-
-/// A batch ends at this many documents or bytes of text, whichever comes first.
-const BATCH_DOCUMENTS: usize = 64;
-const BATCH_BYTES: usize = 1 << 20;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use std::{env, iter};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -71,6 +70,10 @@ pub(super) struct Classify {
     /// Colours in the table; auto is on a terminal, unless NO_COLOR is set.
     #[arg(long, value_name = "WHEN", default_value = "auto", env = "STANDPOINT_COLOR")]
     color: ColorChoice,
+
+    /// Say on standard error how long it took, and how much of it outside of the encoder.
+    #[arg(long)]
+    timings: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -96,6 +99,7 @@ enum ColorChoice {
 
 impl Classify {
     pub(super) fn run(self) -> Result<ExitCode> {
+        let begun = Instant::now();
         let paths = self.paths()?;
         let mut targets = self.targets();
         let source = self.model.source()?;
@@ -109,22 +113,20 @@ impl Classify {
         let mut documents = Documents::new(&paths, self.input_format());
         let progress = progress(&documents, output.is_terminal());
         let mut tally = Tally::default();
-        loop {
-            let batch = next_batch(&mut documents, &progress, &mut tally);
-            if batch.is_empty() {
-                break;
-            }
-            let analyses = pipeline.analyze(&batch, &targets)?;
-            for (document, analysis) in batch.iter().zip(&analyses) {
-                output.write(|writer, form| match form {
-                    Form::Jsonl => jsonl::write(writer, document, analysis),
-                    Form::Table(layout) => table::write(writer, document, analysis, &targets, layout),
-                })?;
-            }
-            progress.set_position(documents.bytes_read());
-        }
+        let read = iter::from_fn(|| next_document(&mut documents, &progress, &mut tally).map(Arc::new));
+        pipeline.stream(read, &targets, |LabelledPiece { document, first, analysis }| {
+            output.write(|writer, form| match form {
+                Form::Jsonl => jsonl::write_piece(writer, &document, first, &analysis),
+                Form::Table(layout) => {
+                    table::write_piece(writer, &document, first, &analysis, &targets, layout)
+                }
+            })
+        })?;
         progress.finish_and_clear();
         output.finish()?;
+        if self.timings {
+            eprintln!("{}", timings(begun.elapsed(), pipeline.encoder_time()));
+        }
         Ok(tally.report())
     }
 
@@ -179,19 +181,29 @@ impl Tally {
     }
 }
 
-/// The next documents that could be read; of the others it is said why not.
-fn next_batch(documents: &mut Documents, progress: &ProgressBar, tally: &mut Tally) -> Vec<Document> {
-    let (mut batch, mut bytes) = (Vec::new(), 0);
-    while batch.len() < BATCH_DOCUMENTS && bytes < BATCH_BYTES {
-        let Some(document) = documents.next() else { break };
+/// Of the time of all threads, what was not spent in the encoder: reading, tokenizing, writing, and waiting.
+fn timings(wall: Duration, encoder: Duration) -> String {
+    let (wall, encoder, threads) = (wall.as_secs_f64(), encoder.as_secs_f64(), rayon::current_num_threads());
+    let outside = 100.0 * (1.0 - encoder / (wall * threads as f64));
+    let peak =
+        machine::peak_memory().map_or_else(String::new, |bytes| format!("; peak memory {} MiB", bytes >> 20));
+    format!(
+        "timings: {wall:.3} s on {threads} threads, {encoder:.3} s of thread time in the encoder, {outside:.1}% outside{peak}"
+    )
+}
+
+/// The next document that could be read; of those before it, it is said why not.
+fn next_document(documents: &mut Documents, progress: &ProgressBar, tally: &mut Tally) -> Option<Document> {
+    loop {
+        let document = documents.next()?;
+        progress.set_position(documents.bytes_read());
         for warning in documents.take_warnings() {
             progress.suspend(|| eprintln!("warning: {warning}"));
         }
         match document {
             Ok(document) => {
                 tally.done += 1;
-                bytes += document.text().len();
-                batch.push(document);
+                return Some(document);
             }
             Err(error) => {
                 tally.failed += 1;
@@ -199,7 +211,6 @@ fn next_batch(documents: &mut Documents, progress: &ProgressBar, tally: &mut Tal
             }
         }
     }
-    batch
 }
 
 /// A bar over the bytes of the input, on standard error; none where it would be in the way of the output or

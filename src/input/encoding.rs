@@ -3,7 +3,7 @@
 
 use crate::error::InputProblem;
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs::{CoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
 /// Text, and the encoding it was decoded from where that was not UTF-8.
 #[derive(Debug)]
@@ -16,17 +16,18 @@ pub struct Decoded {
 /// UTF-8 is kept to the byte, with its byte order mark, so that offsets into the text slice the file too.
 ///
 /// # Errors
-/// [`InputProblem::Binary`] if the bytes do not look like text.
-pub fn decode(bytes: Vec<u8>) -> Result<Decoded, InputProblem> {
+/// [`InputProblem::Binary`] if the bytes do not look like text, [`InputProblem::TooLarge`] if decoded they are more
+/// than `limit` bytes.
+pub fn decode(bytes: Vec<u8>, limit: u64) -> Result<Decoded, InputProblem> {
     let decoded = match Encoding::for_bom(&bytes) {
-        Some((encoding, _)) if encoding == UTF_16LE || encoding == UTF_16BE => from(&bytes, encoding),
+        Some((encoding, _)) if encoding == UTF_16LE || encoding == UTF_16BE => from(&bytes, encoding, limit)?,
         _ if bytes.contains(&0) => return Err(InputProblem::Binary { why: "it holds NUL bytes" }),
         _ => match String::from_utf8(bytes) {
             Ok(text) => Decoded { text, from: None },
             Err(error) => {
                 let bytes = error.into_bytes();
                 let encoding = guess(&bytes);
-                from(&bytes, encoding)
+                from(&bytes, encoding, limit)?
             }
         },
     };
@@ -36,9 +37,22 @@ pub fn decode(bytes: Vec<u8>) -> Result<Decoded, InputProblem> {
     }
 }
 
-fn from(bytes: &[u8], encoding: &'static Encoding) -> Decoded {
-    let (text, _, _) = encoding.decode(bytes);
-    Decoded { text: text.into_owned(), from: Some(encoding.name()) }
+/// A step at a time: decoded, a text may be three times as long.
+fn from(bytes: &[u8], encoding: &'static Encoding, limit: u64) -> Result<Decoded, InputProblem> {
+    const STEP: usize = 64 << 10;
+    let mut decoder = encoding.new_decoder();
+    let (mut text, mut rest) = (String::new(), bytes);
+    loop {
+        text.reserve(STEP);
+        let (result, read, _) = decoder.decode_to_string(rest, &mut text, true);
+        rest = &rest[read..];
+        if text.len() as u64 > limit {
+            return Err(InputProblem::TooLarge { limit });
+        }
+        if result == CoderResult::InputEmpty {
+            return Ok(Decoded { text, from: Some(encoding.name()) });
+        }
+    }
 }
 
 /// The likeliest encoding of bytes that are not UTF-8 throughout. UTF-8 is allowed as an answer: a file with a
@@ -77,7 +91,7 @@ mod tests {
     use super::*;
 
     fn decoded(bytes: &[u8]) -> (String, Option<&'static str>) {
-        let decoded = decode(bytes.to_vec()).unwrap();
+        let decoded = decode(bytes.to_vec(), 1 << 20).unwrap();
         (decoded.text, decoded.from)
     }
 
@@ -110,8 +124,16 @@ mod tests {
 
     #[test]
     fn what_is_no_text_is_refused() {
-        assert!(matches!(decode(b"\x89PNG\0\0\0".to_vec()), Err(InputProblem::Binary { .. })));
-        assert!(matches!(decode(b"ab\x01\x02\x03".to_vec()), Err(InputProblem::Binary { .. })));
-        assert!(matches!(decode(b"\xff\xfe\0\0a\0\0\0".to_vec()), Err(InputProblem::Binary { .. })));
+        assert!(matches!(decode(b"\x89PNG\0\0\0".to_vec(), 9), Err(InputProblem::Binary { .. })));
+        assert!(matches!(decode(b"ab\x01\x02\x03".to_vec(), 9), Err(InputProblem::Binary { .. })));
+        assert!(matches!(decode(b"\xff\xfe\0\0a\0\0\0".to_vec(), 9), Err(InputProblem::Binary { .. })));
+    }
+
+    #[test]
+    fn what_is_too_long_when_decoded_is_refused() {
+        let bytes = encoding_rs::WINDOWS_1252.encode(&"“é” ".repeat(50_000)).0.into_owned();
+        assert_eq!(bytes.len(), 200_000);
+        assert_eq!(decode(bytes.clone(), 450_000).unwrap().text.len(), 450_000);
+        assert!(matches!(decode(bytes, 449_999), Err(InputProblem::TooLarge { limit: 449_999 })));
     }
 }

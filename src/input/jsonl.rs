@@ -3,11 +3,11 @@
 //! A file is read line by line, never whole. A bad line is an error of that line; only a file that is no
 //! UTF-8 text at all ends at the first error.
 
-use super::plain;
+use super::record;
 use crate::error::InputProblem;
-use crate::text::{Document, Span};
+use crate::text::Document;
 use serde_json::{Map, Value};
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, BufReader, Read};
 
 /// The longest line that is read, in bytes.
 pub const LINE_LIMIT: u64 = 64 << 20;
@@ -19,6 +19,9 @@ pub(super) fn looks_like(text: &str) -> bool {
         && serde_json::from_str::<Map<String, Value>>(first)
             .is_ok_and(|fields| fields.contains_key("text") || fields.contains_key("sentences"))
 }
+
+/// A line longer than this is parsed as it is read, so that it is not held beside its text.
+const LONG_LINE: u64 = 1 << 20;
 
 /// The records of one file, each with its line number, counted from 1.
 pub struct Records<R> {
@@ -34,18 +37,14 @@ impl<R: BufRead> Records<R> {
         Self { name: name.into(), reader, line: 0, ended: false }
     }
 
-    /// The next line without its end, or nothing at the end of the file.
-    fn next_line(&mut self) -> Result<Option<Vec<u8>>, InputProblem> {
+    /// The document of the next line; nothing at the end of the file, and a blank document for a blank line.
+    fn next_record(&mut self) -> Result<Option<Line>, InputProblem> {
         let mut bytes = Vec::new();
-        let read = self.reader.by_ref().take(LINE_LIMIT + 1).read_until(b'\n', &mut bytes);
+        let read = self.reader.by_ref().take(LONG_LINE).read_until(b'\n', &mut bytes);
         if read.map_err(InputProblem::Read)? == 0 {
             return Ok(None);
         }
         self.line += 1;
-        if bytes.len() as u64 > LINE_LIMIT && !bytes.ends_with(b"\n") {
-            self.reader.skip_until(b'\n').map_err(InputProblem::Read)?;
-            return Err(InputProblem::TooLarge { limit: LINE_LIMIT });
-        }
         if self.line == 1 {
             if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
                 self.ended = true;
@@ -59,40 +58,55 @@ impl<R: BufRead> Records<R> {
             self.ended = true;
             return Err(InputProblem::Binary { why: "it holds NUL bytes" });
         }
-        Ok(Some(bytes))
-    }
-
-    fn document(&self, line: &[u8]) -> Result<Document, InputProblem> {
-        let line = str::from_utf8(line).map_err(|_| InputProblem::NotUtf8)?;
-        let record: Value = serde_json::from_str(line).map_err(InputProblem::Json)?;
-        let Value::Object(mut fields) = record else {
-            return Err(field(
-                "text",
-                "is missing",
-                "one JSON object a line, with \"text\" or \"sentences\"",
-            ));
-        };
-        let id = match fields.shift_remove("id") {
-            None => format!("{}:{}", self.name, self.line),
-            Some(Value::String(id)) => id,
-            Some(Value::Number(id)) => id.to_string(),
-            Some(_) => return Err(field("id", "is of another type", "a string or a number")),
-        };
-        let text = match fields.shift_remove("text") {
-            None => None,
-            Some(Value::String(text)) => Some(text),
-            Some(_) => return Err(field("text", "is of another type", "a string")),
-        };
-        let document = match (text, sentences(&mut fields)?) {
-            (Some(text), None) => plain::cut(&id, text)?,
-            (None, Some(sentences)) => Document::from_sentences(id, &sentences),
-            (Some(text), Some(sentences)) => {
-                let spans = locate(&text, &sentences)?;
-                Document::new(id, text, spans)
+        let name = || format!("{}:{}", self.name, self.line);
+        if bytes.len() as u64 >= LONG_LINE - 3 && !bytes.ends_with(b"\n") {
+            let mut rest = Rest { reader: &mut self.reader, left: LINE_LIMIT - LONG_LINE + 1, ended: false };
+            let parsed = record::parse_from(BufReader::new(bytes.as_slice().chain(&mut rest)));
+            let is_too_large = rest.left == 0 && !rest.ended;
+            if !rest.ended {
+                self.reader.skip_until(b'\n').map_err(InputProblem::Read)?;
             }
-            (None, None) => return Err(field("text", "is missing", "\"text\" or \"sentences\"")),
-        };
-        Ok(document.with_fields(fields))
+            return match is_too_large {
+                true => Err(InputProblem::TooLarge { limit: LINE_LIMIT }),
+                false => parsed?.document(name).map(|document| Some(Line::Document(document))),
+            };
+        }
+        if bytes.trim_ascii().is_empty() {
+            return Ok(Some(Line::Blank));
+        }
+        let record = record::parse(str::from_utf8(&bytes).map_err(|_| InputProblem::NotUtf8)?)?;
+        drop(bytes);
+        record.document(name).map(|document| Some(Line::Document(document)))
+    }
+}
+
+enum Line {
+    Blank,
+    Document(Document),
+}
+
+/// The rest of a line, without its end.
+struct Rest<'a, R> {
+    reader: &'a mut R,
+    /// Bytes that it may still have.
+    left: u64,
+    ended: bool,
+}
+
+impl<R: BufRead> Read for Rest<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.ended || self.left == 0 {
+            return Ok(0);
+        }
+        let available = self.reader.fill_buf()?;
+        let reach = available.len().min(buffer.len()).min(self.left as usize);
+        let line_end = available[..reach].iter().position(|&byte| byte == b'\n');
+        let length = line_end.unwrap_or(reach);
+        buffer[..length].copy_from_slice(&available[..length]);
+        self.ended = available.is_empty() || line_end.is_some();
+        self.reader.consume(length + usize::from(line_end.is_some()));
+        self.left -= length as u64;
+        Ok(length)
     }
 }
 
@@ -101,10 +115,10 @@ impl<R: BufRead> Iterator for Records<R> {
 
     fn next(&mut self) -> Option<Self::Item> {
         while !self.ended {
-            match self.next_line() {
+            match self.next_record() {
                 Ok(None) => self.ended = true,
-                Ok(Some(line)) if line.trim_ascii().is_empty() => {}
-                Ok(Some(line)) => return Some((self.line, self.document(&line))),
+                Ok(Some(Line::Blank)) => {}
+                Ok(Some(Line::Document(document))) => return Some((self.line, Ok(document))),
                 Err(problem) => {
                     // A reader that fails would fail for ever.
                     self.ended |= matches!(&problem, InputProblem::Read(error) if error.kind() != io::ErrorKind::Interrupted);
@@ -116,46 +130,10 @@ impl<R: BufRead> Iterator for Records<R> {
     }
 }
 
-fn field(name: &'static str, problem: &'static str, expected: &'static str) -> InputProblem {
-    InputProblem::Field { name, problem, expected }
-}
-
-/// Takes the sentences out of a record, as they stand.
-fn sentences(fields: &mut Map<String, Value>) -> Result<Option<Vec<String>>, InputProblem> {
-    const EXPECTED: &str = "a list of strings";
-    let values = match fields.shift_remove("sentences") {
-        None => return Ok(None),
-        Some(Value::Array(values)) => values,
-        Some(_) => return Err(field("sentences", "is of another type", EXPECTED)),
-    };
-    if values.is_empty() {
-        return Err(InputProblem::Empty);
-    }
-    let strings = values.into_iter().map(|value| match value {
-        Value::String(sentence) => Ok(sentence),
-        _ => Err(field("sentences", "holds something else than strings", EXPECTED)),
-    });
-    strings.collect::<Result<_, _>>().map(Some)
-}
-
-/// Where the sentences stand in the text, each after the one before.
-fn locate(text: &str, sentences: &[String]) -> Result<Vec<Span>, InputProblem> {
-    let mut reached = 0;
-    let mut spans = Vec::with_capacity(sentences.len());
-    for (index, sentence) in sentences.iter().enumerate() {
-        let Some(offset) = text[reached..].find(sentence.as_str()) else {
-            return Err(InputProblem::SentenceNotInText { index });
-        };
-        let start = reached + offset;
-        reached = start + sentence.len();
-        spans.push(Span::new(start, reached));
-    }
-    Ok(spans)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::Span;
 
     fn read(text: &str) -> Vec<(usize, Result<Document, InputProblem>)> {
         Records::new("f.jsonl", text.as_bytes()).collect()
@@ -204,5 +182,27 @@ mod tests {
         assert!(matches!(not_text(b"\xff\xfe{\0}\0\n\0")[..], [InputProblem::NotUtf8]));
         assert!(matches!(not_text(b"a\0\n\n\n\0\n")[..], [InputProblem::Binary { .. }]));
         assert!(matches!(not_text(b"{\"text\":\"\xe9\"}\n")[..], [InputProblem::NotUtf8]));
+    }
+
+    #[test]
+    fn a_long_line_is_read_like_a_short_one() {
+        let text = |length: usize| "go. ".repeat(length / 4);
+        let line = |length: usize| serde_json::json!({"id": length, "text": text(length)}).to_string();
+        let sizes = [LONG_LINE as usize - 64, LONG_LINE as usize, 1 << 16, 5 << 20];
+        let mut lines: Vec<String> = sizes.iter().map(|&size| line(size)).collect();
+        lines.insert(2, format!("{{\"text\": [\"{}", text(2 << 20)));
+        lines.push(format!("{{\"text\": \"{}", text(64 << 20)));
+        lines.push(line(100));
+        let records = read(&lines.join("\n"));
+        let found: Vec<(usize, Option<usize>)> = records
+            .iter()
+            .map(|(line, record)| (*line, record.as_ref().ok().map(|document| document.text().len())))
+            .collect();
+        let [a, b, c, d] = sizes;
+        let expected =
+            [(1, Some(a)), (2, Some(b)), (3, None), (4, Some(c)), (5, Some(d)), (6, None), (7, Some(100))];
+        assert_eq!(found, expected);
+        assert!(matches!(records[2].1, Err(InputProblem::Field { name: "text", .. })));
+        assert!(matches!(records[5].1, Err(InputProblem::TooLarge { .. })));
     }
 }

@@ -5,6 +5,7 @@
 pub mod encoding;
 pub mod jsonl;
 pub mod plain;
+mod record;
 
 use crate::error::{InputError, InputProblem, Place};
 use crate::text::Document;

@@ -67,6 +67,22 @@ impl Tokenizer {
         Ok((encoding.get_ids().to_vec(), places))
     }
 
+    /// The ids of the text's first tokens, at least `enough` of them where there are as many. Far less of a long text is
+    /// looked at than [`Tokenizer::encode`] would.
+    ///
+    /// # Errors
+    /// As for [`Tokenizer::encode`].
+    pub fn encode_start(&self, text: &str, enough: usize) -> Result<Vec<u32>> {
+        let mut tokens = Vec::new();
+        let mut rest = text;
+        while !rest.is_empty() && tokens.len() < enough {
+            let (stretch, others) = rest.split_at(stretch(rest));
+            tokens.extend(self.encode(stretch)?);
+            rest = others;
+        }
+        Ok(tokens)
+    }
+
     /// The ids of each text, in order; see [`Tokenizer::encode`].
     ///
     /// # Errors
@@ -83,5 +99,34 @@ impl Tokenizer {
     /// The `tokenizer.json` that this was read from.
     pub fn json(&self) -> &[u8] {
         &self.json
+    }
+}
+
+/// How much of a text is tokenized at once, in bytes: more than the sentences of nearly all articles have.
+const STRETCH: usize = 4096;
+
+/// A word longer than this is tokenized in pieces, each of which is an unknown token.
+const LONGEST_WORD: usize = 64 << 10;
+
+/// The length of the text's first stretch. It ends before white space, which ends a token.
+fn stretch(text: &str) -> usize {
+    let searched = text.floor_char_boundary(STRETCH)..text.floor_char_boundary(LONGEST_WORD);
+    match text[searched.clone()].find(|c: char| c.is_ascii_whitespace()) {
+        Some(offset) => searched.start + offset,
+        None => searched.end,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stretch_ends_before_white_space_or_where_a_word_gets_too_long() {
+        assert_eq!(stretch("short text"), 10);
+        let words = "word ".repeat(4096);
+        assert_eq!(words[..stretch(&words)].len(), 4099);
+        assert_eq!(stretch(&"é".repeat(LONGEST_WORD)), LONGEST_WORD);
+        assert_eq!(stretch(&"語".repeat(LONGEST_WORD)), LONGEST_WORD - 1);
     }
 }

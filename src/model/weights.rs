@@ -116,16 +116,23 @@ impl Weights {
         let file = SafeTensors::deserialize(bytes)
             .map_err(|source| ModelProblem::Parse { file: FILE, source: Box::new(source) })?;
         let views: BTreeMap<&str, TensorView<'_>> = file.iter().collect();
+        let find = |parameter: &Parameter| {
+            let name = &parameter.name;
+            let view = views.get(name.as_str()).or_else(|| views.get(format!("bert.{name}").as_str()));
+            let view = view.ok_or_else(|| ModelProblem::MissingTensor { name: name.clone() })?;
+            match view.shape() == parameter.shape {
+                true => Ok(view),
+                false => Err(misshapen(parameter, view.shape())),
+            }
+        };
+        let found = parameters.iter().map(find).collect::<Result<Vec<_>, _>>()?;
+        // All at once, before large blocks are freed elsewhere: from then on, glibc keeps what tensors give back.
+        let room: Vec<Vec<f32>> = parameters.iter().map(|parameter| vec![0.0; parameter.len()]).collect();
         parameters
             .par_iter()
-            .map(|parameter| {
-                let name = &parameter.name;
-                let view = views
-                    .get(name.as_str())
-                    .or_else(|| views.get(format!("bert.{name}").as_str()))
-                    .ok_or_else(|| ModelProblem::MissingTensor { name: name.clone() })?;
-                Ok((name.clone(), read(view, parameter)?))
-            })
+            .zip(found)
+            .zip(room)
+            .map(|((parameter, view), values)| Ok((parameter.name.clone(), read(view, parameter, values)?)))
             .collect::<Result<_, _>>()
             .map(Self)
     }
@@ -220,10 +227,8 @@ fn all_finite(values: &[f32]) -> bool {
     values.iter().fold(true, |finite, value| finite & value.is_finite())
 }
 
-fn read(view: &TensorView<'_>, parameter: &Parameter) -> Result<Tensor, ModelProblem> {
-    if view.shape() != parameter.shape {
-        return Err(misshapen(parameter, view.shape()));
-    }
+/// Reads a tensor into `values`, which are as many as it has.
+fn read(view: &TensorView<'_>, parameter: &Parameter, mut values: Vec<f32>) -> Result<Tensor, ModelProblem> {
     let name = &parameter.name;
     let convert: fn(&[u8], &mut [f32]) = match view.dtype() {
         Dtype::F32 => |bytes, values| bytemuck::cast_slice_mut(values).copy_from_slice(bytes),
@@ -231,7 +236,6 @@ fn read(view: &TensorView<'_>, parameter: &Parameter) -> Result<Tensor, ModelPro
         Dtype::BF16 => |bytes, values| aligned(bytes).reinterpret_cast::<bf16>().convert_to_f32_slice(values),
         other => return Err(ModelProblem::Dtype { name: name.clone(), found: other.to_string() }),
     };
-    let mut values = vec![0.0; parameter.len()];
     // Small enough to stay in cache between the steps.
     const PIECE: usize = 1 << 16;
     let size = view.dtype().bitsize() / 8;

@@ -19,7 +19,23 @@ const KEYS: [&str; 10] =
 /// If the analysis is of another document.
 pub fn write(writer: &mut dyn Write, document: &Document, analysis: &Analysis) -> io::Result<()> {
     assert_eq!(document.sentences().len(), analysis.sentences.len(), "an analysis has every sentence");
-    for (index, sentence) in analysis.sentences.iter().enumerate() {
+    write_piece(writer, document, 0, analysis)
+}
+
+/// As [`write`], for an analysis of the sentences from `first` on.
+///
+/// # Errors
+/// If the writer fails.
+///
+/// # Panics
+/// If the document has fewer sentences.
+pub fn write_piece(
+    writer: &mut dyn Write,
+    document: &Document,
+    first: usize,
+    analysis: &Analysis,
+) -> io::Result<()> {
+    for (index, sentence) in (first..).zip(&analysis.sentences) {
         serde_json::to_writer(&mut *writer, &Line { document, index, sentence })?;
         writer.write_all(b"\n")?;
     }

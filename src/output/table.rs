@@ -40,18 +40,42 @@ pub fn write(
     layout: Layout,
 ) -> io::Result<()> {
     assert_eq!(document.sentences().len(), analysis.sentences.len(), "an analysis has every sentence");
+    write_piece(writer, document, 0, analysis, targets, layout)
+}
+
+/// As [`write`], for an analysis of the sentences from `first` on: a long document has several tables.
+///
+/// # Errors
+/// If the writer fails.
+///
+/// # Panics
+/// If the document has fewer sentences.
+pub fn write_piece(
+    writer: &mut dyn Write,
+    document: &Document,
+    first: usize,
+    analysis: &Analysis,
+    targets: &[Target],
+    layout: Layout,
+) -> io::Result<()> {
     let (bold, plain) = if layout.color { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
     writeln!(writer, "{bold}{}{plain}", harmless(document.id()))?;
     for target in targets {
         writeln!(writer, "target: {}", harmless(target.as_str()))?;
     }
-    for line in table(document, analysis, targets, layout).lines() {
+    for line in table(document, first, analysis, targets, layout).lines() {
         writeln!(writer, "{}", line.trim_end())?;
     }
     writeln!(writer, "{}\n", counts(analysis, targets))
 }
 
-fn table(document: &Document, analysis: &Analysis, targets: &[Target], layout: Layout) -> Table {
+fn table(
+    document: &Document,
+    first: usize,
+    analysis: &Analysis,
+    targets: &[Target],
+    layout: Layout,
+) -> Table {
     let has_holder = analysis.sentences.iter().any(|sentence| holders(sentence).next().is_some());
     let has_score = analysis.sentences.iter().any(|sentence| sentence.checkworthiness.is_some());
 
@@ -72,7 +96,7 @@ fn table(document: &Document, analysis: &Analysis, targets: &[Target], layout: L
         false => table.force_no_tty(),
     };
     table.set_header(header);
-    for (index, sentence) in analysis.sentences.iter().enumerate() {
+    for (index, sentence) in (first..).zip(&analysis.sentences) {
         let role = sentence.role.label();
         let mut row = vec![
             Cell::new(index + 1).set_alignment(CellAlignment::Right),

@@ -9,6 +9,7 @@ mod encoders;
 mod eval;
 mod formats;
 mod layers;
+mod memory;
 mod metrics;
 mod model;
 mod pipeline;

@@ -3,7 +3,7 @@
 
 use crate::tiny;
 use standpoint::label::{Analysis, Target};
-use standpoint::pipeline::Pipeline;
+use standpoint::pipeline::{LabelledPiece, Pipeline};
 use standpoint::text::Document;
 
 fn pipeline() -> Pipeline {
@@ -89,6 +89,123 @@ fn without_a_target_roles_are_read_with_the_default_one() {
             assert_eq!(none.role, default.role);
             assert!(none.stances.is_empty());
         }
+    }
+}
+
+/// Documents of which some are read in several pieces.
+fn long_documents() -> Vec<Document> {
+    let words = "The troops leave the bases in years that the minister said must be by the government. ";
+    [3, 4000, 1, 1600, 2]
+        .iter()
+        .enumerate()
+        .map(|(number, &length)| {
+            let sentences: Vec<&str> =
+                (0..length).map(|index| &words[..5 + (index * 7 + number) % 80]).collect();
+            Document::from_sentences(format!("d{number}"), &sentences)
+        })
+        .collect()
+}
+
+#[test]
+fn a_stream_gives_parts_in_order_and_says_what_analyze_says() {
+    let (pipeline, documents) = (pipeline(), long_documents());
+    let together = pipeline.analyze(&documents, &targets()).unwrap();
+    for threads in [1, 3] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let mut reached = Vec::new();
+        let mut parts = 0;
+        let stream = || {
+            pipeline.stream(&documents, &targets(), |LabelledPiece { document, first, analysis }| {
+                parts += 1;
+                if first == 0 {
+                    reached.push((document.id().to_owned(), 0));
+                }
+                let (id, next) = reached.last_mut().expect("a document begins with its first sentence");
+                assert_eq!((id.as_str(), *next), (document.id(), first));
+                *next += analysis.sentences.len();
+                let expected = &together[reached.len() - 1].sentences[first..][..analysis.sentences.len()];
+                assert_eq!(analysis.sentences, expected);
+                Ok(())
+            })
+        };
+        // On a thread of the pool, which must not wait for itself.
+        pool.install(stream).unwrap();
+        let expected: Vec<_> =
+            documents.iter().map(|document| (document.id().to_owned(), document.sentences().len())).collect();
+        assert_eq!(reached, expected);
+        assert!(parts > documents.len() + 2, "long documents come in several parts: {parts}");
+    }
+}
+
+#[test]
+fn sentences_on_either_side_of_a_piece_are_in_sight() {
+    // A piece ends within the document: what it is read with at its borders is not nothing.
+    let (pipeline, documents) = (pipeline(), long_documents());
+    let whole = pipeline.analyze(&documents[1..2], &[]).unwrap().remove(0);
+    let mut firsts = Vec::new();
+    let note = |part: LabelledPiece<&Document>| {
+        firsts.push(part.first);
+        Ok(())
+    };
+    pipeline.stream(&documents[1..2], &[], note).unwrap();
+    let border = firsts[1];
+    let sentences: Vec<&str> = (border..4000).map(|index| documents[1].sentence(index)).collect();
+    let rest = Document::from_sentences("rest", &sentences);
+    let rest = pipeline.analyze(&[rest], &[]).unwrap().remove(0);
+    assert_ne!(whole.sentences[border], rest.sentences[0]);
+}
+
+#[test]
+fn a_stream_ends_where_its_taker_fails() {
+    let (pipeline, documents) = (pipeline(), long_documents());
+    let mut given = 0;
+    let result = pipeline.stream(&documents, &targets(), |_| {
+        given += 1;
+        Err(standpoint::error::UsageError::EmptyTarget.into())
+    });
+    assert!(result.is_err());
+    assert_eq!(given, 1);
+}
+
+#[test]
+fn weights_that_overflow_are_an_error_and_no_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let (model, weights) = (folder.path().join("model"), folder.path().join("model/model.safetensors"));
+    tiny::model().save(&model).unwrap();
+    std::fs::write(folder.path().join("a.txt"), "The troops leave. They said so.").unwrap();
+    let bytes = std::fs::read(&weights).unwrap();
+    let classify = |parameter: &str, value: f32, dtype: &str| {
+        let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        let tensors = file.iter().map(|(name, view)| {
+            let halves = view.data().chunks_exact(2).map(|half| half::f16::from_le_bytes([half[0], half[1]]));
+            let is_meant = name.ends_with(parameter);
+            let values = halves.map(|half| if is_meant { value } else { half.to_f32() });
+            (name, view.shape().to_vec(), values.flat_map(f32::to_le_bytes).collect::<Vec<u8>>())
+        });
+        let tensors: Vec<_> = tensors.collect();
+        let views = tensors.iter().map(|(name, shape, values)| {
+            let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.clone(), values);
+            (*name, view.unwrap())
+        });
+        std::fs::write(&weights, safetensors::serialize(views, None).unwrap()).unwrap();
+        let output = assert_cmd::Command::new(env!("CARGO_BIN_EXE_standpoint"))
+            .current_dir(folder.path())
+            .args(["classify", "a.txt", "--model", "model", "--dtype", dtype, "--output", "labels.jsonl"])
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(!folder.path().join("labels.jsonl").exists());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    for dtype in ["int8", "bf16", "f32", "reference"] {
+        let said = classify("layer.0.output.dense.weight", f32::MAX, dtype);
+        assert!(said.contains("not finite"), "{dtype}: {said}");
+    }
+    let said = classify("stance.weight", f32::MAX, "int8");
+    assert!(said.contains("not finite"), "{said}");
+    for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let said = classify("query.weight", value, "int8");
+        assert!(said.contains("query.weight") && said.contains("not finite"), "{said}");
     }
 }
 
