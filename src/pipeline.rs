@@ -5,11 +5,13 @@ mod stream;
 
 use crate::encoder::{Encoder, Engine};
 use crate::error::{Error, Result, UsageError};
-use crate::heads::Heads;
-use crate::label::{Analysis, Prediction, Role, SentenceAnalysis, Stance, Target, TargetStance};
+use crate::heads::tags::Marked;
+use crate::heads::{self, Heads, Piece, SentencePredictions};
+use crate::label::{Analysis, SentenceAnalysis, Stance, Target, TargetStance};
 use crate::model::{Model, Settings, Tokenizer};
-use crate::text::Document;
+use crate::text::{Document, Span};
 use crate::window::Window;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -39,13 +41,17 @@ struct Job {
     /// The sentence of the window's count that is the piece's first.
     first: usize,
     window: Window,
+    /// The bytes of the document that the tokens of each sentence of the window's count stand for.
+    places: Arc<[Vec<Span>]>,
 }
 
 /// What a window says of one sentence.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Answer {
-    role: Prediction<Role>,
-    stance: Prediction<Stance>,
+    predictions: SentencePredictions,
+    holder: Option<Span>,
+    /// Pieces of attributions; only asked for in the first pass. Their sentences are counted as the piece's.
+    pieces: Vec<Piece>,
     truncated: bool,
 }
 
@@ -104,10 +110,10 @@ impl Pipeline {
     /// If a target has more tokens than a quarter of a window, or the encoder fails.
     pub fn analyze(&self, documents: &[Document], targets: &[Target]) -> Result<Vec<Analysis>> {
         let mut analyses: Vec<Analysis> = Vec::with_capacity(documents.len());
-        self.stream(documents, targets, |piece| {
+        self.stream(documents, targets, |part| {
             match analyses.last_mut() {
-                Some(analysis) if piece.first > 0 => analysis.append(piece.analysis),
-                _ => analyses.push(piece.analysis),
+                Some(analysis) if part.first > 0 => analysis.append(part.analysis),
+                _ => analyses.push(part.analysis),
             }
             Ok(())
         })?;
@@ -139,23 +145,76 @@ impl Pipeline {
         self.encoding.fetch_add(begun.elapsed().as_nanos() as u64, Ordering::Relaxed);
         let mut answers = Vec::new();
         for (job, states) in jobs.iter().zip(states) {
-            for sentence in job.window.sentences.iter().filter(|sentence| sentence.answered) {
+            // Attributions do not depend on the target: those of the first pass are taken.
+            let mut marked = match job.target {
+                0 => self.heads.marked(&states, &job.window),
+                _ => Vec::new(),
+            };
+            for (at, sentence) in job.window.sentences.iter().enumerate().filter(|(_, s)| s.answered) {
                 let predictions = self.heads.predict(&self.heads.logits(&states, sentence));
-                let (role, stance) = (predictions.role, predictions.stance);
-                if !(role.confidence().is_finite() && stance.confidence().is_finite()) {
+                if !predictions.are_finite() {
                     return Err(Error::Encoder(
                         "the answers are not finite numbers: weights are too large".into(),
                     ));
                 }
+                let places = &job.places[sentence.index];
+                let span = |tokens: Range<usize>| {
+                    Span::new(places[tokens.start].start(), places[tokens.end - 1].end())
+                };
+                let holder = match predictions.stance.label() {
+                    Stance::None => None,
+                    _ => self.heads.holder(&states, sentence),
+                };
+                let index = sentence.index - job.first;
+                let pieces = marked.get_mut(at).map(std::mem::take).unwrap_or_default();
+                let pieces = pieces.into_iter().map(|Marked { part, tokens, continues }| Piece {
+                    part,
+                    sentence: index,
+                    continues,
+                    to_end: tokens.end == sentence.tokens.len(),
+                    span: span(tokens),
+                });
                 answers.push(SentenceAnswer {
                     piece: job.piece,
                     target: job.target,
-                    sentence: sentence.index - job.first,
-                    answer: Answer { role, stance, truncated: sentence.truncated },
+                    sentence: index,
+                    answer: Answer {
+                        predictions,
+                        holder: holder.map(span),
+                        pieces: pieces.collect(),
+                        truncated: sentence.truncated,
+                    },
                 });
             }
         }
         Ok(answers)
+    }
+
+    /// Puts together what was said of some sentences: the answers of each pass, one pass after the other.
+    fn analysis(&self, sentences: usize, answers: &[Option<Answer>], targets: &[Target]) -> Analysis {
+        let answer = |pass: usize, sentence: usize| {
+            let answer = answers[pass * sentences + sentence].as_ref();
+            answer.expect("every sentence is answered by one window of each pass")
+        };
+        let pieces: Vec<Piece> =
+            (0..sentences).flat_map(|sentence| answer(0, sentence).pieces.iter().copied()).collect();
+        let stances = |sentence| {
+            targets.iter().enumerate().map(move |(pass, target)| TargetStance {
+                target: target.clone(),
+                prediction: answer(pass, sentence).predictions.stance,
+                holder: answer(pass, sentence).holder,
+            })
+        };
+        let of_sentence = |sentence| SentenceAnalysis {
+            role: answer(0, sentence).predictions.role,
+            stances: stances(sentence).collect(),
+            checkworthiness: answer(0, sentence).predictions.checkworthiness,
+            truncated: (0..answers.len() / sentences).any(|pass| answer(pass, sentence).truncated),
+        };
+        Analysis {
+            sentences: (0..sentences).map(of_sentence).collect(),
+            attributions: self.heads.marks_attributions().then(|| heads::attributions(&pieces)),
+        }
     }
 }
 
@@ -177,28 +236,4 @@ fn batches(jobs: Vec<Job>, most: usize) -> impl Iterator<Item = Vec<Job>> {
         }
         Some(batch)
     })
-}
-
-/// Puts together what was said of some sentences: the answers of each pass, one pass after the other.
-fn analysis(sentences: usize, answers: &[Option<Answer>], targets: &[Target]) -> Analysis {
-    let answer = |pass: usize, sentence: usize| {
-        answers[pass * sentences + sentence].expect("every sentence is answered by one window of each pass")
-    };
-    let sentences = (0..sentences)
-        .map(|sentence| SentenceAnalysis {
-            role: answer(0, sentence).role,
-            stances: targets
-                .iter()
-                .enumerate()
-                .map(|(pass, target)| TargetStance {
-                    target: target.clone(),
-                    prediction: answer(pass, sentence).stance,
-                    holder: None,
-                })
-                .collect(),
-            checkworthiness: None,
-            truncated: (0..answers.len() / sentences).any(|pass| answer(pass, sentence).truncated),
-        })
-        .collect();
-    Analysis { sentences, attributions: None }
 }

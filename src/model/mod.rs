@@ -14,7 +14,7 @@ mod weights;
 pub use config::BertConfig;
 pub use settings::{CHECKWORTHY, HOLDER, HeadSettings, Settings, TAGS};
 pub use source::ModelSource;
-pub use tokenizer::Tokenizer;
+pub use tokenizer::{Placed, Tokenizer};
 pub use weights::{HEADS, HeadShape, Parameter, Tensor, Weights, encoder_parameters, head_parameters};
 
 use crate::error::{Error, ModelError, ModelProblem, Result};

@@ -17,6 +17,13 @@ pub struct Tokenizer {
     json: Cow<'static, [u8]>,
 }
 
+/// Tokens, and the bytes of the text that each one stands for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Placed {
+    pub ids: Vec<u32>,
+    pub places: Vec<Span>,
+}
+
 impl Tokenizer {
     /// Reads a `tokenizer.json` and checks that it belongs to a model of `config`.
     ///
@@ -61,24 +68,26 @@ impl Tokenizer {
     ///
     /// # Errors
     /// As for [`Tokenizer::encode`].
-    pub fn encode_placed(&self, text: &str) -> Result<(Vec<u32>, Vec<Span>)> {
+    pub fn encode_placed(&self, text: &str) -> Result<Placed> {
         let encoding = self.inner.encode(text, false).map_err(Error::Encoder)?;
         let places = encoding.get_offsets().iter().map(|&(start, end)| Span::new(start, end)).collect();
-        Ok((encoding.get_ids().to_vec(), places))
+        Ok(Placed { ids: encoding.get_ids().to_vec(), places })
     }
 
-    /// The ids of the text's first tokens, at least `enough` of them where there are as many. Far less of a long text is
-    /// looked at than [`Tokenizer::encode`] would.
+    /// As [`Tokenizer::encode_placed`] of the text's first tokens, at least `enough` of them where there are as many.
+    /// Far less of a long text is looked at.
     ///
     /// # Errors
     /// As for [`Tokenizer::encode`].
-    pub fn encode_start(&self, text: &str, enough: usize) -> Result<Vec<u32>> {
-        let mut tokens = Vec::new();
-        let mut rest = text;
-        while !rest.is_empty() && tokens.len() < enough {
-            let (stretch, others) = rest.split_at(stretch(rest));
-            tokens.extend(self.encode(stretch)?);
-            rest = others;
+    pub fn encode_start(&self, text: &str, enough: usize) -> Result<Placed> {
+        let mut tokens = Placed::default();
+        let mut read = 0;
+        while read < text.len() && tokens.ids.len() < enough {
+            let stretch = stretch(&text[read..]);
+            let Placed { ids, places } = self.encode_placed(&text[read..read + stretch])?;
+            tokens.ids.extend(ids);
+            tokens.places.extend(places.into_iter().map(|place| place.moved(read)));
+            read += stretch;
         }
         Ok(tokens)
     }

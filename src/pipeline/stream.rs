@@ -5,14 +5,15 @@
 //! done but the caller, so that all threads have work until the last batch. Memory is bounded by the text of the
 //! units, and of the documents that they are of, however many documents there are.
 
-use super::{Job, LabelledPiece, Pipeline, SentenceAnswer, analysis, batch_tokens, batches};
+use super::{Job, LabelledPiece, Pipeline, SentenceAnswer, batch_tokens, batches};
 use crate::error::Result;
 use crate::label::Target;
-use crate::text::Document;
+use crate::text::{Document, Span};
 use crate::window;
 use rayon::{Scope, Yield};
 use std::collections::VecDeque;
 use std::ops::{Deref, Range};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::time::Duration;
 
@@ -95,7 +96,7 @@ impl Pipeline {
                 }
                 for (piece, answers) in unit.pieces.into_iter().zip(of_pieces) {
                     let Piece { document, sentences } = piece;
-                    let analysis = analysis(sentences.len(), &answers, targets);
+                    let analysis = self.analysis(sentences.len(), &answers, targets);
                     give(LabelledPiece { document, first: sentences.start, analysis })?;
                 }
             }
@@ -134,13 +135,21 @@ impl Pipeline {
         let (document, Range { start, end }) = (&piece.document, piece.sentences.clone());
         let seen = start.saturating_sub(1)..document.sentences().len().min(end + 1);
         let (max_tokens, special) = (self.settings.max_tokens, self.tokenizer.special());
-        let tokens = |sentence| self.tokenizer.encode_start(document.sentence(sentence), max_tokens);
-        let sentences = seen.clone().map(tokens).collect::<Result<Vec<_>>>()?;
+        let mut sentences = Vec::with_capacity(seen.len());
+        let mut places = Vec::with_capacity(seen.len());
+        for sentence in &document.sentences()[seen.clone()] {
+            let tokens = self.tokenizer.encode_start(sentence.slice(document.text()), max_tokens)?;
+            sentences.push(tokens.ids);
+            places.push(tokens.places.into_iter().map(|place| place.moved(sentence.start())).collect());
+        }
+        let places: Arc<[Vec<Span>]> = places.into();
         let answered = start - seen.start..end - seen.start;
         let windows = |(target, tokens): (usize, &Vec<u32>)| {
             let windows = window::windows_of(answered.clone(), tokens, &sentences, max_tokens, special);
             let first = answered.start;
-            windows.into_iter().map(move |window| Job { piece: index, target, first, window })
+            let places = Arc::clone(&places);
+            let job = move |window| Job { piece: index, target, first, window, places: Arc::clone(&places) };
+            windows.into_iter().map(job)
         };
         Ok(passes.iter().enumerate().flat_map(windows).collect())
     }

@@ -97,11 +97,10 @@ pub fn tokenize(
             };
             let spans = gold.attributions.as_deref().map(parts);
             for (&sentence, labels) in gold.document.sentences().iter().zip(&gold.labels) {
-                let (ids, mut places) = tokenizer.encode_placed(sentence.slice(gold.document.text()))?;
-                for place in &mut places {
-                    *place = Span::new(sentence.start() + place.start(), sentence.start() + place.end());
-                }
-                tokenized.sentences.push(ids);
+                let placed = tokenizer.encode_placed(sentence.slice(gold.document.text()))?;
+                let places: Vec<Span> =
+                    placed.places.iter().map(|place| place.moved(sentence.start())).collect();
+                tokenized.sentences.push(placed.ids);
                 tokenized.labels.push(sentence_labels(labels, &places));
                 if let (Some(tags), Some(spans)) = (&mut tokenized.tags, &spans) {
                     tags.push(sentence_tags(spans, sentence, &places));
