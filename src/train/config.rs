@@ -114,6 +114,8 @@ pub struct ScheduleConfig {
     /// Parts into which each step is cut, to be worked on side by side. Part of the configuration, not of the
     /// machine, because sums depend on it in their last bits.
     pub shards: usize,
+    /// Whether the linear layers are computed in block fixed point, twice as fast as in f32.
+    pub fixed_point: bool,
     /// Minutes between checkpoints; there is one at the end of each epoch besides.
     pub checkpoint_minutes: f64,
 }
@@ -130,6 +132,7 @@ impl Default for ScheduleConfig {
             step_tokens: 4096,
             pass_tokens: 1024,
             shards: 2,
+            fixed_point: true,
             checkpoint_minutes: 5.0,
         }
     }

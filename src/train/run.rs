@@ -1,6 +1,6 @@
 //! A training run: from a configuration to a finished model, with checkpoints on the way.
 
-use crate::encoder::differentiable::{Gradients, Layout, Trace};
+use crate::encoder::differentiable::{FixedWeights, Gradients, Layout, Trace};
 use crate::error::{Result, TrainError};
 use crate::hash::sha256;
 use crate::label::{Role, Stance};
@@ -19,6 +19,7 @@ use crate::train::plan::{Example, Plan, deal};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Where a run stands.
@@ -232,12 +233,14 @@ impl Trainer {
         let number = state.progress.steps + 1;
         let shards = deal(step, workers.len(), config.schedule.pass_tokens);
         let key = scramble(config.seed ^ scramble(number as u64));
+        let fixed = config.schedule.fixed_point.then(|| packed(workers, layout, &state.parameters));
         let losses: Vec<f64> = workers
             .par_iter_mut()
             .zip(&shards)
             .enumerate()
             .map(|(shard, (worker, passes))| {
                 worker.gradients.clear(layout);
+                worker.trace.weights.clone_from(&fixed);
                 let mut loss = 0.0;
                 for (index, examples) in passes.iter().enumerate() {
                     let pass = Pass {
@@ -343,6 +346,14 @@ impl Trainer {
         card::save(&output, &card)?;
         Ok(Outcome::Finished { output, scores: progress.scores.clone(), best })
     }
+}
+
+/// The step's weights in fixed point, in the memory of the last step's.
+fn packed(workers: &mut [Worker], layout: &Layout, parameters: &[f32]) -> Arc<FixedWeights> {
+    let last = workers.iter_mut().filter_map(|worker| worker.trace.weights.take()).last();
+    let mut weights = last.and_then(Arc::into_inner).unwrap_or_else(|| FixedWeights::new(layout));
+    weights.refresh(parameters);
+    Arc::new(weights)
 }
 
 /// The base's encoder, and heads of small random weights.

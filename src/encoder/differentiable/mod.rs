@@ -7,16 +7,22 @@
 //! differences.
 
 mod attention;
+mod fixed;
 mod layer;
+mod linear;
 pub mod matmul;
 mod parameters;
 pub mod sweeps;
 
+pub use fixed::FixedWeights;
 pub use parameters::{Dimensions, Gradients, Head, Layout, Segment};
 
 use crate::window::Window;
-use layer::{AFTER_EMBEDDINGS, Layer, LayerTrace, two_parts};
+use fixed::Fixed;
+use layer::{AFTER_EMBEDDINGS, Layer, LayerTrace, Space, two_parts};
+use linear::Linear;
 use std::ops::Range;
+use std::sync::Arc;
 use sweeps::{Dropout, Normalized};
 
 /// The tokens of several windows, one behind the other.
@@ -44,7 +50,10 @@ pub struct Trace {
     layers: Vec<LayerTrace>,
     /// The last layer's output, `[tokens, hidden]`.
     states: Vec<f32>,
-    scratch: Vec<f32>,
+    space: Space,
+    fixed: Fixed,
+    /// The weights in fixed point, of the parameters that passes are run with; without them, all is f32.
+    pub weights: Option<Arc<FixedWeights>>,
 }
 
 /// The rates of a training pass; `None` in its stead means evaluation.
@@ -99,7 +108,9 @@ impl Trace {
             // The last output becomes this layer's kept input, and its buffer the next output.
             std::mem::swap(&mut trace.input, &mut states);
             let layer = Layer { index, layout, ranges, parameters, batch };
-            layer.forward(trace, &mut self.scratch, dropout, &mut states);
+            let weights = self.weights.as_deref();
+            let mut linear = Linear { parameters, weights, space: &mut self.fixed };
+            layer.forward(&mut linear, trace, &mut self.space.sum, dropout, &mut states);
         }
         self.states = states;
     }
@@ -110,7 +121,7 @@ impl Trace {
             let start = table.start + index * hidden;
             &parameters[start..start + hidden]
         };
-        let scratch = &mut self.scratch;
+        let scratch = &mut self.space.sum;
         scratch.resize(states.len(), 0.0);
         for window in &batch.windows {
             for (position, token) in window.clone().enumerate() {
@@ -143,7 +154,9 @@ impl Trace {
     ) {
         for (index, (ranges, trace)) in layout.layers.iter().zip(&self.layers).enumerate().rev() {
             let layer = Layer { index, layout, ranges, parameters, batch };
-            layer.backward(trace, dropout, upstream, gradients);
+            let weights = self.weights.as_deref();
+            let mut linear = Linear { parameters, weights, space: &mut self.fixed };
+            layer.backward(&mut linear, trace, &mut self.space, dropout, upstream, gradients);
         }
         if let Some(dropout) = dropout {
             dropout.hidden_at(0, AFTER_EMBEDDINGS).apply(upstream);
@@ -260,6 +273,41 @@ mod tests {
     #[test]
     fn every_gradient_is_that_of_a_finite_difference_under_dropout() {
         assert_gradients_match_differences(Some(PassDropout { hidden: 0.2, attention: 0.2, key: 11 }));
+    }
+
+    #[test]
+    fn fixed_point_changes_gradients_by_less_than_a_hundredth() {
+        let dimensions =
+            Dimensions { hidden: 48, heads: 4, intermediate: 144, vocabulary: 40, positions: 64, ..TINY };
+        let layout = Layout::new(dimensions, &[]);
+        let parameters: Vec<f32> = numbers(layout.len(), 9).iter().map(|x| x * 0.3).collect();
+        let mut batch = PackedTokens::default();
+        for length in [50, 1, 37] {
+            let tokens = (0..length).map(|i| i * 7 % 40).collect();
+            batch.push(&Window { tokens, target_tokens: 1, sentences: Vec::new() });
+        }
+        let dropout = Some(PassDropout { hidden: 0.1, attention: 0.1, key: 5 });
+        let upstream = numbers(batch.tokens.len() * dimensions.hidden, 4);
+        let [exact, fixed] = [false, true].map(|fixed| {
+            let mut trace = Trace::default();
+            if fixed {
+                let mut weights = FixedWeights::new(&layout);
+                weights.refresh(&parameters);
+                trace.weights = Some(Arc::new(weights));
+            }
+            let mut gradients = Gradients::new(&layout);
+            trace.forward(&layout, &parameters, &batch, dropout);
+            trace.backward(&layout, &parameters, &batch, dropout, &mut upstream.clone(), &mut gradients);
+            gradients.values
+        });
+        for segment in layout.segments() {
+            let norm = |values: &mut dyn Iterator<Item = f32>| values.map(|x| x * x).sum::<f32>().sqrt();
+            let size = norm(&mut exact[segment.range.clone()].iter().copied());
+            let off = norm(&mut segment.range.clone().map(|i| exact[i] - fixed[i]));
+            let allowed = if segment.name.ends_with("key.bias") { 1e-2 } else { 1e-2 * size };
+            assert!(off < allowed, "{}: off by {off} of {size}", segment.name);
+        }
+        assert_ne!(exact, fixed);
     }
 
     #[test]

@@ -173,6 +173,20 @@ impl Layout {
         &self.segments
     }
 
+    /// Where the matrices of all layers stand, `[outputs, inputs]`, and their inputs: those that the linear layers
+    /// of the encoder are made of, with query, key and value as one.
+    pub(super) fn layer_matrices(&self) -> impl Iterator<Item = (Range<usize>, usize)> {
+        let Dimensions { hidden, intermediate, .. } = self.dimensions;
+        self.layers.iter().flat_map(move |layer| {
+            [
+                (layer.qkv_weight.clone(), hidden),
+                (layer.attention_weight.clone(), hidden),
+                (layer.up_weight.clone(), hidden),
+                (layer.down_weight.clone(), intermediate),
+            ]
+        })
+    }
+
     pub fn heads(&self) -> &[Head] {
         &self.heads
     }

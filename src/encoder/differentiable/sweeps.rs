@@ -102,14 +102,11 @@ pub fn add(a: &mut [f32], b: &[f32]) {
     });
 }
 
-/// `before += bias` for every row, then `after = GELU(before)`.
-pub fn bias_gelu(before: &mut [f32], bias: &[f32], after: &mut [f32]) {
+/// `after = GELU(before)`
+pub fn gelu(before: &[f32], after: &mut [f32]) {
     Arch::new().dispatch(|| {
-        for (row, out) in before.chunks_exact_mut(bias.len()).zip(after.chunks_exact_mut(bias.len())) {
-            for ((value, bias), out) in row.iter_mut().zip(bias).zip(out) {
-                *value += bias;
-                *out = *value * normal(*value).0;
-            }
+        for (&x, out) in before.iter().zip(after.iter_mut()) {
+            *out = x * normal(x).0;
         }
     });
 }
@@ -283,11 +280,10 @@ mod tests {
             (1.0, 0.841_344_7, 1.083_315_5),
             (2.5, 2.484_475_8, 1.037_611_1),
         ] {
-            let mut before = [x];
             let mut after = [0.0];
-            bias_gelu(&mut before, &[0.0], &mut after);
+            gelu(&[x], &mut after);
             let mut gradient = [1.0];
-            gelu_backward(&before, &mut gradient);
+            gelu_backward(&[x], &mut gradient);
             assert!((after[0] - value).abs() < 1e-6, "GELU({x}) = {}, not {value}", after[0]);
             assert!((gradient[0] - slope).abs() < 1e-6, "GELU'({x}) = {}, not {slope}", gradient[0]);
         }
