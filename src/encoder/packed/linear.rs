@@ -1,19 +1,15 @@
 //! Linear layers: weights packed once into panels of columns as wide as a tile, multiplied with rows of activations.
-//!
-//! In int8 each column of weights has a scale, and each row of activations a scale and a lowest value, found anew for
-//! every row: a row is quantized alike whatever stands beside it.
+//! In int8 each column of weights has a scale, and each row of activations a range of its own.
 
 use super::Dtype;
+use super::aligned::Aligned;
 use super::math;
+use super::quantize::Rows;
 use super::simd::{Isa, Kernel, Simd, TiledProduct};
 use super::tile::{Arithmetic, Bytes, Floats, Halves, rows, tile};
 use half::bf16;
 
 /// `y = x W^T + b`, or `gelu` of it.
-///
-/// Where `x` comes from a layer norm, in int8 not `x` is quantized but what it was before it got the norm's weight and
-/// bias, which are made part of `W` and `b` instead: a few columns with large weights or biases would widen the range
-/// of every row, and all others would be rounded more coarsely.
 pub(super) struct Linear {
     dtype: Dtype,
     activation: Activation,
@@ -24,15 +20,13 @@ pub(super) struct Linear {
     /// Columns of a panel.
     width: usize,
     /// `[panels, words, width]`
-    panels: Vec<i32>,
+    panels: Aligned<i32>,
     /// Of each column, to the end of the last panel, as are the next two.
     bias: Vec<f32>,
     /// What a quantized weight of 1 stands for.
     scales: Vec<f32>,
     /// The sum of the column's weights: what each row's lowest value is multiplied with.
     sums: Vec<f32>,
-    /// What each input is multiplied with, and what is then added, before it is quantized.
-    plain: Option<[Vec<f32>; 2]>,
 }
 
 /// The weight and the bias of the layer norm that inputs come from.
@@ -44,14 +38,11 @@ pub(super) enum Activation {
     Gelu,
 }
 
-/// Memory for converted rows.
-#[derive(Default)]
-pub(super) struct Converted {
-    words: Vec<i32>,
-    /// A row whose inputs were taken apart.
-    row: Vec<f32>,
-    /// The scale and the lowest value of each row.
-    ranges: Vec<[f32; 2]>,
+/// Rows that a layer reads: bytes in int8, where they come from a layer norm without its weight and bias; else numbers.
+#[derive(Clone, Copy)]
+pub(super) enum Input<'a> {
+    Floats(&'a [f32]),
+    Bytes(Rows<'a>),
 }
 
 struct PanelWidth;
@@ -85,9 +76,9 @@ impl Linear {
         from: FromNorm<'_>,
         weights: impl Iterator<Item = (&'a [f32], f32)>,
     ) -> Self {
-        let from = from.filter(|_| dtype == Dtype::Int8).map(|(weight, bias)| Smoothing::new(weight, bias));
-        let mut smoothed = Vec::new();
-        let width = isa.run(PanelWidth);
+        let from = from.filter(|_| dtype == Dtype::Int8);
+        let mut folded = Vec::new();
+        let (width, pairs) = (isa.run(PanelWidth), isa.has_pairs());
         let words = inputs / dtype.per_word();
         let (mut panels, mut bias, mut scales, mut sums) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut row = vec![0; words];
@@ -100,22 +91,34 @@ impl Linear {
                 }
             }
             bias[columns] = offset;
-            let values = match &from {
-                Some(smoothing) => {
-                    bias[columns] += smoothing.apply(values, &mut smoothed);
-                    &smoothed[..]
+            let values = match from {
+                Some((weight, offsets)) => {
+                    bias[columns] +=
+                        values.iter().zip(offsets).map(|(value, offset)| value * offset).sum::<f32>();
+                    folded.clear();
+                    folded.extend(values.iter().zip(weight).map(|(value, weight)| value * weight));
+                    &folded[..]
                 }
                 None => values,
             };
-            (scales[columns], sums[columns]) = pack_row(dtype, values, &mut row);
+            (scales[columns], sums[columns]) = pack_row(dtype, pairs, values, &mut row);
             let panel = &mut panels[columns / width * words * width..];
             for (at, word) in row.iter().enumerate() {
                 panel[at * width + columns % width] = *word;
             }
             columns += 1;
         }
-        let plain = from.map(|smoothing| smoothing.inputs(inputs));
-        Self { dtype, activation, words, columns, width, panels, bias, scales, sums, plain }
+        Self {
+            dtype,
+            activation,
+            words,
+            columns,
+            width,
+            panels: panels.into_iter().collect(),
+            bias,
+            scales,
+            sums,
+        }
     }
 
     /// Columns of `y`.
@@ -124,44 +127,30 @@ impl Linear {
     }
 
     /// `x` has whole rows as wide as the weights; `y` gets as many, of [`Linear::columns`].
-    pub(super) fn forward(&self, isa: Isa, x: &[f32], converted: &mut Converted, y: &mut [f32]) {
-        isa.run(Forward { layer: self, x, converted, y });
+    ///
+    /// # Panics
+    /// If `x` is not what the layer's [`Dtype`] reads.
+    pub(super) fn forward(&self, isa: Isa, x: Input<'_>, y: &mut [f32]) {
+        isa.run(Forward { layer: self, x, y });
     }
 }
 
-/// What takes a layer norm's weight and bias out of inputs, and into the weights that follow.
-struct Smoothing<'a> {
-    /// The size of the norm's weight, which is taken out of each input.
-    factors: Vec<f32>,
-    bias: &'a [f32],
-}
-
-impl<'a> Smoothing<'a> {
-    fn new(weight: &[f32], bias: &'a [f32]) -> Self {
-        // Whatever sign it has; and not so small that its inverse is no number.
-        let factors = weight.iter().map(|weight| weight.abs().max(1e-3)).collect();
-        Self { factors, bias }
+/// The scale of a row of `W` in int8.
+///
+/// Where products are summed in pairs, the weights of a pair of the same sign must not exceed 128 together, so that
+/// with activations of 255 they fit into 16 bits: the few pairs of two large weights coarsen the others a little.
+fn scale(pairs: bool, values: &[f32]) -> f32 {
+    let highest = values.iter().fold(0.0, |highest: f32, value| highest.max(value.abs()));
+    if !pairs {
+        return highest / 127.0;
     }
-
-    /// Writes a row of `W` for inputs that were taken apart, and returns what the norm's bias adds to each output.
-    fn apply(&self, row: &[f32], smoothed: &mut Vec<f32>) -> f32 {
-        smoothed.clear();
-        smoothed.extend(row.iter().zip(&self.factors).map(|(value, factor)| value * factor));
-        row.iter().zip(self.bias).map(|(value, bias)| value * bias).sum()
-    }
-
-    /// What `inputs` inputs are multiplied with, and what is then added; nothing to those that fill up.
-    fn inputs(self, inputs: usize) -> [Vec<f32>; 2] {
-        let (mut factors, mut offsets) = (vec![0.0; inputs], vec![0.0; inputs]);
-        for (at, (factor, bias)) in self.factors.iter().zip(self.bias).enumerate() {
-            (factors[at], offsets[at]) = (1.0 / factor, -bias / factor);
-        }
-        [factors, offsets]
-    }
+    let pair = values.chunks(2).fold(0.0, |highest: f32, pair| highest.max(pair.iter().sum::<f32>().abs()));
+    // Each of the pair may be rounded up by a half.
+    (highest / 127.0).max(pair / 126.0)
 }
 
 /// Writes a row of `W` as words, and returns its scale and the sum of its quantized weights.
-fn pack_row(dtype: Dtype, values: &[f32], words: &mut [i32]) -> (f32, f32) {
+fn pack_row(dtype: Dtype, pairs: bool, values: &[f32], words: &mut [i32]) -> (f32, f32) {
     words.fill(0);
     match dtype {
         Dtype::F32 => bytemuck::cast_slice_mut(words)[..values.len()].copy_from_slice(values),
@@ -172,8 +161,7 @@ fn pack_row(dtype: Dtype, values: &[f32], words: &mut [i32]) -> (f32, f32) {
             }
         }
         Dtype::Int8 => {
-            let highest = values.iter().fold(0.0, |highest: f32, value| highest.max(value.abs()));
-            let scale = highest / 127.0;
+            let scale = scale(pairs, values);
             if scale > 0.0 {
                 let bytes: &mut [i8] = bytemuck::cast_slice_mut(words);
                 let mut sum = 0;
@@ -192,8 +180,7 @@ fn pack_row(dtype: Dtype, values: &[f32], words: &mut [i32]) -> (f32, f32) {
 
 struct Forward<'a> {
     layer: &'a Linear,
-    x: &'a [f32],
-    converted: &'a mut Converted,
+    x: Input<'a>,
     y: &'a mut [f32],
 }
 
@@ -202,66 +189,21 @@ impl Kernel for Forward<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { layer, x, converted, y } = self;
-        let inputs = layer.words * layer.dtype.per_word();
-        match layer.dtype {
-            Dtype::F32 => {
+        let Self { layer, x, y } = self;
+        match (layer.dtype, x) {
+            (Dtype::F32, Input::Floats(x)) => {
                 simd.multiply(Product::<Floats>::new(layer, bytemuck::cast_slice(x), &[], y));
             }
             // Columns alone are halved: a dot product of bf16, where a processor has it, is not faster everywhere.
-            Dtype::Bf16 => {
+            (Dtype::Bf16, Input::Floats(x)) => {
                 simd.multiply(Product::<Halves>::new(layer, bytemuck::cast_slice(x), &[], y));
             }
-            Dtype::Int8 => {
-                converted.words.resize(x.len() / inputs * layer.words, 0);
-                let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut converted.words);
-                converted.ranges.clear();
-                let rows = x.chunks_exact(inputs).zip(bytes.chunks_exact_mut(inputs));
-                for (values, bytes) in rows {
-                    let range = match &layer.plain {
-                        Some(plain) => {
-                            converted.row.resize(inputs, 0.0);
-                            take_apart(simd, values, plain, &mut converted.row);
-                            quantize(simd, &converted.row, bytes)
-                        }
-                        None => quantize(simd, values, bytes),
-                    };
-                    converted.ranges.push(range);
-                }
-                simd.multiply(Product::<Bytes>::new(layer, &converted.words, &converted.ranges, y));
+            (Dtype::Int8, Input::Bytes(Rows { words, ranges })) => {
+                simd.multiply(Product::<Bytes>::new(layer, words, ranges, y));
             }
+            _ => panic!("a layer of bytes reads bytes, and the others numbers"),
         }
     }
-}
-
-/// Writes each value times a factor plus an offset.
-#[inline(always)]
-fn take_apart<S: Simd>(simd: S, values: &[f32], [factors, offsets]: &[Vec<f32>; 2], to: &mut [f32]) {
-    let parameters = factors.chunks_exact(S::LANES).zip(offsets.chunks_exact(S::LANES));
-    let rows = values.chunks_exact(S::LANES).zip(to.chunks_exact_mut(S::LANES));
-    for ((values, to), (factor, offset)) in rows.zip(parameters) {
-        simd.store(simd.mul_add(simd.load(values), simd.load(factor), simd.load(offset)), to);
-    }
-}
-
-/// Writes a row as bytes from 0 to [`Simd::ACTIVATION_MAX`], and returns what one step stands for, and what 0 does.
-#[inline(always)]
-fn quantize<S: Simd>(simd: S, values: &[f32], bytes: &mut [u8]) -> [f32; 2] {
-    let (mut low, mut high) = (simd.load(values), simd.load(values));
-    for values in values.chunks_exact(S::LANES) {
-        let vector = simd.load(values);
-        (low, high) = (simd.min(low, vector), simd.max(high, vector));
-    }
-    let (low, high) = (simd.lowest(low), simd.highest(high));
-    // A row of equal values has no range; any will do.
-    let range = (high - low).max(f32::MIN_POSITIVE * 1e6);
-    let (lows, factor) = (simd.splat(low), simd.splat(S::ACTIVATION_MAX / range));
-    let most = simd.splat(S::ACTIVATION_MAX);
-    for (values, bytes) in values.chunks_exact(S::LANES).zip(bytes.chunks_exact_mut(S::LANES)) {
-        let steps = simd.mul(simd.sub(simd.load(values), lows), factor);
-        simd.store_bytes(simd.min(steps, most), bytes);
-    }
-    [range / S::ACTIVATION_MAX, low]
 }
 
 /// Rows of words times a layer's panels.
@@ -290,6 +232,12 @@ trait Finish: Arithmetic {
         column: usize,
         range: impl FnOnce() -> [f32; 2],
     ) -> S::F;
+
+    /// As exact as the products.
+    #[inline(always)]
+    fn gelu<S: Simd>(simd: S, x: S::F) -> S::F {
+        math::gelu(simd, x)
+    }
 }
 
 impl Finish for Floats {
@@ -333,6 +281,11 @@ impl Finish for Bytes {
             simd.mul_add(simd.splat(low), simd.load(&layer.sums[column..]), simd.load(&layer.bias[column..]));
         simd.mul_add(simd.to_floats(sum), scale, offset)
     }
+
+    #[inline(always)]
+    fn gelu<S: Simd>(simd: S, x: S::F) -> S::F {
+        math::gelu_of_bytes(simd, x)
+    }
 }
 
 impl<A: Finish> TiledProduct for Product<'_, A> {
@@ -344,15 +297,17 @@ impl<A: Finish> TiledProduct for Product<'_, A> {
         let &Linear { words, columns, width, .. } = layer;
         debug_assert_eq!(width, VECTORS * S::LANES);
         let count = y.len() / columns;
+        let start = [A::zero(simd); VECTORS];
         for (index, panel) in layer.panels.chunks_exact(words * width).enumerate() {
-            let start = index * width;
+            let left = index * width;
             for first in (0..count).step_by(ROWS) {
                 let rows = rows::<ROWS>(matrix, first, count, words * A::PARTS, words * A::PARTS);
-                let sums = tile::<S, A, ROWS, VECTORS>(simd, rows, panel.chunks_exact(VECTORS * S::LANES));
+                let sums =
+                    tile::<S, A, ROWS, VECTORS>(simd, start, rows, panel.chunks_exact(VECTORS * S::LANES));
                 for (row, sums) in sums.into_iter().enumerate().take(count - first) {
                     let row = first + row;
                     for (vector, sum) in sums.into_iter().enumerate() {
-                        let column = start + vector * S::LANES;
+                        let column = left + vector * S::LANES;
                         // The last panel may be wider than what is left.
                         if column >= columns {
                             break;
@@ -360,7 +315,7 @@ impl<A: Finish> TiledProduct for Product<'_, A> {
                         let value = A::finish(simd, layer, sum, column, || ranges[row]);
                         let value = match layer.activation {
                             Activation::None => value,
-                            Activation::Gelu => math::gelu(simd, value),
+                            Activation::Gelu => A::gelu(simd, value),
                         };
                         simd.store(value, &mut y[row * columns + column..]);
                     }
@@ -373,6 +328,7 @@ impl<A: Finish> TiledProduct for Product<'_, A> {
 #[cfg(test)]
 mod tests {
     use super::super::padded;
+    use super::super::quantize::{Quantize, Quantized};
     use super::*;
     use crate::random::SplitMix;
 
@@ -403,7 +359,15 @@ mod tests {
 
     fn forward(isa: Isa, layer: &Linear, x: &[f32], rows: usize) -> Vec<f32> {
         let mut y = vec![f32::NAN; rows * layer.columns()];
-        layer.forward(isa, x, &mut Converted::default(), &mut y);
+        let mut quantized = Quantized::default();
+        let x = if layer.dtype == Dtype::Int8 {
+            quantized.resize(rows, x.len() / rows);
+            isa.run(Quantize { values: x, to: quantized.rows_mut(0, rows) });
+            Input::Bytes(quantized.rows(0, rows))
+        } else {
+            Input::Floats(x)
+        };
+        layer.forward(isa, x, &mut y);
         y
     }
 

@@ -6,10 +6,13 @@
 //! Rows are filled up with zeros to multiples of [`FILL`], so that kernels meet whole vectors only; weights are
 //! arranged so that what fills up stays zero.
 
+mod aligned;
 mod attention;
+mod layer;
 mod linear;
 mod math;
 mod norm;
+mod quantize;
 mod simd;
 mod tile;
 
@@ -19,9 +22,12 @@ use crate::encoder::{Encoder, States};
 use crate::error::{Error, Result};
 use crate::model::{BertConfig, Weights};
 use crate::window::Window;
-use attention::{Attention, Shape};
-use linear::{Activation, Converted, Linear};
+use aligned::Aligned;
+use attention::{Bias, Shape, bytes, floats};
+use layer::Layer;
+use linear::Input;
 use norm::{AddNorm, Norm};
+use quantize::{Quantize, Quantized};
 use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -79,7 +85,7 @@ impl Dtype {
 /// A BERT encoder for the CPU. See the module's documentation.
 pub struct PackedEncoder {
     isa: Isa,
-    block: usize,
+    dtype: Dtype,
     hidden: usize,
     /// The longest window.
     positions: usize,
@@ -91,35 +97,32 @@ pub struct PackedEncoder {
     types: Vec<f32>,
     embedding_norm: Norm,
     shape: Shape,
+    bias: Option<Bias>,
     layers: Vec<Layer>,
     /// Memory that is not in use.
     idle: Mutex<Vec<Memory>>,
-}
-
-struct Layer {
-    qkv: Linear,
-    output: Linear,
-    attention_norm: Norm,
-    widen: Linear,
-    narrow: Linear,
-    output_norm: Norm,
 }
 
 /// What one batch needs while it is encoded.
 #[derive(Default)]
 struct Memory {
     /// `[tokens, hidden]`
-    states: Vec<f32>,
+    states: Aligned<f32>,
+    /// The same in int8.
+    quantized: Quantized,
     /// `[tokens, hidden]`: the sum of position and type, then the attention's context.
-    context: Vec<f32>,
-    /// `[tokens, 3 * hidden]`
-    qkv: Vec<f32>,
+    context: Aligned<f32>,
+    /// `[tokens, 3 * hidden]`, or of a block where attention is in int8.
+    qkv: Aligned<f32>,
+    heads: bytes::Heads,
     /// `[block, hidden]`
-    block: Vec<f32>,
+    block: Aligned<f32>,
     /// `[block, intermediate]`
-    wide: Vec<f32>,
-    converted: Converted,
-    attention: attention::Scratch,
+    wide: Aligned<f32>,
+    /// A block's context, then its inner states, in int8.
+    inner: Quantized,
+    floats: floats::Scratch,
+    bytes: bytes::Scratch,
 }
 
 /// Why a batch cannot be encoded.
@@ -149,14 +152,14 @@ impl PackedEncoder {
             .into_par_iter()
             .map(|layer| Layer::new(config, &weights, layer, dtype, isa))
             .collect();
-        let embedding_norm = norm(&weights, "embeddings.LayerNorm", config);
+        let embedding_norm = layer::norm(&weights, "embeddings.LayerNorm", config);
         let mut take = |name: &str| {
             let tensor = weights.remove(&format!("embeddings.{name}_embeddings.weight"));
             tensor.expect("the parameters were checked").values
         };
         Self {
             isa,
-            block: dtype.block(),
+            dtype,
             hidden: config.hidden_size,
             positions: config.max_position_embeddings,
             words: take("word"),
@@ -164,9 +167,21 @@ impl PackedEncoder {
             types: take("token_type"),
             embedding_norm,
             shape: Shape { heads: config.num_attention_heads, size: padded(config.head_size()) },
+            bias: None,
             layers,
             idle: Mutex::default(),
         }
+    }
+
+    /// With a relative position bias, which every layer adds to its scores: for each head one for each distance from
+    /// query to key, `[heads, 2 * positions - 1]`, the key that stands farthest before the query first.
+    ///
+    /// # Panics
+    /// If the table has another size.
+    #[must_use]
+    pub fn with_position_bias(mut self, table: &[f32]) -> Self {
+        self.bias = Some(Bias::new(table, self.shape.heads, self.positions));
+        self
     }
 
     fn check(&self, windows: &[&Window]) -> Result<(), Problem> {
@@ -185,7 +200,7 @@ impl PackedEncoder {
 
     /// Writes the windows' states into `memory.states`, rows filled up.
     fn forward(&self, windows: &[&Window], memory: &mut Memory) {
-        let (isa, stride, size) = (self.isa, padded(self.hidden), self.block);
+        let stride = padded(self.hidden);
         let mut rows: Vec<Range<usize>> = Vec::with_capacity(windows.len());
         for window in windows {
             let start = rows.last().map_or(0, |window| window.end);
@@ -193,36 +208,97 @@ impl PackedEncoder {
         }
         let tokens = rows.last().map_or(0, |window| window.end);
         let inner = self.shape.heads * self.shape.size;
-        memory.states.clear();
-        memory.states.resize(tokens * stride, 0.0);
-        memory.context.clear();
-        memory.context.resize(tokens * inner.max(stride), 0.0);
-        memory.qkv.resize(tokens * 3 * inner, 0.0);
-        let Memory { states, context, qkv, block, wide, converted, attention } = memory;
-
-        self.embed(windows, states, &mut context[..tokens * stride]);
-        let context = &mut context[..tokens * inner];
+        memory.states.resize(tokens * stride);
+        memory.context.resize(tokens * inner.max(stride));
+        if self.dtype == Dtype::Int8 {
+            memory.quantized.resize(tokens, stride);
+        }
+        self.embed(windows, memory);
+        memory.context.resize(tokens * inner);
         for layer in &self.layers {
-            for (states, qkv) in states.chunks(size * stride).zip(qkv.chunks_mut(size * 3 * inner)) {
-                layer.qkv.forward(isa, states, converted, qkv);
-            }
-            isa.run(Attention { shape: self.shape, windows: &rows, qkv, scratch: attention, context });
-            for (states, context) in states.chunks_mut(size * stride).zip(context.chunks(size * inner)) {
-                let count = states.len() / stride;
-                block.resize(states.len(), 0.0);
-                layer.output.forward(isa, context, converted, block);
-                isa.run(AddNorm { norm: &layer.attention_norm, rows: states, others: block });
-                wide.resize(count * layer.widen.columns(), 0.0);
-                layer.widen.forward(isa, states, converted, wide);
-                layer.narrow.forward(isa, wide, converted, block);
-                isa.run(AddNorm { norm: &layer.output_norm, rows: states, others: block });
+            self.attend(layer, &rows, tokens, memory);
+            for first in (0..tokens).step_by(self.dtype.block()) {
+                let last = tokens.min(first + self.dtype.block());
+                self.feed_forward(layer, first..last, memory);
             }
         }
     }
 
-    /// `states = norm(word + position + type)`. Both matrices are 0 before.
-    fn embed(&self, windows: &[&Window], states: &mut [f32], others: &mut [f32]) {
+    /// From states to context.
+    fn attend(&self, layer: &Layer, windows: &[Range<usize>], tokens: usize, memory: &mut Memory) {
+        let Self { isa, shape, ref bias, .. } = *self;
+        let (bias, stride, width) = (bias.as_ref(), padded(self.hidden), layer.qkv.columns());
+        let Memory { states, quantized, context, qkv, heads, .. } = memory;
+        let in_bytes = self.dtype == Dtype::Int8 && !isa.has_pairs();
+        let block = self.dtype.block();
+        if in_bytes {
+            heads.resize(shape, tokens);
+            qkv.resize(block * width);
+        } else {
+            qkv.resize(tokens * width);
+        }
+        for first in (0..tokens).step_by(block) {
+            let count = block.min(tokens - first);
+            let input = match self.dtype {
+                Dtype::Int8 => Input::Bytes(quantized.rows(first, count)),
+                _ => Input::Floats(&states[first * stride..][..count * stride]),
+            };
+            if in_bytes {
+                let qkv = &mut qkv[..count * width];
+                layer.qkv.forward(isa, input, qkv);
+                isa.run(bytes::Split { shape, qkv, first, heads });
+            } else {
+                layer.qkv.forward(isa, input, &mut qkv[first * width..][..count * width]);
+            }
+        }
+        if in_bytes {
+            let scratch = &mut memory.bytes;
+            isa.run(bytes::Attention { shape, bias, windows, heads, scratch, context });
+        } else {
+            let scratch = &mut memory.floats;
+            isa.run(floats::Attention { shape, bias, windows, qkv, scratch, context });
+        }
+    }
+
+    /// From the context of a block's rows to their next states.
+    fn feed_forward(&self, layer: &Layer, rows: Range<usize>, memory: &mut Memory) {
+        let (isa, first, count) = (self.isa, rows.start, rows.len());
+        let Memory { states, quantized, context, block, wide, inner, .. } = memory;
+        let of_rows = |width: usize| rows.start * width..rows.end * width;
+        let states = &mut states[of_rows(padded(self.hidden))];
+        let context = &context[of_rows(self.shape.heads * self.shape.size)];
+        block.resize(states.len());
+        wide.resize(count * layer.widen.columns());
+        if self.dtype == Dtype::Int8 {
+            inner.resize(count, context.len() / count);
+            isa.run(Quantize { values: context, to: inner.rows_mut(0, count) });
+            layer.output.forward(isa, Input::Bytes(inner.rows(0, count)), block);
+            let to = Some(quantized.rows_mut(first, count));
+            isa.run(AddNorm { norm: &layer.attention_norm, rows: states, others: block, quantized: to });
+            layer.widen.forward(isa, Input::Bytes(quantized.rows(first, count)), wide);
+            inner.resize(count, wide.len() / count);
+            isa.run(Quantize { values: wide, to: inner.rows_mut(0, count) });
+            layer.narrow.forward(isa, Input::Bytes(inner.rows(0, count)), block);
+            let to = Some(quantized.rows_mut(first, count));
+            isa.run(AddNorm { norm: &layer.output_norm, rows: states, others: block, quantized: to });
+        } else {
+            layer.output.forward(isa, Input::Floats(context), block);
+            isa.run(AddNorm { norm: &layer.attention_norm, rows: states, others: block, quantized: None });
+            layer.widen.forward(isa, Input::Floats(states), wide);
+            layer.narrow.forward(isa, Input::Floats(wide), block);
+            isa.run(AddNorm { norm: &layer.output_norm, rows: states, others: block, quantized: None });
+        }
+    }
+
+    /// `states = norm(word + position + type)`
+    fn embed(&self, windows: &[&Window], memory: &mut Memory) {
         let (hidden, stride) = (self.hidden, padded(self.hidden));
+        let Memory { states, context, quantized, .. } = memory;
+        let tokens = states.len() / stride;
+        let others = &mut context[..states.len()];
+        // The columns that fill up are 0.
+        states.fill(0.0);
+        others.fill(0.0);
         let mut rows = states.chunks_exact_mut(stride).zip(others.chunks_exact_mut(stride));
         for window in windows {
             for (position, (&id, kind)) in window.tokens.iter().zip(window.token_types()).enumerate() {
@@ -235,7 +311,8 @@ impl PackedEncoder {
                 }
             }
         }
-        self.isa.run(AddNorm { norm: &self.embedding_norm, rows: states, others });
+        let quantized = (self.dtype == Dtype::Int8).then(|| quantized.rows_mut(0, tokens));
+        self.isa.run(AddNorm { norm: &self.embedding_norm, rows: states, others, quantized });
     }
 }
 
@@ -266,86 +343,4 @@ impl Encoder for PackedEncoder {
         idle().push(memory);
         if states.iter().all(States::is_finite) { Ok(states) } else { Err(Problem::NotFinite.into()) }
     }
-}
-
-impl Layer {
-    fn new(config: &BertConfig, weights: &Weights, layer: usize, dtype: Dtype, isa: Isa) -> Self {
-        let (hidden, wide, size) = (config.hidden_size, config.intermediate_size, config.head_size());
-        let (heads, filled) = (config.num_attention_heads, padded(size));
-        let name = |part: &str| format!("encoder.layer.{layer}.{part}");
-        let values = |part: &str, kind: &str| weights.values(&name(&format!("{part}.{kind}")));
-        let nothing: (&[f32], f32) = (&[], 0.0);
-        let plain = |part: &str, inputs: usize, activation, from| {
-            let (weight, bias) = (values(part, "weight"), values(part, "bias"));
-            let rows = weight.chunks_exact(inputs).zip(bias.iter().copied());
-            let fill = std::iter::repeat_n(nothing, padded(bias.len()) - bias.len());
-            Linear::new(isa, dtype, activation, padded(inputs), from, rows.chain(fill))
-        };
-
-        // Queries are divided by the root of the head's size here, once and for all.
-        let scale = 1.0 / (size as f32).sqrt();
-        let scaled = |kind| -> Vec<f32> {
-            values("attention.self.query", kind).iter().map(|value| value * scale).collect()
-        };
-        let (query, query_bias) = (scaled("weight"), scaled("bias"));
-        let of = |part: &str| (values(part, "weight"), values(part, "bias"));
-        // A key's bias adds the same to all scores of a query, and a value's the same to every context: the one is lost
-        // in the softmax, the other made part of the output's bias. Left out, both are quantized more finely.
-        let none = vec![0.0; hidden];
-        let (key, value) = (values("attention.self.key", "weight"), values("attention.self.value", "weight"));
-        let parts = [(&query[..], &query_bias[..]), (key, &none[..]), (value, &none[..])];
-        // Each head's columns are filled up.
-        let columns = parts.into_iter().flat_map(|(weight, bias)| {
-            (0..heads * filled).map(move |column| {
-                let (head, at) = (column / filled, column % filled);
-                let row = head * size + at;
-                if at < size { (&weight[row * hidden..][..hidden], bias[row]) } else { nothing }
-            })
-        });
-        let before = match layer.checked_sub(1) {
-            None => "embeddings.LayerNorm".to_owned(),
-            Some(before) => format!("encoder.layer.{before}.output.LayerNorm"),
-        };
-        let from_norm = |name: &str| {
-            Some((weights.values(&format!("{name}.weight")), weights.values(&format!("{name}.bias"))))
-        };
-        let qkv = Linear::new(isa, dtype, Activation::None, padded(hidden), from_norm(&before), columns);
-
-        // Rows that leave room where the heads' columns are filled up.
-        let spread = |row: &[f32]| -> Vec<f32> {
-            let mut wide = vec![0.0; heads * filled];
-            for (to, from) in wide.chunks_exact_mut(filled).zip(row.chunks_exact(size)) {
-                to[..size].copy_from_slice(from);
-            }
-            wide
-        };
-        let (weight, bias) = of("attention.output.dense");
-        let value_bias = values("attention.self.value", "bias");
-        let bias = weight.chunks_exact(hidden).zip(bias).map(|(row, bias)| {
-            bias + row.iter().zip(value_bias).map(|(weight, value)| weight * value).sum::<f32>()
-        });
-        let weight: Vec<Vec<f32>> = weight.chunks_exact(hidden).map(spread).collect();
-        let fill = std::iter::repeat_n(nothing, padded(hidden) - hidden);
-        let columns = weight.iter().map(Vec::as_slice).zip(bias).chain(fill);
-        let output = Linear::new(isa, dtype, Activation::None, heads * filled, None, columns);
-
-        Self {
-            qkv,
-            output,
-            attention_norm: norm(weights, &name("attention.output.LayerNorm"), config),
-            widen: plain(
-                "intermediate.dense",
-                hidden,
-                Activation::Gelu,
-                from_norm(&name("attention.output.LayerNorm")),
-            ),
-            narrow: plain("output.dense", wide, Activation::None, None),
-            output_norm: norm(weights, &name("output.LayerNorm"), config),
-        }
-    }
-}
-
-fn norm(weights: &Weights, name: &str, config: &BertConfig) -> Norm {
-    let values = |kind| weights.values(&format!("{name}.{kind}"));
-    Norm::new(values("weight"), values("bias"), config.layer_norm_eps as f32)
 }

@@ -1,6 +1,7 @@
 //! Sums of two matrices, normalized row by row, in one sweep.
 
 use super::padded;
+use super::quantize::{RowsMut, Steps};
 use super::simd::{Kernel, Simd};
 
 /// A layer norm over the true width of rows that are filled up.
@@ -24,13 +25,28 @@ impl Norm {
         let mask = fill(&vec![1.0; weight.len()]);
         Self { width: weight.len(), epsilon, weight: fill(weight), bias: fill(bias), mask }
     }
+
+    /// `row = row * scale * weight + bias`
+    #[inline(always)]
+    fn finish<S: Simd>(&self, simd: S, row: &mut [f32], scale: S::F) {
+        let parameters = self.weight.chunks_exact(S::LANES).zip(self.bias.chunks_exact(S::LANES));
+        for (row, (weight, bias)) in row.chunks_exact_mut(S::LANES).zip(parameters) {
+            let value = simd.mul(simd.load(row), scale);
+            simd.store(simd.mul_add(value, simd.load(weight), simd.load(bias)), row);
+        }
+    }
 }
 
 /// `rows = norm(rows + others)`, both `[rows, width]`, filled up.
+///
+/// As bytes the rows are written before they get the norm's weight and bias, which the layers that read them have made
+/// part of their own: a few columns with large weights or biases would widen the range of every row, and all others
+/// would be rounded more coarsely.
 pub(super) struct AddNorm<'a> {
     pub(super) norm: &'a Norm,
     pub(super) rows: &'a mut [f32],
     pub(super) others: &'a [f32],
+    pub(super) quantized: Option<RowsMut<'a>>,
 }
 
 impl Kernel for AddNorm<'_> {
@@ -40,6 +56,9 @@ impl Kernel for AddNorm<'_> {
     fn run<S: Simd>(self, simd: S) {
         let norm = self.norm;
         let stride = norm.weight.len();
+        let mut quantized = self
+            .quantized
+            .map(|RowsMut { bytes, ranges }| (bytes.chunks_exact_mut(stride), ranges.iter_mut()));
         for (row, other) in self.rows.chunks_exact_mut(stride).zip(self.others.chunks_exact(stride)) {
             // Four sums at once, for each has to wait for its last term.
             let mut sums = [simd.splat(0.0); 4];
@@ -53,20 +72,31 @@ impl Kernel for AddNorm<'_> {
             }
             let mean = simd.splat(total(simd, sums) / norm.width as f32);
             let mut squares = [simd.splat(0.0); 4];
+            let (mut low, mut high) = (simd.splat(0.0), simd.splat(0.0));
             for (row, mask) in row.chunks_mut(4 * S::LANES).zip(norm.mask.chunks(4 * S::LANES)) {
                 let vectors = row.chunks_exact_mut(S::LANES).zip(mask.chunks_exact(S::LANES));
                 for (square, (row, mask)) in squares.iter_mut().zip(vectors) {
                     let centred = simd.mul(simd.sub(simd.load(row), mean), simd.load(mask));
                     *square = simd.mul_add(centred, centred, *square);
+                    (low, high) = (simd.min(low, centred), simd.max(high, centred));
                     simd.store(centred, row);
                 }
             }
             let variance = total(simd, squares) / norm.width as f32;
             let scale = simd.splat(1.0 / (variance + norm.epsilon).sqrt());
-            let parameters = norm.weight.chunks_exact(S::LANES).zip(norm.bias.chunks_exact(S::LANES));
-            for (row, (weight, bias)) in row.chunks_exact_mut(S::LANES).zip(parameters) {
-                let value = simd.mul(simd.load(row), scale);
-                simd.store(simd.mul_add(value, simd.load(weight), simd.load(bias)), row);
+            if let Some((bytes, ranges)) = &mut quantized
+                && let (Some(bytes), Some(range)) = (bytes.next(), ranges.next())
+            {
+                let steps = Steps::new(simd, simd.mul(low, scale), simd.mul(high, scale));
+                for (row, bytes) in row.chunks_exact_mut(S::LANES).zip(bytes.chunks_exact_mut(S::LANES)) {
+                    let value = simd.mul(simd.load(row), scale);
+                    steps.store(simd, value, bytes);
+                    simd.store(value, row);
+                }
+                *range = [steps.step, steps.low];
+                norm.finish(simd, row, simd.splat(1.0));
+            } else {
+                norm.finish(simd, row, scale);
             }
         }
     }
@@ -95,7 +125,7 @@ mod tests {
                 }
                 let mut others = vec![0.0; rows.len()];
                 others.chunks_exact_mut(padded(width)).for_each(|row| row[..width].fill(2.0));
-                isa.run(AddNorm { norm: &norm, rows: &mut rows, others: &others });
+                isa.run(AddNorm { norm: &norm, rows: &mut rows, others: &others, quantized: None });
                 for (index, row) in rows.chunks_exact(padded(width)).enumerate() {
                     let values: Vec<f64> = (0..width).map(|at| f64::from(value(index, at))).collect();
                     let mean = values.iter().sum::<f64>() / width as f64;

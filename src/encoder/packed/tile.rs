@@ -93,17 +93,18 @@ pub(super) fn rows<const ROWS: usize>(
     rows
 }
 
-/// The products of `rows` with `columns`, which gives `VECTORS` vectors for each word of the rows.
+/// The products of `rows` with `columns`, which gives `VECTORS` vectors for each word of the rows, added to `start`.
 ///
 /// # Panics
 /// If a row has fewer words than there are columns.
 #[inline(always)]
 pub(super) fn tile<'a, S: Simd, A: Arithmetic, const ROWS: usize, const VECTORS: usize>(
     simd: S,
+    start: [A::Sum<S>; VECTORS],
     rows: [&[i32]; ROWS],
     columns: impl ExactSizeIterator<Item = &'a [i32]>,
 ) -> [[A::Sum<S>; VECTORS]; ROWS] {
-    let mut sums = [[A::zero(simd); VECTORS]; ROWS];
+    let mut sums = [start; ROWS];
     let words = columns.len();
     assert!(rows.iter().all(|row| row.len() >= words * A::PARTS), "rows must be as long as columns");
     let rows = rows.map(<[i32]>::as_ptr);

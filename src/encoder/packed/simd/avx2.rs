@@ -34,7 +34,7 @@ macro_rules! intrinsics {
 
 impl<const VNNI: bool> Simd for Avx2<VNNI> {
     const LANES: usize = LANES;
-    const ACTIVATION_MAX: f32 = if VNNI { 255.0 } else { 127.0 };
+    const PAIRS: bool = !VNNI;
     type F = __m256;
     type I = __m256i;
 
@@ -147,6 +147,27 @@ impl<const VNNI: bool> Simd for Avx2<VNNI> {
     }
 
     #[inline(always)]
+    fn store_words(self, words: Self::I, to: &mut [i32]) {
+        let to = &mut to[..LANES];
+        intrinsics!(_mm256_storeu_si256(to.as_mut_ptr().cast(), words))
+    }
+
+    #[inline(always)]
+    fn load_bytes(self, from: &[u8]) -> Self::I {
+        let from = &from[..LANES];
+        intrinsics!(_mm256_cvtepu8_epi32(_mm_loadl_epi64(from.as_ptr().cast())))
+    }
+
+    #[inline(always)]
+    fn join_bytes(self, [a, b, c, d]: [Self::I; 4]) -> Self::I {
+        intrinsics!({
+            let low = _mm256_or_si256(a, _mm256_slli_epi32::<8>(b));
+            let high = _mm256_or_si256(_mm256_slli_epi32::<16>(c), _mm256_slli_epi32::<24>(d));
+            _mm256_or_si256(low, high)
+        })
+    }
+
+    #[inline(always)]
     fn zero_words(self) -> Self::I {
         intrinsics!(_mm256_setzero_si256())
     }
@@ -177,7 +198,7 @@ impl<const VNNI: bool> Simd for Avx2<VNNI> {
         if VNNI {
             intrinsics!(_mm256_dpbusd_avx_epi32(sums, a, b))
         } else {
-            // With activations of 7 bits the sums of two products fit into 16 bits.
+            // The sums of two products fit into 16 bits: see `PAIRS`.
             intrinsics!({
                 let pairs = _mm256_maddubs_epi16(a, b);
                 _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
@@ -189,7 +210,7 @@ impl<const VNNI: bool> Simd for Avx2<VNNI> {
     fn store_bytes(self, vector: Self::F, to: &mut [u8]) {
         let to = &mut to[..LANES];
         intrinsics!({
-            let words = _mm256_cvtps_epi32(vector);
+            let words = _mm256_and_si256(_mm256_cvtps_epi32(vector), _mm256_set1_epi32(255));
             let halves =
                 _mm_packus_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
             _mm_storel_epi64(to.as_mut_ptr().cast(), _mm_packus_epi16(halves, halves))

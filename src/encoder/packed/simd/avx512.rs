@@ -34,7 +34,7 @@ macro_rules! intrinsics {
 
 impl<const VNNI: bool> Simd for Avx512<VNNI> {
     const LANES: usize = LANES;
-    const ACTIVATION_MAX: f32 = if VNNI { 255.0 } else { 127.0 };
+    const PAIRS: bool = !VNNI;
     type F = __m512;
     type I = __m512i;
 
@@ -113,6 +113,14 @@ impl<const VNNI: bool> Simd for Avx512<VNNI> {
         })
     }
 
+    /// There are instructions for what is behind the point, and for powers of what is before it.
+    #[inline(always)]
+    fn exp2<const TERMS: usize>(self, x: Self::F, polynomial: [f32; TERMS]) -> Self::F {
+        let rest = intrinsics!(_mm512_reduce_ps::<{ _MM_FROUND_TO_NEG_INF }>(x));
+        let sum = self.polynomial(rest, polynomial);
+        intrinsics!(_mm512_scalef_ps(sum, x))
+    }
+
     #[inline(always)]
     fn sum(self, a: Self::F) -> f32 {
         intrinsics!(_mm512_reduce_add_ps(a))
@@ -137,6 +145,27 @@ impl<const VNNI: bool> Simd for Avx512<VNNI> {
     fn load_words(self, from: &[i32]) -> Self::I {
         let from = &from[..LANES];
         intrinsics!(_mm512_loadu_si512(from.as_ptr().cast()))
+    }
+
+    #[inline(always)]
+    fn store_words(self, words: Self::I, to: &mut [i32]) {
+        let to = &mut to[..LANES];
+        intrinsics!(_mm512_storeu_si512(to.as_mut_ptr().cast(), words))
+    }
+
+    #[inline(always)]
+    fn load_bytes(self, from: &[u8]) -> Self::I {
+        let from = &from[..LANES];
+        intrinsics!(_mm512_cvtepu8_epi32(_mm_loadu_si128(from.as_ptr().cast())))
+    }
+
+    #[inline(always)]
+    fn join_bytes(self, [a, b, c, d]: [Self::I; 4]) -> Self::I {
+        intrinsics!({
+            let low = _mm512_or_si512(a, _mm512_slli_epi32::<8>(b));
+            let high = _mm512_or_si512(_mm512_slli_epi32::<16>(c), _mm512_slli_epi32::<24>(d));
+            _mm512_or_si512(low, high)
+        })
     }
 
     #[inline(always)]
@@ -170,7 +199,7 @@ impl<const VNNI: bool> Simd for Avx512<VNNI> {
         if VNNI {
             intrinsics!(_mm512_dpbusd_epi32(sums, a, b))
         } else {
-            // With activations of 7 bits the sums of two products fit into 16 bits.
+            // The sums of two products fit into 16 bits: see `PAIRS`.
             intrinsics!({
                 let pairs = _mm512_maddubs_epi16(a, b);
                 _mm512_add_epi32(sums, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)))

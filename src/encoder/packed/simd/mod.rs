@@ -18,8 +18,8 @@ use std::str::FromStr;
 pub trait Simd: Copy {
     /// How many 32-bit lanes a vector has.
     const LANES: usize;
-    /// The highest value of a quantized activation: 255, or 127 where sums of two products would overflow 16 bits.
-    const ACTIVATION_MAX: f32;
+    /// Whether [`Simd::dot_bytes`] sums pairs of products in 16 bits, which they must fit.
+    const PAIRS: bool;
     /// [`Simd::LANES`] numbers.
     type F: Copy;
     /// [`Simd::LANES`] 32-bit words.
@@ -48,6 +48,25 @@ pub trait Simd: Copy {
     /// Each `a` times 2 to the power of a whole number, which is added to its exponent: the whole number that stands in
     /// the last bits of `whole`, as when it was added to 1.5 * 2^23.
     fn add_to_exponent(self, a: Self::F, whole: Self::F) -> Self::F;
+    /// 2 to the power of `x`, by the polynomial for powers from 0 to 1. Numbers below -126 may give 2^-126.
+    #[inline(always)]
+    fn exp2<const TERMS: usize>(self, x: Self::F, polynomial: [f32; TERMS]) -> Self::F {
+        /// Added to it, a small number is rounded to a whole one, which stands in the sum's last bits.
+        const LARGE: f32 = 12_582_912.0;
+        let x = self.max(x, self.splat(-126.0));
+        let whole = self.add(self.sub(x, self.splat(0.5)), self.splat(LARGE));
+        let rest = self.sub(x, self.sub(whole, self.splat(LARGE)));
+        self.add_to_exponent(self.polynomial(rest, polynomial), whole)
+    }
+    /// `terms[0] + terms[1] * x + ...`
+    #[inline(always)]
+    fn polynomial<const TERMS: usize>(self, x: Self::F, terms: [f32; TERMS]) -> Self::F {
+        let mut sum = self.splat(terms[TERMS - 1]);
+        for &term in terms[..TERMS - 1].iter().rev() {
+            sum = self.mul_add(sum, x, self.splat(term));
+        }
+        sum
+    }
     /// Over all lanes.
     fn sum(self, a: Self::F) -> f32;
     fn lowest(self, a: Self::F) -> f32;
@@ -60,14 +79,20 @@ pub trait Simd: Copy {
     fn as_floats(self, words: Self::I) -> Self::F;
     /// Whole numbers as numbers.
     fn to_floats(self, words: Self::I) -> Self::F;
-    /// Each lane of `sums` plus the product of the four bytes of `a` (unsigned, up to [`Simd::ACTIVATION_MAX`]) with
-    /// the four of `b` (signed, -127 to 127).
+    fn store_words(self, words: Self::I, to: &mut [i32]);
+    /// The first bytes of a slice, one for each lane.
+    fn load_bytes(self, from: &[u8]) -> Self::I;
+    /// Words of the low bytes of four, the first one lowest; all other bits of them are 0.
+    fn join_bytes(self, words: [Self::I; 4]) -> Self::I;
+    /// Each lane of `sums` plus the product of the four bytes of `a` (unsigned) with the four of `b` (signed). Where
+    /// there are [`Simd::PAIRS`], 255 times two neighbours in `b` of the same sign must not exceed 32,767.
     fn dot_bytes(self, sums: Self::I, a: Self::I, b: Self::I) -> Self::I;
     /// The bf16 in each word's low half.
     fn low_half(self, words: Self::I) -> Self::F;
     /// The bf16 in each word's high half.
     fn high_half(self, words: Self::I) -> Self::F;
-    /// Writes numbers from 0 to 255 as bytes, one for each lane, rounded to nearest, halves to even.
+    /// Writes numbers from -128 to 255 as bytes, one for each lane, rounded to nearest, halves to even; negative ones
+    /// as signed bytes.
     fn store_bytes(self, vector: Self::F, to: &mut [u8]);
 
     /// Runs the kernel's matrix products with the tile that suits the number of registers.
@@ -139,6 +164,20 @@ impl Isa {
         {
             self == Self::Portable
         }
+    }
+
+    /// Whether it sums pairs of products in 16 bits. See [`Simd::PAIRS`].
+    pub(super) fn has_pairs(self) -> bool {
+        struct HasPairs;
+        impl Kernel for HasPairs {
+            type Output = bool;
+
+            #[inline(always)]
+            fn run<S: Simd>(self, _: S) -> bool {
+                S::PAIRS
+            }
+        }
+        self.run(HasPairs)
     }
 
     /// Runs a kernel, compiled for this instruction set.

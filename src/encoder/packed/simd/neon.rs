@@ -27,7 +27,7 @@ macro_rules! intrinsics {
 
 impl Simd for Neon {
     const LANES: usize = LANES;
-    const ACTIVATION_MAX: f32 = 127.0;
+    const PAIRS: bool = false;
     type F = float32x4_t;
     type I = int32x4_t;
 
@@ -128,6 +128,29 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
+    fn store_words(self, words: Self::I, to: &mut [i32]) {
+        let to = &mut to[..LANES];
+        intrinsics!(vst1q_s32(to.as_mut_ptr(), words))
+    }
+
+    #[inline(always)]
+    fn load_bytes(self, from: &[u8]) -> Self::I {
+        let mut lanes = [0; LANES];
+        for (lane, byte) in lanes.iter_mut().zip(&from[..LANES]) {
+            *lane = i32::from(*byte);
+        }
+        self.load_words(&lanes)
+    }
+
+    #[inline(always)]
+    fn join_bytes(self, [a, b, c, d]: [Self::I; 4]) -> Self::I {
+        intrinsics!({
+            let low = vorrq_s32(a, vshlq_n_s32::<8>(b));
+            vorrq_s32(low, vorrq_s32(vshlq_n_s32::<16>(c), vshlq_n_s32::<24>(d)))
+        })
+    }
+
+    #[inline(always)]
     fn zero_words(self) -> Self::I {
         intrinsics!(vdupq_n_s32(0))
     }
@@ -142,7 +165,6 @@ impl Simd for Neon {
         intrinsics!(vcvtq_f32_s32(words))
     }
 
-    /// Activations of 7 bits are signed bytes too.
     #[inline(always)]
     fn low_half(self, words: Self::I) -> Self::F {
         intrinsics!(vreinterpretq_f32_s32(vshlq_n_s32::<16>(words)))
@@ -157,7 +179,11 @@ impl Simd for Neon {
     #[inline(always)]
     fn dot_bytes(self, sums: Self::I, a: Self::I, b: Self::I) -> Self::I {
         intrinsics!({
-            let (a, b) = (vreinterpretq_s8_s32(a), vreinterpretq_s8_s32(b));
+            // There is no product of unsigned with signed bytes: 128 is taken off all of `a`, and 128 times the bytes of
+            // `b` are added, which the compiler works out once for all rows of a tile.
+            let a = vreinterpretq_s8_s32(veorq_s32(a, vdupq_n_s32(0x8080_8080_u32 as i32)));
+            let b = vreinterpretq_s8_s32(b);
+            let sums = vaddq_s32(sums, vshlq_n_s32::<7>(vpaddlq_s16(vpaddlq_s8(b))));
             let low = vpaddlq_s16(vmull_s8(vget_low_s8(a), vget_low_s8(b)));
             let high = vpaddlq_s16(vmull_high_s8(a, b));
             vaddq_s32(sums, vpaddq_s32(low, high))

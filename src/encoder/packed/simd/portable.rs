@@ -14,7 +14,7 @@ fn zip<T: Copy, R>(a: [T; LANES], b: [T; LANES], join: impl Fn(T, T) -> R) -> [R
 
 impl Simd for Portable {
     const LANES: usize = LANES;
-    const ACTIVATION_MAX: f32 = 255.0;
+    const PAIRS: bool = false;
     type F = [f32; LANES];
     type I = [i32; LANES];
 
@@ -107,6 +107,21 @@ impl Simd for Portable {
     #[inline(always)]
     fn load_words(self, from: &[i32]) -> Self::I {
         std::array::from_fn(|lane| from[lane])
+    }
+
+    #[inline(always)]
+    fn store_words(self, words: Self::I, to: &mut [i32]) {
+        to[..LANES].copy_from_slice(&words);
+    }
+
+    #[inline(always)]
+    fn load_bytes(self, from: &[u8]) -> Self::I {
+        std::array::from_fn(|lane| i32::from(from[lane]))
+    }
+
+    #[inline(always)]
+    fn join_bytes(self, [a, b, c, d]: [Self::I; 4]) -> Self::I {
+        std::array::from_fn(|lane| a[lane] | b[lane] << 8 | c[lane] << 16 | d[lane] << 24)
     }
 
     #[inline(always)]
