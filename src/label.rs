@@ -81,10 +81,35 @@ label! {
     }
 }
 
+impl Stance {
+    /// The stance toward the opposite of a target.
+    pub fn reversed(self) -> Self {
+        match self {
+            Self::Favor => Self::Against,
+            Self::Against => Self::Favor,
+            Self::None => Self::None,
+        }
+    }
+}
+
 /// A policy or proposition, stated as a noun phrase, toward which a stance is taken.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(transparent)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Target(String);
+
+impl TryFrom<String> for Target {
+    type Error = UsageError;
+
+    fn try_from(phrase: String) -> Result<Self, UsageError> {
+        Self::new(&phrase)
+    }
+}
+
+impl From<Target> for String {
+    fn from(target: Target) -> Self {
+        target.0
+    }
+}
 
 impl Target {
     /// The target that standpoint was made for.

@@ -79,6 +79,19 @@ pub struct AuxiliaryConfig {
     /// The share of rows that are read with the target of another file, and have no stance toward it.
     #[serde(default)]
     pub unrelated: f64,
+    /// Other targets to read the rows with, one drawn for each.
+    #[serde(default)]
+    pub targets: Vec<OtherTarget>,
+}
+
+/// Another way to name a file's target, or its opposite.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OtherTarget {
+    pub phrase: Target,
+    /// Whoever is in favor of one is against the other.
+    #[serde(default)]
+    pub reversed: bool,
 }
 
 /// Labelled text on which the heads that gold files have no labels for are calibrated.

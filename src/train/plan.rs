@@ -7,7 +7,7 @@ use crate::label::Stance;
 use crate::model::Tokenizer;
 use crate::random::{SplitMix, scramble};
 use crate::text::Document;
-use crate::train::config::TrainConfig;
+use crate::train::config::{OtherTarget, TrainConfig};
 use crate::train::labels::{HolderLabel, Labels, Tags, TokenizedDocument, tokenize};
 use crate::train::rename::Renaming;
 use crate::window::{SpecialTokens, Window, WindowSentence, windows};
@@ -136,6 +136,8 @@ struct Auxiliary {
     documents: Vec<TokenizedDocument>,
     sample: usize,
     unrelated: f64,
+    /// Other targets to read them with, and whether these are the opposite of their own.
+    targets: Vec<(Vec<u32>, bool)>,
 }
 
 /// How many renamed readings of each gold document an epoch draws from.
@@ -176,10 +178,16 @@ impl Plan {
             .iter()
             .zip(&config.data.auxiliary)
             .map(|(documents, settings)| {
+                let target = |other: &OtherTarget| {
+                    let mut tokens = tokenizer.encode(other.phrase.as_str())?;
+                    tokens.truncate(max_tokens / 4);
+                    Ok((tokens, other.reversed))
+                };
                 Ok(Auxiliary {
                     documents: tokenize(documents, tokenizer, max_tokens)?,
                     sample: settings.sample,
                     unrelated: settings.unrelated,
+                    targets: settings.targets.iter().map(target).collect::<Result<_>>()?,
                 })
             })
             .collect::<Result<_>>()?;
@@ -284,7 +292,16 @@ impl Plan {
         random.shuffle(&mut order);
         for &row in order.iter().take(file.sample) {
             let document = &file.documents[row];
-            if random.unit() < file.unrelated && !others.is_empty() {
+            if !file.targets.is_empty() {
+                let (target, reversed) = &file.targets[random.below(file.targets.len())];
+                let stance = |stance: Stance| if *reversed { stance.reversed() } else { stance };
+                let labels = document
+                    .labels
+                    .iter()
+                    .map(|labels| Labels { stance: labels.stance.map(stance), ..*labels });
+                let labels: Vec<Labels> = labels.collect();
+                read.extend(examples_toward(document, target, &labels, self.max_tokens, self.special));
+            } else if random.unit() < file.unrelated && !others.is_empty() {
                 let other = others[random.below(others.len())];
                 let target = &other.documents[random.below(other.documents.len())].target;
                 // Context sentences take no stance toward it either, so that they are labelled too.
