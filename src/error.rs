@@ -62,6 +62,10 @@ pub enum UsageError {
         "unknown part \"{found}\": expected a share of the documents, as \"1 of 5\" or \"all but 1 of 5\""
     )]
     Part { found: String },
+    #[error(
+        "{flag} needs a model that answers {what}, which \"{model}\" does not: name another with --model"
+    )]
+    NotAnswered { flag: &'static str, what: &'static str, model: String },
     #[error("{0}")]
     Other(String),
 }

@@ -28,6 +28,7 @@ pub mod hash;
 pub mod machine;
 pub mod text;
 pub mod label;
+pub mod positions;
 pub mod random;
 pub mod metrics;
 pub mod segment;

@@ -4,6 +4,7 @@
 //! their number. What fails is named at once and counted at the end.
 
 use super::model::ModelArgs;
+use super::outcome::{Outcome, OutcomeArgs, RULES};
 use super::to_stdout;
 use crate::error::{Error, Result, UsageError};
 use crate::input::{Documents, InputFormat};
@@ -11,7 +12,7 @@ use crate::label::Target;
 use crate::machine;
 use crate::model::Model;
 use crate::output::atomic::AtomicFile;
-use crate::output::{jsonl, table};
+use crate::output::table;
 use crate::pipeline::{LabelledPiece, Pipeline};
 use crate::text::Document;
 use clap::ValueEnum;
@@ -30,6 +31,7 @@ Examples:
   standpoint classify --target \"a ban on land mines\" --target \"sanctions\" articles/
   standpoint classify --format jsonl --output labels.jsonl archive.jsonl
   pdftotext report.pdf - | standpoint classify -
+  standpoint classify --positions --format table archive.jsonl
 
 JSON Lines in: {\"id\": ..., \"text\": ...} or {\"id\": ..., \"sentences\": [...]}, whose sentences are taken as they \
 stand; other fields are passed through. Out: one object for every sentence; start and end count bytes.
@@ -38,7 +40,7 @@ Exit codes: 0 all done, 1 something could not be read or written (the rest was),
 
 /// Label every sentence: its role in the text and its stance toward each target.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = format!("{EXAMPLES}\n\n{RULES}"))]
 pub(super) struct Classify {
     /// Files, folders (their .txt, .text, .jsonl and .ndjson files), or - for standard input.
     paths: Vec<PathBuf>,
@@ -47,6 +49,9 @@ pub(super) struct Classify {
     /// model's own, of the bundled model "withdrawal of foreign troops"]
     #[arg(long, value_name = "PHRASE")]
     target: Vec<Target>,
+
+    #[command(flatten)]
+    outcome: OutcomeArgs,
 
     #[command(flatten)]
     model: ModelArgs,
@@ -105,29 +110,27 @@ impl Classify {
         let source = self.model.source()?;
         super::set_threads(self.threads)?;
 
-        let mut output = Output::open(&self.output, self.format, self.color)?;
+        let mut output = Output::open(&self.output, self.format, self.color, self.outcome.attributions)?;
         let pipeline = Pipeline::with_engine(Model::load(&source)?, self.model.engine())?;
         if targets.is_empty() {
             targets.push(Target::new(&pipeline.settings().default_target)?);
         }
         let mut documents = Documents::new(&paths, self.input_format());
+        let mut outcome = Outcome::new(&self.outcome, &targets, &pipeline.settings().name);
         let progress = progress(&documents, output.is_terminal());
         let mut tally = Tally::default();
         let read = iter::from_fn(|| next_document(&mut documents, &progress, &mut tally).map(Arc::new));
         pipeline.stream(read, &targets, |LabelledPiece { document, first, analysis }| {
-            output.write(|writer, form| match form {
-                Form::Jsonl => jsonl::write_piece(writer, &document, first, &analysis),
-                Form::Table(layout) => {
-                    table::write_piece(writer, &document, first, &analysis, &targets, layout)
-                }
-            })
+            outcome.take(&document, first, &analysis, &mut output)
         })?;
         progress.finish_and_clear();
+        let complete = outcome.finish(&mut output)?;
         output.finish()?;
         if self.timings {
             eprintln!("{}", timings(begun.elapsed(), pipeline.encoder_time()));
         }
-        Ok(tally.report())
+        let code = tally.report();
+        Ok(if complete { code } else { ExitCode::FAILURE })
     }
 
     fn paths(&self) -> Result<Vec<PathBuf>, UsageError> {
@@ -227,13 +230,13 @@ fn progress(documents: &Documents, output_is_terminal: bool) -> ProgressBar {
 }
 
 #[derive(Clone, Copy)]
-enum Form {
+pub(super) enum Form {
     Jsonl,
     Table(table::Layout),
 }
 
 /// Where the labels go, and in which form.
-struct Output {
+pub(super) struct Output {
     path: PathBuf,
     form: Form,
     sink: Sink,
@@ -245,7 +248,7 @@ enum Sink {
 }
 
 impl Output {
-    fn open(path: &Path, format: OutputChoice, color: ColorChoice) -> Result<Self> {
+    fn open(path: &Path, format: OutputChoice, color: ColorChoice, attributions: bool) -> Result<Self> {
         let sink = match path.as_os_str() == "-" {
             true => Sink::Stdout(BufWriter::new(io::stdout())),
             false => Sink::File(AtomicFile::create(path)?),
@@ -254,7 +257,7 @@ impl Output {
         let form = match format {
             OutputChoice::Auto if !is_terminal => Form::Jsonl,
             OutputChoice::Jsonl => Form::Jsonl,
-            OutputChoice::Auto | OutputChoice::Table => Form::Table(layout(is_terminal, color)),
+            OutputChoice::Auto | OutputChoice::Table => Form::Table(layout(is_terminal, color, attributions)),
         };
         Ok(Self { path: path.to_owned(), form, sink })
     }
@@ -263,7 +266,11 @@ impl Output {
         matches!(self.sink, Sink::Stdout(_)) && io::stdout().is_terminal()
     }
 
-    fn write(&mut self, write: impl FnOnce(&mut dyn Write, Form) -> io::Result<()>) -> Result<()> {
+    pub(super) fn form(&self) -> Form {
+        self.form
+    }
+
+    pub(super) fn write(&mut self, write: impl FnOnce(&mut dyn Write, Form) -> io::Result<()>) -> Result<()> {
         match &mut self.sink {
             Sink::Stdout(stdout) => write(stdout, self.form).map_err(to_stdout),
             Sink::File(file) => {
@@ -280,7 +287,7 @@ impl Output {
     }
 }
 
-fn layout(is_terminal: bool, color: ColorChoice) -> table::Layout {
+fn layout(is_terminal: bool, color: ColorChoice, attributions: bool) -> table::Layout {
     let width = match is_terminal {
         true => super::width(),
         false => super::DEFAULT_WIDTH,
@@ -290,5 +297,5 @@ fn layout(is_terminal: bool, color: ColorChoice) -> table::Layout {
         ColorChoice::Never => false,
         ColorChoice::Auto => is_terminal && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
     };
-    table::Layout { width, color }
+    table::Layout { width, color, attributions }
 }

@@ -7,6 +7,7 @@ mod classify;
 mod completions;
 mod eval;
 mod model;
+mod outcome;
 mod train;
 
 use crate::error::{Error, Result, UsageError};

@@ -1,14 +1,26 @@
 //! One JSON object for every sentence, each on a line of its own, with its keys in a fixed order.
 
-use crate::label::{Analysis, Label, Prediction, SentenceAnalysis, TargetStance};
+use super::attributions_by_sentence;
+use crate::label::{Analysis, Attribution, Label, Prediction, SentenceAnalysis, TargetStance};
 use crate::text::{Document, Span};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use std::io::{self, Write};
 
 /// The keys of a line that are ours. A field of the input by such a name is written with `input_` before it.
-const KEYS: [&str; 10] =
-    ["doc", "index", "start", "end", "text", "role", "role_probs", "stance", "checkworthiness", "truncated"];
+const KEYS: [&str; 11] = [
+    "doc",
+    "index",
+    "start",
+    "end",
+    "text",
+    "role",
+    "role_probs",
+    "stance",
+    "attributions",
+    "checkworthiness",
+    "truncated",
+];
 
 /// Writes one line for every sentence of a document. `start` and `end` count bytes.
 ///
@@ -35,17 +47,35 @@ pub fn write_piece(
     first: usize,
     analysis: &Analysis,
 ) -> io::Result<()> {
-    for (index, sentence) in (first..).zip(&analysis.sentences) {
-        serde_json::to_writer(&mut *writer, &Line { document, index, sentence })?;
+    let attributions = attributions_by_sentence(document, first, analysis);
+    for (place, sentence) in analysis.sentences.iter().enumerate() {
+        let attributions = attributions.as_ref().map(|attributions| attributions[place].as_slice());
+        let line = Line { document, index: first + place, sentence, attributions };
+        serde_json::to_writer(&mut *writer, &line)?;
         writer.write_all(b"\n")?;
     }
     Ok(())
+}
+
+/// The line of one sentence alone, without its end. `attributions` are those of the sentence.
+///
+/// # Panics
+/// If the document has no such sentence.
+pub fn line(
+    document: &Document,
+    index: usize,
+    sentence: &SentenceAnalysis,
+    attributions: Option<&[&Attribution]>,
+) -> String {
+    let line = Line { document, index, sentence, attributions };
+    serde_json::to_string(&line).expect("a line is made of strings and numbers")
 }
 
 struct Line<'a> {
     document: &'a Document,
     index: usize,
     sentence: &'a SentenceAnalysis,
+    attributions: Option<&'a [&'a Attribution]>,
 }
 
 impl Serialize for Line<'_> {
@@ -66,8 +96,13 @@ impl Serialize for Line<'_> {
         line.serialize_entry("role", &self.sentence.role.label())?;
         line.serialize_entry("role_probs", &Probabilities(&self.sentence.role))?;
         line.serialize_entry("stance", &stances)?;
+        if let Some(attributions) = self.attributions {
+            let text = self.document.text();
+            let entries = attributions.iter().map(|attribution| AttributionEntry { attribution, text });
+            line.serialize_entry("attributions", &entries.collect::<Vec<_>>())?;
+        }
         if let Some(score) = self.sentence.checkworthiness {
-            line.serialize_entry("checkworthiness", &score)?;
+            line.serialize_entry("checkworthiness", &rounded(f64::from(score)))?;
         }
         if self.sentence.truncated {
             line.serialize_entry("truncated", &true)?;
@@ -109,6 +144,29 @@ impl Serialize for StanceEntry<'_> {
     }
 }
 
+struct AttributionEntry<'a> {
+    attribution: &'a Attribution,
+    text: &'a str,
+}
+
+impl Serialize for AttributionEntry<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Attribution { source, cue, content } = self.attribution;
+        let slices =
+            |spans: &[Span]| spans.iter().map(|&span| Slice { span, text: self.text }).collect::<Vec<_>>();
+        let mut entry = serializer.serialize_map(Some(3))?;
+        entry.serialize_entry("source", &slices(source))?;
+        entry.serialize_entry("cue", &slices(cue))?;
+        entry.serialize_entry("content", &slices(content))?;
+        entry.end()
+    }
+}
+
+/// To four places: more than any calibration bears out.
+pub(super) fn rounded(score: f64) -> f64 {
+    (score * 1e4).round() / 1e4
+}
+
 /// A span with the text it covers.
 struct Slice<'a> {
     span: Span,
@@ -137,7 +195,7 @@ impl<L: Label> Serialize for Probabilities<'_, L> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::example;
+    use super::super::{attributed_example, example};
     use super::*;
     use serde_json::json;
 
@@ -159,6 +217,37 @@ mod tests {
         assert_eq!(second["stance"][0]["holder"], json!({"start": 73, "end": 85, "text": "the governor"}));
         let third: serde_json::Value = serde_json::from_str(&lines[2]).unwrap();
         assert_eq!(third["truncated"], true);
+    }
+
+    #[test]
+    fn attributions_stand_in_every_sentence_that_they_touch() {
+        let (document, analysis) = attributed_example();
+        let lines: Vec<serde_json::Value> =
+            lines(&document, &analysis).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let slice =
+            |start: usize, text: &str| json!({"start": start, "end": start + text.len(), "text": text});
+        let quote = json!([{
+            "source": [slice(73, "the governor")],
+            "cue": [slice(68, "said")],
+            "content": [
+                slice(30, "“They should have gone long ago,”"),
+                slice(document.text().len() - 14, "built in 1987"),
+            ],
+        }]);
+        assert_eq!(lines[1]["attributions"], quote);
+        assert_eq!(lines[2]["attributions"], quote, "the content goes on there");
+        let headline =
+            json!([{"source": [], "cue": [], "content": [slice(0, "Troops begin leaving the east")]}]);
+        assert_eq!(lines[0]["attributions"], headline);
+        let keys: Vec<&String> = lines[2].as_object().unwrap().keys().collect();
+        assert_eq!(keys[7..], ["stance", "attributions", "checkworthiness", "truncated"]);
+    }
+
+    #[test]
+    fn scores_are_rounded() {
+        let (document, mut analysis) = example();
+        analysis.sentences[0].checkworthiness = Some(0.123_456_7);
+        assert!(lines(&document, &analysis)[0].ends_with(r#""checkworthiness":0.1235}"#));
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! Text from outside is made harmless before it reaches a terminal: control characters are shown as
 //! replacement characters and white space as single spaces.
 
-use crate::label::{Analysis, Label, Prediction, Role, SentenceAnalysis, Stance, Target};
+use super::attributions_by_sentence;
+use crate::label::{Analysis, Attribution as Attributed, Label, Role, Stance, Target, TargetStance};
 use crate::text::{Document, Span};
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{
@@ -14,8 +15,13 @@ use std::io::{self, Write};
 /// The most of a sentence that is shown, in characters.
 const SHOWN: usize = 1000;
 
-/// How wide any other column may get, so that the sentence has the rest of the width.
-const NARROW: u16 = 18;
+/// How wide any other column may get, so that the sentence has the rest of the width: a stance with its holder, where
+/// there is one target, and where there are several.
+const NARROW: u16 = 26;
+const NARROWER: u16 = 18;
+
+/// The most of an attribution's part that is shown beneath its sentence, in characters.
+const SHOWN_PART: usize = 60;
 
 /// How the table is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +29,8 @@ pub struct Layout {
     /// In columns of the terminal.
     pub width: u16,
     pub color: bool,
+    /// Whether source, cue and content of its attributions stand beneath each sentence.
+    pub attributions: bool,
 }
 
 /// Writes a document's heading, its table and the counts of its labels.
@@ -76,7 +84,7 @@ fn table(
     targets: &[Target],
     layout: Layout,
 ) -> Table {
-    let has_holder = analysis.sentences.iter().any(|sentence| holders(sentence).next().is_some());
+    let attributions = attributions_by_sentence(document, first, analysis).filter(|_| layout.attributions);
     let has_score = analysis.sentences.iter().any(|sentence| sentence.checkworthiness.is_some());
 
     let mut header = vec!["#".to_owned(), "role".to_owned(), "conf.".to_owned()];
@@ -84,17 +92,10 @@ fn table(
         [_] => header.push("stance".to_owned()),
         _ => header.extend(targets.iter().map(|target| harmless(target.as_str()))),
     }
-    header.extend(has_holder.then(|| "holder".to_owned()));
     header.extend(has_score.then(|| "check".to_owned()));
     header.push("sentence".to_owned());
 
-    let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
-    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(layout.width);
-    match layout.color {
-        true => table.enforce_styling(),
-        false => table.force_no_tty(),
-    };
+    let mut table = empty(layout);
     table.set_header(header);
     for (index, sentence) in (first..).zip(&analysis.sentences) {
         let role = sentence.role.label();
@@ -103,28 +104,47 @@ fn table(
             Cell::new(role).fg(role_color(role)),
             Cell::new(format!("{:.2}", sentence.role.confidence())),
         ];
-        row.extend(sentence.stances.iter().map(|stance| stance_cell(&stance.prediction)));
-        if has_holder {
-            row.push(Cell::new(holder_names(document, sentence)));
-        }
+        row.extend(sentence.stances.iter().map(|stance| stance_cell(document, stance)));
         if has_score {
             row.push(Cell::new(
                 sentence.checkworthiness.map_or(String::new(), |score| format!("{score:.2}")),
             ));
         }
-        row.push(Cell::new(shown(document.sentence(index), sentence.truncated)).fg(role_color(role)));
+        let mut text = shown(document.sentence(index), sentence.truncated);
+        for attribution in attributions.iter().flat_map(|attributions| &attributions[index - first]) {
+            text.push_str(&format!("\n{}", beneath(document, attribution)));
+        }
+        row.push(Cell::new(text).fg(role_color(role)));
         table.add_row(row);
     }
+    narrow(&mut table, targets);
+    table
+}
+
+/// A table without rows.
+pub(super) fn empty(layout: Layout) -> Table {
+    let mut table = Table::new();
+    table.load_style(UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(layout.width);
+    match layout.color {
+        true => table.enforce_styling(),
+        false => table.force_no_tty(),
+    };
+    table
+}
+
+/// Leaves most of the width to the last column.
+pub(super) fn narrow(table: &mut Table, targets: &[Target]) {
+    let most = Width::Fixed(if targets.len() > 1 { NARROWER } else { NARROW });
     for column in table.column_iter_mut() {
-        column.set_padding((0, 1)).set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(NARROW)));
+        column.set_padding((0, 1)).set_constraint(ColumnConstraint::UpperBoundary(most));
     }
     if let Some(sentences) = table.column_iter_mut().last() {
         sentences.remove_constraint();
     }
-    table
 }
 
-fn role_color(role: Role) -> Color {
+pub(super) fn role_color(role: Role) -> Color {
     match role {
         Role::Claim => Color::Yellow,
         Role::Attributed => Color::Cyan,
@@ -132,8 +152,14 @@ fn role_color(role: Role) -> Color {
     }
 }
 
-fn stance_cell(prediction: &Prediction<Stance>) -> Cell {
-    let cell = Cell::new(format!("{} {:.2}", prediction.label(), prediction.confidence()));
+/// "favor 0.71 · Abdul-Mahdi"
+pub(super) fn stance_cell(document: &Document, stance: &TargetStance) -> Cell {
+    let TargetStance { prediction, holder, .. } = stance;
+    let mut text = format!("{} {:.2}", prediction.label(), prediction.confidence());
+    if let Some(holder) = holder {
+        text.push_str(&format!(" · {}", harmless(holder.slice(document.text()))));
+    }
+    let cell = Cell::new(text);
     match prediction.label() {
         Stance::Favor => cell.fg(Color::Green),
         Stance::Against => cell.fg(Color::Red),
@@ -141,20 +167,28 @@ fn stance_cell(prediction: &Prediction<Stance>) -> Cell {
     }
 }
 
-fn holders(sentence: &SentenceAnalysis) -> impl Iterator<Item = Span> + '_ {
-    sentence.stances.iter().filter_map(|stance| stance.holder)
+/// "↳ source: the governor; cue: said; content: “They should … ago,”"
+fn beneath(document: &Document, attribution: &Attributed) -> String {
+    let Attributed { source, cue, content } = attribution;
+    let part = |(name, spans): (&str, &Vec<Span>)| {
+        let pieces = spans.iter().map(|span| shortened(&harmless(span.slice(document.text()))));
+        let pieces: Vec<String> = pieces.collect();
+        (!pieces.is_empty()).then(|| format!("{name}: {}", pieces.join(" … ")))
+    };
+    let parts = [("source", source), ("cue", cue), ("content", content)].into_iter().filter_map(part);
+    format!("↳ {}", parts.collect::<Vec<_>>().join("; "))
 }
 
-/// The holders of a sentence's stances, each once.
-fn holder_names(document: &Document, sentence: &SentenceAnalysis) -> String {
-    let mut names: Vec<String> = Vec::new();
-    for holder in holders(sentence) {
-        let name = harmless(holder.slice(document.text()));
-        if !names.contains(&name) {
-            names.push(name);
-        }
+/// The beginning and the end of a long text, cut between words.
+fn shortened(text: &str) -> String {
+    if text.chars().count() <= SHOWN_PART {
+        return text.to_owned();
     }
-    names.join("; ")
+    let place = |characters: usize| text.char_indices().nth(characters).map_or(text.len(), |(byte, _)| byte);
+    let (head, tail) = (place(SHOWN_PART / 2), place(text.chars().count().saturating_sub(SHOWN_PART / 2)));
+    let head = text[..head].rfind(' ').unwrap_or(head);
+    let tail = text[tail..].find(' ').map_or(tail, |space| tail + space + 1);
+    format!("{} … {}", &text[..head], &text[tail..])
 }
 
 /// "3 sentences: 1 claim, 1 attributed, 1 background. Stance: 2 favor, 0 against, 1 none"
@@ -182,7 +216,7 @@ fn counts(analysis: &Analysis, targets: &[Target]) -> String {
 }
 
 /// A sentence as it is shown.
-fn shown(sentence: &str, truncated: bool) -> String {
+pub(super) fn shown(sentence: &str, truncated: bool) -> String {
     let text = harmless(sentence);
     let mut shown = match text.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -208,11 +242,15 @@ pub(crate) fn harmless(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::example;
+    use super::super::{attributed_example, example};
     use super::*;
 
+    fn layout(width: u16, color: bool) -> Layout {
+        Layout { width, color, attributions: false }
+    }
+
     fn drawn(targets: &[Target], layout: Layout) -> String {
-        let (document, mut analysis) = example();
+        let (document, mut analysis) = if layout.attributions { attributed_example() } else { example() };
         for sentence in &mut analysis.sentences {
             let stance = sentence.stances[0].clone();
             sentence.stances = targets.iter().map(|_| stance.clone()).collect();
@@ -224,27 +262,46 @@ mod tests {
 
     #[test]
     fn a_table_fits_its_width() {
-        insta::assert_snapshot!("plain", drawn(&[Target::default()], Layout { width: 90, color: false }));
+        insta::assert_snapshot!("plain", drawn(&[Target::default()], layout(90, false)));
     }
 
     #[test]
     fn each_of_several_targets_has_its_column() {
         let targets = [Target::default(), Target::new("a new base").unwrap()];
-        insta::assert_snapshot!("two_targets", drawn(&targets, Layout { width: 110, color: false }));
+        insta::assert_snapshot!("two_targets", drawn(&targets, layout(110, false)));
+    }
+
+    #[test]
+    fn attributions_stand_beneath_their_sentences() {
+        let layout = Layout { attributions: true, ..layout(100, false) };
+        let drawn = drawn(&[Target::default()], layout);
+        assert!(drawn.lines().all(|line| line.chars().count() <= 100));
+        insta::assert_snapshot!("attributions", drawn);
+    }
+
+    #[test]
+    fn a_long_part_keeps_its_beginning_and_its_end() {
+        let long = shortened(&format!("They will go {}home by June", "and go ".repeat(20)));
+        assert!(long.starts_with("They will go") && long.ends_with("home by June") && long.contains(" … "));
+        assert_eq!(shortened("They will go."), "They will go.");
+        for text in ["é".repeat(100), format!("a {}", "語".repeat(100)), format!("{} b", "語".repeat(100))]
+        {
+            assert!(shortened(&text).chars().count() < 70);
+        }
     }
 
     #[test]
     fn colours_are_there_only_when_asked_for() {
-        let coloured = drawn(&[Target::default()], Layout { width: 90, color: true });
+        let coloured = drawn(&[Target::default()], layout(90, true));
         assert!(coloured.contains("\x1b["));
-        let plain = drawn(&[Target::default()], Layout { width: 90, color: false });
+        let plain = drawn(&[Target::default()], layout(90, false));
         assert!(!plain.contains('\x1b'));
     }
 
     #[test]
     fn a_table_survives_any_width() {
         for width in [0, 1, 10, 40, 1000] {
-            drawn(&[Target::default()], Layout { width, color: false });
+            drawn(&[Target::default()], layout(width, false));
         }
     }
 

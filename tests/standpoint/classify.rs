@@ -165,6 +165,67 @@ fn files_folders_and_standard_input_say_the_same() {
 }
 
 #[test]
+fn positions_count_what_the_rows_say() {
+    let article = "examples/op-ed-bring-them-home.txt";
+    let rows = lines(&mut standpoint(&["classify", article]));
+    let stances = |stance: &str| rows.iter().filter(|row| row["stance"][0]["stance"] == stance).count();
+    let output = standpoint(&["classify", article, "--positions"]).output().unwrap();
+    assert!(output.status.success());
+    let positions: Vec<Value> = String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let sum = |key: &str| positions.iter().map(|position| position[key].as_u64().unwrap()).sum::<u64>();
+    assert_eq!([sum("favor"), sum("against")], [stances("favor") as u64, stances("against") as u64]);
+    for place in positions.iter().flat_map(|position| position["sentences"].as_array().unwrap()) {
+        let row = &rows[place["index"].as_u64().unwrap() as usize];
+        assert_eq!([&place["start"], &place["end"]], [&row["start"], &row["end"]]);
+        assert_eq!(place["stance"], row["stance"][0]["stance"]);
+    }
+    let table = standpoint(&["classify", article, "--positions", "--format", "table"]).output().unwrap();
+    let table = String::from_utf8(table.stdout).unwrap();
+    assert!(
+        table.starts_with("target: withdrawal of foreign troops\n") && table.contains(" favor, "),
+        "{table}"
+    );
+}
+
+/// A model of random weights, which has the first two heads and no other.
+#[test]
+fn what_a_model_does_not_answer_is_a_usage_error_and_leaves_no_file() {
+    let model = crate::tiny::folder();
+    let model = model.path().to_str().unwrap();
+    let out = tempfile::tempdir().unwrap();
+    let file = out.path().join("out.jsonl");
+    for (flags, what) in [
+        (
+            &["--sort", "checkworthy"][..],
+            "--sort checkworthy needs a model that answers check-worthiness, which \"tiny\"",
+        ),
+        (
+            &["--attributions", "--format", "table"],
+            "--attributions needs a model that answers source, cue and content",
+        ),
+    ] {
+        let input =
+            ["classify", "examples/troop-surge.txt", "--model", model, "--output", file.to_str().unwrap()];
+        let output = standpoint(&[&input[..], flags].concat()).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.contains(what) && error.lines().count() == 1, "{error}");
+        assert_eq!(std::fs::read_dir(out.path()).unwrap().count(), 0);
+    }
+    let positions = ["classify", "examples/troop-surge.txt", "--model", model, "--positions"];
+    let output = standpoint(&positions).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("warning: \"tiny\" named no holder"), "{error}");
+    let both = standpoint(&["classify", "x", "--positions", "--sort", "checkworthy"]).output().unwrap();
+    assert_eq!(both.status.code(), Some(2), "one or the other");
+}
+
+#[test]
 fn completions_are_for_the_shell_that_was_named() {
     let output = standpoint(&["completions", "bash"]).output().unwrap();
     assert!(output.status.success());

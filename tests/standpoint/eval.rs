@@ -53,7 +53,7 @@ fn a_report_is_written_and_can_be_made_again_without_a_model() {
 
     let report = json(&folder.path().join("challenge.json"));
     assert_eq!(report["schema"], 1);
-    assert_eq!(report["answers"].as_array().unwrap().len(), 2 * 352);
+    assert_eq!(report["answers"].as_array().unwrap().len(), 2 * 440);
     let page = fs::read_to_string(folder.path().join("challenge.html")).unwrap();
     assert!(page.starts_with("<!doctype html>") && page.contains("<svg"));
     assert!(fs::read_to_string(folder.path().join("challenge.md")).unwrap().contains("### stance"));

@@ -1,0 +1,360 @@
+//! What a holder is called, taken apart: title and name, or no name at all. Knows English words, no document.
+
+/// A holder as a sentence names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Mention {
+    /// A pronoun, or nothing: whoever it is, it is not said here.
+    Unnamed,
+    /// A title and nothing else, in lower case: "prime minister".
+    Title(String),
+    Name(Name),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Name {
+    /// As it is written, without determiner and title.
+    pub written: String,
+    /// The same in lower case.
+    pub words: Vec<String>,
+    /// The title in front, in lower case and in full: "lieutenant general".
+    pub title: Option<String>,
+    /// Every word is capitalised, but for particles: "Abbas al-Jaziri", "NATO", and not "Iraqi lawmakers".
+    pub capitalised: bool,
+    /// The first word is capitalised and no other is, so that a sentence's beginning alone could be the reason.
+    pub only_first: bool,
+}
+
+/// As they stand alone in text that was cut into words.
+const POSSESSIVES: [&str; 2] = ["'s", "’s"];
+
+const DETERMINERS: [&str; 3] = ["the", "a", "an"];
+
+/// Words that name nobody.
+const UNNAMED: [&str; 46] = [
+    "i",
+    "me",
+    "my",
+    "we",
+    "us",
+    "our",
+    "you",
+    "your",
+    "he",
+    "him",
+    "his",
+    "she",
+    "her",
+    "it",
+    "its",
+    "they",
+    "them",
+    "their",
+    "this",
+    "that",
+    "these",
+    "those",
+    "who",
+    "whom",
+    "which",
+    "whoever",
+    "one",
+    "ones",
+    "some",
+    "many",
+    "most",
+    "others",
+    "other",
+    "all",
+    "both",
+    "each",
+    "few",
+    "several",
+    "everyone",
+    "everybody",
+    "someone",
+    "somebody",
+    "anyone",
+    "nobody",
+    "none",
+    "none of them",
+];
+
+/// Words that titles are made of, and what each stands for.
+const TITLES: [(&str, &str); 52] = [
+    ("mr", "mr"),
+    ("mrs", "mrs"),
+    ("ms", "ms"),
+    ("miss", "miss"),
+    ("dr", "doctor"),
+    ("prof", "professor"),
+    ("professor", "professor"),
+    ("sir", "sir"),
+    ("lord", "lord"),
+    ("lady", "lady"),
+    ("king", "king"),
+    ("queen", "queen"),
+    ("prince", "prince"),
+    ("princess", "princess"),
+    ("sheikh", "sheikh"),
+    ("ayatollah", "ayatollah"),
+    ("pope", "pope"),
+    ("president", "president"),
+    ("pres", "president"),
+    ("vice", "vice"),
+    ("deputy", "deputy"),
+    ("prime", "prime"),
+    ("foreign", "foreign"),
+    ("defense", "defense"),
+    ("defence", "defense"),
+    ("interior", "interior"),
+    ("finance", "finance"),
+    ("minister", "minister"),
+    ("premier", "premier"),
+    ("chancellor", "chancellor"),
+    ("secretary", "secretary"),
+    ("secretary-general", "secretary-general"),
+    ("senator", "senator"),
+    ("sen", "senator"),
+    ("representative", "representative"),
+    ("rep", "representative"),
+    ("congressman", "congressman"),
+    ("congresswoman", "congresswoman"),
+    ("governor", "governor"),
+    ("gov", "governor"),
+    ("mayor", "mayor"),
+    ("ambassador", "ambassador"),
+    ("general", "general"),
+    ("gen", "general"),
+    ("lieutenant", "lieutenant"),
+    ("lt", "lieutenant"),
+    ("colonel", "colonel"),
+    ("col", "colonel"),
+    ("major", "major"),
+    ("maj", "major"),
+    ("admiral", "admiral"),
+    ("captain", "captain"),
+];
+
+/// Of those, the words that are no title without another one behind them.
+const HALVES: [&str; 8] =
+    ["vice", "deputy", "prime", "foreign", "defense", "interior", "finance", "lieutenant"];
+
+/// What a secretary or a chief may be of.
+const OFFICES: [&str; 3] = ["state", "defense", "defence"];
+
+/// Words that no person is called by: "General Assembly" is not the general Assembly.
+const BODIES: [&str; 24] = [
+    "administration",
+    "agency",
+    "army",
+    "assembly",
+    "bank",
+    "command",
+    "commission",
+    "committee",
+    "congress",
+    "council",
+    "court",
+    "department",
+    "force",
+    "forces",
+    "government",
+    "house",
+    "ministry",
+    "office",
+    "parliament",
+    "party",
+    "senate",
+    "staff",
+    "state",
+    "union",
+];
+
+/// Words in lower case that stand within names.
+const PARTICLES: [&str; 16] =
+    ["al", "el", "bin", "ibn", "abu", "ben", "de", "del", "der", "di", "da", "du", "la", "van", "von", "y"];
+
+/// Words in front of a title by which the holder is somebody else: "supporters of President Adeyemi".
+const LINKS: [&str; 14] =
+    ["of", "for", "to", "by", "in", "with", "and", "or", "at", "from", "on", "against", "under", "near"];
+
+impl Mention {
+    pub fn parse(text: &str) -> Self {
+        let words = text.split_whitespace().filter(|word| !POSSESSIVES.contains(word));
+        let words: Vec<&str> = words.map(bare).filter(|word| !word.is_empty()).collect();
+        let lower: Vec<String> = words.iter().map(|word| lowered(word)).collect();
+        let skipped = lower.iter().take_while(|word| DETERMINERS.contains(&word.as_str())).count();
+        let (words, lower) = (&words[skipped..], &lower[skipped..]);
+        if lower.is_empty() || UNNAMED.contains(&lower.join(" ").as_str()) {
+            return Self::Unnamed;
+        }
+        let titles = titles(lower);
+        if titles.len() == lower.len() && is_whole(&titles) {
+            return Self::Title(titles.join(" "));
+        }
+        let (start, title) = title_in_front(words, lower).unwrap_or((0, None));
+        let words = &words[start..];
+        Self::Name(Name {
+            written: words.join(" "),
+            words: lower[start..].to_vec(),
+            title,
+            capitalised: words.iter().all(|word| is_name_word(word)),
+            only_first: is_capital(words[0]) && !words[1..].iter().any(|word| is_capital(word)),
+        })
+    }
+}
+
+impl Name {
+    /// Whether somebody else's full name ends with this one, so that this may be the surname.
+    pub fn ends(&self, full: &Self) -> bool {
+        let is_body = self.words.len() == 1 && BODIES.contains(&self.words[0].as_str());
+        self.capitalised
+            && full.capitalised
+            && !is_body
+            && full.words.len() > self.words.len()
+            && full.words.ends_with(&self.words)
+    }
+}
+
+/// Where the name behind a title begins, and the title.
+fn title_in_front(words: &[&str], lower: &[String]) -> Option<(usize, Option<String>)> {
+    // The last title that has a name behind it.
+    let (start, title) = (1..words.len()).rev().find_map(|start| {
+        let title = (0..start).map(|first| titles(&lower[first..start])).find(|title| !title.is_empty())?;
+        is_whole(&title).then_some((start, title))
+    })?;
+    let before = &lower[..start - title.len()];
+    let is_person = words[start..].iter().all(|word| is_name_word(word))
+        && words[start..].iter().any(|word| word.chars().any(char::is_uppercase))
+        && !lower[start..].iter().any(|word| BODIES.contains(&word.as_str()));
+    (is_person && !before.iter().any(|word| LINKS.contains(&word.as_str())))
+        .then(|| (start, Some(title.join(" "))))
+}
+
+/// The words as parts of one title, a part for each; none if any word is no title.
+fn titles(lower: &[String]) -> Vec<&str> {
+    let mut titles = Vec::with_capacity(lower.len());
+    let mut rest = lower;
+    while let [word, more @ ..] = rest {
+        let plain = word.trim_end_matches('.');
+        let Some(&(_, title)) = TITLES.iter().find(|(known, _)| *known == plain) else { return Vec::new() };
+        titles.push(title);
+        rest = more;
+        if let [of, office, more @ ..] = rest
+            && matches!(title, "secretary" | "minister")
+            && of == "of"
+            && OFFICES.contains(&office.as_str())
+        {
+            titles.extend([of.as_str(), office.as_str()]);
+            rest = more;
+        }
+    }
+    titles
+}
+
+fn is_whole(title: &[&str]) -> bool {
+    match title {
+        [.., "of", _] => true,
+        [.., last] => !HALVES.contains(last),
+        [] => false,
+    }
+}
+
+fn is_capital(word: &str) -> bool {
+    word.chars().next().is_some_and(char::is_uppercase)
+}
+
+/// Whether a word may be one of a name: "Osei", "al-Jaziri", "de".
+fn is_name_word(word: &str) -> bool {
+    let particle = word.split('-').next().unwrap_or(word).to_lowercase();
+    is_capital(word)
+        || PARTICLES.contains(&word.to_lowercase().as_str())
+        || (PARTICLES.contains(&particle.as_str()) && word.split('-').skip(1).any(is_capital))
+}
+
+/// A word without the marks around it, and without the 's of a possessive.
+fn bare(word: &str) -> &str {
+    let word = word.trim_matches(|c: char| !(c.is_alphanumeric() || c == '.'));
+    let word = word.strip_suffix("'s").or(word.strip_suffix("’s")).unwrap_or(word);
+    // The full stop of "U.S." and "Gen." is part of the word; that of a sentence's end is not.
+    match word.strip_suffix('.') {
+        Some(rest) if !rest.contains('.') && !is_abbreviation(rest) => rest,
+        _ => word.trim_start_matches('.'),
+    }
+}
+
+fn is_abbreviation(word: &str) -> bool {
+    let lower = word.to_lowercase();
+    word.chars().count() == 1 || (word.len() <= 4 && TITLES.iter().any(|(known, _)| *known == lower))
+}
+
+fn lowered(word: &str) -> String {
+    word.replace('’', "'").replace('\u{2011}', "-").to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> (String, Option<String>) {
+        match Mention::parse(text) {
+            Mention::Name(name) => (name.written, name.title),
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn titles_and_determiners_are_taken_off() {
+        for (text, written, title) in [
+            ("outgoing Prime Minister Adil Abdul-Mahdi", "Adil Abdul-Mahdi", Some("prime minister")),
+            ("Iraq’s Prime Minister Adil Abdul-Mahdi", "Adil Abdul-Mahdi", Some("prime minister")),
+            ("Lt. Gen. Howard Tallis", "Howard Tallis", Some("lieutenant general")),
+            ("Secretary of State Ruth Calloway", "Ruth Calloway", Some("secretary of state")),
+            ("Mr. Osei's", "Osei", Some("mr")),
+            ("Mr. al-Jaziri", "al-Jaziri", Some("mr")),
+            ("Gen. Osei 's", "Osei", Some("general")),
+            ("Sheikh Abbas al-Jaziri", "Abbas al-Jaziri", Some("sheikh")),
+            ("the Interior Ministry", "Interior Ministry", None),
+            ("the General Assembly", "General Assembly", None),
+            ("General Assembly", "General Assembly", None),
+            ("supporters of President Adeyemi", "supporters of President Adeyemi", None),
+            ("President Adeyemi and Senator Boateng", "President Adeyemi and Senator Boateng", None),
+            ("“Iraqi lawmakers,”", "Iraqi lawmakers", None),
+            ("The U.S.", "U.S.", None),
+            ("the opposition.", "opposition", None),
+        ] {
+            assert_eq!(name(text), (written.to_owned(), title.map(str::to_owned)), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_title_alone_and_a_pronoun_are_no_names() {
+        assert_eq!(Mention::parse("the prime minister"), Mention::Title("prime minister".to_owned()));
+        assert_eq!(Mention::parse("The Secretary of State"), Mention::Title("secretary of state".to_owned()));
+        assert!(matches!(Mention::parse("the Foreign"), Mention::Name(_)));
+        for text in ["", " ", "He", "they", "“We”", "the others", "...", "’s"] {
+            assert_eq!(Mention::parse(text), Mention::Unnamed, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_surname_is_the_end_of_a_full_name() {
+        let parsed = |text: &str| match Mention::parse(text) {
+            Mention::Name(name) => name,
+            other => panic!("{other:?}"),
+        };
+        let full = parsed("Prime Minister Adil Abdul Mahdi");
+        assert!(parsed("Mahdi").ends(&full) && parsed("Abdul Mahdi").ends(&full));
+        assert!(!parsed("Adil").ends(&full) && !full.ends(&full));
+        assert!(!parsed("mahdi").ends(&full), "a name is written with a capital");
+        assert!(!parsed("the Ministry").ends(&parsed("Foreign Ministry")));
+        assert!(!parsed("lawmakers").ends(&parsed("Iraqi lawmakers")));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_taken_apart(text in "\\PC{0,40}") {
+            Mention::parse(&text);
+        }
+    }
+}

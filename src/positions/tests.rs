@@ -1,0 +1,187 @@
+use super::*;
+use crate::label::{Attribution, Prediction, SentenceAnalysis, TargetStance};
+
+/// A document of sentences. In each, the words in brackets hold a stance: "+" in front of the sentence is favor, "-"
+/// against, and without either the words are the source of an attribution.
+fn document(id: &str, sentences: &[&str]) -> (Document, Analysis) {
+    let mut texts = Vec::new();
+    let mut marks = Vec::new();
+    for sentence in sentences {
+        let (stance, rest) = match sentence.split_at(1) {
+            ("+", rest) => ([0.8, 0.1, 0.1], rest),
+            ("-", rest) => ([0.2, 0.6, 0.2], rest),
+            _ => ([0.0, 0.0, 1.0], *sentence),
+        };
+        let words = rest.find('[').map(|start| (start, rest.find(']').unwrap() - 1));
+        texts.push(rest.replace(['[', ']'], ""));
+        marks.push((stance, words));
+    }
+    let document = Document::from_sentences(id, &texts);
+    let mut attributions = Vec::new();
+    let sentences = marks.iter().zip(document.sentences()).map(|((stance, words), sentence)| {
+        let prediction = Prediction::<Stance>::new(*stance);
+        let span = words.map(|(start, end)| Span::new(sentence.start() + start, sentence.start() + end));
+        if prediction.label() == Stance::None {
+            attributions
+                .extend(span.map(|span| Attribution { source: vec![span], ..Attribution::default() }));
+        }
+        SentenceAnalysis {
+            role: Prediction::new([1.0, 0.0, 0.0]),
+            stances: vec![TargetStance { target: Target::default(), prediction, holder: span }],
+            checkworthiness: None,
+            truncated: false,
+        }
+    });
+    let sentences = sentences.collect();
+    (document, Analysis { sentences, attributions: Some(attributions) })
+}
+
+/// Each holder with its counts and aliases, over some documents.
+fn gathered(documents: &[&[&str]]) -> Vec<String> {
+    let mut positions = Positions::default();
+    for (number, sentences) in documents.iter().enumerate() {
+        let (document, analysis) = document(&format!("d{number}"), sentences);
+        positions.add(&document, 0, &analysis).unwrap();
+    }
+    let positions = positions.gathered(&[Target::default()]);
+    let shown = |position: &Position| {
+        let holder = position.holder.as_deref().unwrap_or("unnamed");
+        let aliases = position.aliases.join(", ");
+        format!("{holder} {}:{} ({aliases})", position.favor, position.against)
+    };
+    positions.iter().map(shown).collect()
+}
+
+#[test]
+fn a_title_and_a_surname_are_the_full_name_of_their_document() {
+    let document = [
+        "+[Prime Minister Adil Abdul-Mahdi] wants them out.",
+        "+By June, [Abdul-Mahdi] said, they would be.",
+        "-Then [the prime minister] changed his mind.",
+        "-The plan was too hasty for [ABDUL-MAHDI].",
+    ];
+    assert_eq!(
+        gathered(&[&document]),
+        [
+            "Adil Abdul-Mahdi 2:2 (Prime Minister Adil Abdul-Mahdi, Abdul-Mahdi, the prime minister, ABDUL-MAHDI)"
+        ]
+    );
+}
+
+#[test]
+fn a_source_without_a_stance_names_a_holder_too() {
+    let document = ["[Senator Grace Boateng] spoke in Accra.", "+The force must go, said [Boateng]."];
+    assert_eq!(gathered(&[&document]), ["Grace Boateng 1:0 (Boateng)"]);
+}
+
+#[test]
+fn what_is_not_certain_stays_apart() {
+    let two_of_a_name = [
+        "+They must go, [Grace Boateng] said.",
+        "-They must stay, [Kwame Boateng] said.",
+        "+At once, [Boateng] added.",
+    ];
+    assert_eq!(
+        gathered(&[&two_of_a_name]),
+        ["Grace Boateng 1:0 ()", "Kwame Boateng 0:1 ()", "Boateng 1:0 ()"]
+    );
+    let two_of_a_title = [
+        "+So said [former Prime Minister Anna Holt].",
+        "-Not so, said [Prime Minister Jens Vik].",
+        "-It is too early for [the prime minister].",
+    ];
+    assert_eq!(
+        gathered(&[&two_of_a_title]),
+        [
+            "Anna Holt 1:0 (former Prime Minister Anna Holt)",
+            "Jens Vik 0:1 (Prime Minister Jens Vik)",
+            "prime minister 0:1 (the prime minister)"
+        ]
+    );
+}
+
+#[test]
+fn pronouns_and_authors_are_unnamed_document_by_document() {
+    let one = ["+[He] wants them out.", "-We must stay."];
+    assert_eq!(gathered(&[&one, &["+[They] must go."]]), ["unnamed 1:1 (He)", "unnamed 1:0 (They)"]);
+}
+
+#[test]
+fn over_documents_only_names_merge() {
+    let first = ["+Out, says [NATO].", "+Out, says [the army].", "+Out, says [Gen. Tallis]."];
+    let second = ["-Stay, says [NATO].", "-Stay, says [the army].", "-Stay, says [Mr. Tallis]."];
+    assert_eq!(
+        gathered(&[&first, &second]),
+        [
+            "NATO 1:1 ()",
+            "army 1:0 (the army)",
+            "Tallis 1:0 (Gen. Tallis)",
+            "army 0:1 (the army)",
+            "Tallis 0:1 (Mr. Tallis)"
+        ]
+    );
+    let full = ["+Out, says [Lt. Gen. Howard Tallis].", "+Now, says [Tallis]."];
+    let same = ["-Later, says [Howard Tallis]."];
+    assert_eq!(gathered(&[&full, &same]), ["Howard Tallis 2:1 (Lt. Gen. Howard Tallis, Tallis)"]);
+}
+
+#[test]
+fn a_capital_at_the_beginning_of_a_sentence_makes_no_name() {
+    let lawmakers = ["+[Lawmakers] want them out."];
+    assert_eq!(gathered(&[&lawmakers, &lawmakers]).len(), 2);
+    let moscow = ["+[Moscow] wants them out.", "It is cold in Moscow."];
+    assert_eq!(gathered(&[&moscow, &moscow]), ["Moscow 2:0 ()"]);
+}
+
+#[test]
+fn counts_and_places_are_those_of_the_sentences() {
+    let (document, analysis) = document("d", &["It rained.", "+[Oslo] agrees.", "-[Oslo] does not."]);
+    let mut positions = Positions::default();
+    positions.add(&document, 0, &analysis).unwrap();
+    let positions = positions.gathered(&[Target::default(), Target::new("rain").unwrap()]);
+    let [position] = positions.as_slice() else { panic!("{positions:?}") };
+    assert!((position.confidence - 0.7).abs() < 1e-6);
+    let places: Vec<(usize, &str, Stance)> = position
+        .sentences
+        .iter()
+        .map(|place| (place.index, place.span.slice(document.text()), place.stance))
+        .collect();
+    assert_eq!(places, [(1, "Oslo agrees.", Stance::Favor), (2, "Oslo does not.", Stance::Against)]);
+}
+
+#[test]
+fn a_document_in_parts_is_one_document() {
+    let (document, whole) = document("d", &["+[Mr. Aku Osei] agrees.", "It rained.", "-[Osei] does not."]);
+    let mut positions = Positions::default();
+    for first in 0..3 {
+        let analysis = Analysis { sentences: vec![whole.sentences[first].clone()], attributions: None };
+        positions.add(&document, first, &analysis).unwrap();
+    }
+    let mut at_once = Positions::default();
+    at_once.add(&document, 0, &whole).unwrap();
+    let positions = positions.gathered(&[Target::default()]);
+    assert_eq!(positions, at_once.gathered(&[Target::default()]));
+    assert_eq!((positions.len(), positions[0].sentences[1].index), (1, 2));
+}
+
+#[test]
+fn what_is_gathered_has_a_limit() {
+    let mut positions = Positions { stances: MOST_STANCES - 1, ..Positions::default() };
+    let (document, analysis) = document("d", &["+[Oslo] agrees.", "-[Oslo] does not."]);
+    assert_eq!(positions.add(&document, 0, &analysis), Err(Full));
+    assert!(positions.gathered(&[Target::default()]).is_empty());
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_holder_is_gathered(holders in proptest::collection::vec("[A-Za-z .'’-]{0,12}", 1..6)) {
+        let sentences: Vec<String> = holders.iter().map(|holder| format!("+[{holder}] agrees.")).collect();
+        let sentences: Vec<&str> = sentences.iter().map(String::as_str).collect();
+        let (document, analysis) = document("d", &sentences);
+        let mut positions = Positions::default();
+        positions.add(&document, 0, &analysis).unwrap();
+        let gathered = positions.gathered(&[Target::default()]);
+        let stances: usize = gathered.iter().map(|position| position.favor + position.against).sum();
+        proptest::prop_assert_eq!(stances, sentences.len());
+    }
+}
