@@ -6,6 +6,7 @@ mod packed;
 mod reference;
 
 pub use packed::{Dtype, Isa, PackedEncoder};
+pub use packed::{KernelProfile, Profile, profile};
 pub use reference::ReferenceEncoder;
 
 use crate::error::Result;

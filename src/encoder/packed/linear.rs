@@ -224,14 +224,15 @@ impl<'a, A> Product<'a, A> {
 
 /// From the sums of a tile to numbers.
 trait Finish: Arithmetic {
-    /// Of row `row`, `column` being the first of the vector's.
-    fn finish<S: Simd>(
-        simd: S,
-        layer: &Linear,
-        sum: Self::Sum<S>,
-        column: usize,
-        range: impl FnOnce() -> [f32; 2],
-    ) -> S::F;
+    /// Of a vector of columns from `at` on, and a row with that range.
+    fn finish<S: Simd>(simd: S, columns: &Columns<'_>, sum: Self::Sum<S>, at: usize, range: [f32; 2])
+    -> S::F;
+
+    /// The range of a row, if it has one.
+    #[inline(always)]
+    fn range(_: &[[f32; 2]], _: usize) -> [f32; 2] {
+        [0.0; 2]
+    }
 
     /// As exact as the products.
     #[inline(always)]
@@ -242,44 +243,30 @@ trait Finish: Arithmetic {
 
 impl Finish for Floats {
     #[inline(always)]
-    fn finish<S: Simd>(
-        simd: S,
-        layer: &Linear,
-        sum: S::F,
-        column: usize,
-        _: impl FnOnce() -> [f32; 2],
-    ) -> S::F {
-        simd.add(sum, simd.load(&layer.bias[column..]))
+    fn finish<S: Simd>(simd: S, columns: &Columns<'_>, sum: S::F, at: usize, _: [f32; 2]) -> S::F {
+        simd.add(sum, simd.load(&columns.bias[at..]))
     }
 }
 
 impl Finish for Halves {
     #[inline(always)]
-    fn finish<S: Simd>(
-        simd: S,
-        layer: &Linear,
-        sum: S::F,
-        column: usize,
-        _: impl FnOnce() -> [f32; 2],
-    ) -> S::F {
-        simd.add(sum, simd.load(&layer.bias[column..]))
+    fn finish<S: Simd>(simd: S, columns: &Columns<'_>, sum: S::F, at: usize, _: [f32; 2]) -> S::F {
+        simd.add(sum, simd.load(&columns.bias[at..]))
     }
 }
 
 impl Finish for Bytes {
     #[inline(always)]
-    fn finish<S: Simd>(
-        simd: S,
-        layer: &Linear,
-        sum: S::I,
-        column: usize,
-        range: impl FnOnce() -> [f32; 2],
-    ) -> S::F {
-        let [step, low] = range();
-        let scale = simd.mul(simd.load(&layer.scales[column..]), simd.splat(step));
-        let offset =
-            simd.mul_add(simd.splat(low), simd.load(&layer.sums[column..]), simd.load(&layer.bias[column..]));
-        simd.mul_add(simd.to_floats(sum), scale, offset)
+    fn finish<S: Simd>(simd: S, columns: &Columns<'_>, sum: S::I, at: usize, [step, low]: [f32; 2]) -> S::F {
+        let (bias, scales) = (simd.load(&columns.bias[at..]), simd.load(&columns.scales[at..]));
+        let sums = simd.load(&columns.sums[at..]);
+        let offset = simd.mul_add(simd.splat(low), sums, bias);
+        simd.mul_add(simd.to_floats(sum), simd.mul(scales, simd.splat(step)), offset)
+    }
+
+    #[inline(always)]
+    fn range(ranges: &[[f32; 2]], row: usize) -> [f32; 2] {
+        ranges[row]
     }
 
     #[inline(always)]
@@ -300,27 +287,60 @@ impl<A: Finish> TiledProduct for Product<'_, A> {
         let start = [A::zero(simd); VECTORS];
         for (index, panel) in layer.panels.chunks_exact(words * width).enumerate() {
             let left = index * width;
+            let finish = Columns {
+                bias: &layer.bias[left..][..VECTORS * S::LANES],
+                scales: &layer.scales[left..][..VECTORS * S::LANES],
+                sums: &layer.sums[left..][..VECTORS * S::LANES],
+                activation: layer.activation,
+            };
+            // The last panel may be wider than what is left.
+            let whole = left + width <= columns;
             for first in (0..count).step_by(ROWS) {
                 let rows = rows::<ROWS>(matrix, first, count, words * A::PARTS, words * A::PARTS);
                 let sums =
                     tile::<S, A, ROWS, VECTORS>(simd, start, rows, panel.chunks_exact(VECTORS * S::LANES));
-                for (row, sums) in sums.into_iter().enumerate().take(count - first) {
-                    let row = first + row;
-                    for (vector, sum) in sums.into_iter().enumerate() {
-                        let column = left + vector * S::LANES;
-                        // The last panel may be wider than what is left.
-                        if column >= columns {
-                            break;
+                let to = &mut y[first * columns + left..];
+                if whole && first + ROWS <= count {
+                    // Loops of known lengths are unrolled, and sums stay in registers.
+                    for row in 0..ROWS {
+                        let range = A::range(ranges, first + row);
+                        let to = &mut to[row * columns..][..VECTORS * S::LANES];
+                        for vector in 0..VECTORS {
+                            let value = finish.value::<S, A>(simd, sums[row][vector], vector, range);
+                            simd.store(value, &mut to[vector * S::LANES..]);
                         }
-                        let value = A::finish(simd, layer, sum, column, || ranges[row]);
-                        let value = match layer.activation {
-                            Activation::None => value,
-                            Activation::Gelu => A::gelu(simd, value),
-                        };
-                        simd.store(value, &mut y[row * columns + column..]);
+                    }
+                    continue;
+                }
+                for (row, sums) in sums.into_iter().enumerate().take(count - first) {
+                    let range = A::range(ranges, first + row);
+                    let used = columns - left;
+                    for (vector, sum) in sums.into_iter().enumerate().take(used.div_ceil(S::LANES)) {
+                        let value = finish.value::<S, A>(simd, sum, vector, range);
+                        simd.store(value, &mut to[row * columns + vector * S::LANES..]);
                     }
                 }
             }
+        }
+    }
+}
+
+/// What is known of a panel's columns.
+struct Columns<'a> {
+    bias: &'a [f32],
+    scales: &'a [f32],
+    sums: &'a [f32],
+    activation: Activation,
+}
+
+impl Columns<'_> {
+    /// From the sums of a vector of columns, and of a row with that range, to `y`.
+    #[inline(always)]
+    fn value<S: Simd, A: Finish>(&self, simd: S, sums: A::Sum<S>, vector: usize, range: [f32; 2]) -> S::F {
+        let value = A::finish(simd, self, sums, vector * S::LANES, range);
+        match self.activation {
+            Activation::None => value,
+            Activation::Gelu => A::gelu(simd, value),
         }
     }
 }

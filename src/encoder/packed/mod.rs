@@ -12,10 +12,12 @@ mod layer;
 mod linear;
 mod math;
 mod norm;
+mod profile;
 mod quantize;
 mod simd;
 mod tile;
 
+pub use profile::{KernelProfile, Profile, profile};
 pub use simd::Isa;
 
 use crate::encoder::{Encoder, States};

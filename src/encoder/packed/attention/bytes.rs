@@ -239,19 +239,21 @@ impl Head<'_> {
                 }
                 let columns = panel.chunks_exact(VECTORS * S::LANES);
                 let sums = tile::<S, Bytes, ROWS, VECTORS>(simd, start, queries, columns);
-                let to = scratch.scores[index * width * ROWS..].chunks_exact_mut(ROWS * S::LANES);
-                for (vector, to) in to.enumerate().take(VECTORS) {
+                let to = &mut scratch.scores[index * width * ROWS..][..VECTORS * S::LANES * ROWS];
+                // Loops of known lengths are unrolled, and sums stay in registers.
+                for vector in 0..VECTORS {
+                    let to = &mut to[vector * S::LANES * ROWS..][..S::LANES * ROWS];
                     let key = index * width + vector * S::LANES;
                     let key_step = simd.load(&scratch.key_steps[key..]);
                     let offset = simd.load(&scratch.key_offsets[key..]);
-                    for (row, to) in to.chunks_exact_mut(S::LANES).enumerate() {
+                    for row in 0..ROWS {
                         let mut score = simd.mul_add(simd.to_floats(sums[row][vector]), key_step, offset);
                         if let Some(bias) = bias {
                             let bias = simd.load(&bias.of_query(head, query(row))[key..]);
                             score = simd.mul_add(score, simd.splat(step[row]), bias);
                         }
                         highest[row] = simd.max(highest[row], score);
-                        simd.store(score, to);
+                        simd.store(score, &mut to[row * S::LANES..]);
                     }
                 }
             }
@@ -267,8 +269,9 @@ impl Head<'_> {
             let vectors = scratch.scores.chunks_exact(ROWS * S::LANES).take(used / S::LANES);
             for (vector, scores) in vectors.enumerate() {
                 let factor = simd.load(&scratch.value_steps[vector * S::LANES..]);
-                for (row, scores) in scores.chunks_exact(S::LANES).enumerate() {
-                    let power = simd.mul_add(simd.load(scores), simd.splat(step[row]), shift[row]);
+                for row in 0..ROWS {
+                    let score = simd.load(&scores[row * S::LANES..]);
+                    let power = simd.mul_add(score, simd.splat(step[row]), shift[row]);
                     let power = simd.exp2(power, EXP2_OF_BYTES);
                     totals[row] = simd.add(totals[row], power);
                     simd.store_bytes(

@@ -1,0 +1,36 @@
+//! How near each kernel of the packed encoder comes to what the processor can do, as JSON. bench/roofline.py runs it.
+//!
+//! `cargo bench --bench kernels -- [FOLDER OF A MODEL]`
+
+use serde_json::{Value, json};
+use standpoint::encoder::{Dtype, Isa, profile};
+use standpoint::machine;
+use standpoint::model::{Model, ModelSource};
+
+/// As in batches of articles.
+const TOKENS: usize = 512;
+const WINDOW: usize = 180;
+
+fn main() {
+    let folder = std::env::args().nth(1).filter(|argument| !argument.starts_with("--"));
+    let source = folder.map_or(ModelSource::Bundled, |folder| ModelSource::Folder(folder.into()));
+    let model = Model::load(&source).expect("the model can be loaded");
+    let mut runs = Vec::new();
+    for isa in [Isa::Avx512Vnni, Isa::Avx2Vnni, Isa::Avx2, Isa::Neon] {
+        for dtype in [Dtype::Int8, Dtype::F32] {
+            if isa.is_available() {
+                let profile = profile(model.config(), dtype, isa, TOKENS, WINDOW);
+                runs.push(json!({ "isa": isa.name(), "dtype": dtype.name(), "profile": profile }));
+            }
+        }
+    }
+    let report: Value = json!({
+        "what": "each kernel of a layer, one thread, against the processor's peak",
+        "machine": machine::description(),
+        "model": model.settings().name,
+        "tokens": TOKENS,
+        "window": WINDOW,
+        "runs": runs,
+    });
+    println!("{report:#}");
+}
