@@ -14,6 +14,15 @@ pub struct Checkpoint {
     pub parameters: Vec<f32>,
     pub first: Vec<f32>,
     pub second: Vec<f32>,
+    /// The moving average of the parameters, if the run has one.
+    pub average: Option<Vec<f32>>,
+}
+
+impl Checkpoint {
+    /// The parameters that a model of this moment has.
+    pub fn shown(&self) -> &Vec<f32> {
+        self.average.as_ref().unwrap_or(&self.parameters)
+    }
 }
 
 const CHECKPOINT: &str = "checkpoint.safetensors";
@@ -50,17 +59,18 @@ impl RunFolder {
     pub fn save(&self, checkpoint: &Checkpoint) -> Result<()> {
         // TOML, whose numbers are read back to the last bit.
         let progress = toml::to_string(&checkpoint.progress).map_err(|error| self.unusable(error))?;
-        let tensors = [
+        let mut tensors = vec![
             ("parameters", &checkpoint.parameters),
             ("first_moments", &checkpoint.first),
             ("second_moments", &checkpoint.second),
         ];
+        tensors.extend(checkpoint.average.as_ref().map(|average| ("average", average)));
         self.write(CHECKPOINT, &tensors, Some([(PROGRESS.to_owned(), progress)].into()))
     }
 
     /// # Errors
     /// If there is no checkpoint, it is damaged, or it belongs to a model of another size.
-    pub fn load(&self, parameters: usize) -> Result<Checkpoint> {
+    pub fn load(&self, parameters: usize, averaged: bool) -> Result<Checkpoint> {
         let (bytes, metadata) = self.read(CHECKPOINT)?;
         let tensor = |name| self.tensor(&bytes, name, parameters);
         let progress = metadata.get(PROGRESS).ok_or_else(|| self.unusable("it has no progress"))?;
@@ -69,6 +79,7 @@ impl RunFolder {
             parameters: tensor("parameters")?,
             first: tensor("first_moments")?,
             second: tensor("second_moments")?,
+            average: averaged.then(|| tensor("average")).transpose()?,
         })
     }
 

@@ -129,6 +129,9 @@ pub struct ScheduleConfig {
     pub shards: usize,
     /// Whether the linear layers are computed in block fixed point, twice as fast as in f32.
     pub fixed_point: bool,
+    /// How much of the weight of a step is left one step later, in the average of the parameters that dev scores
+    /// and the model are made of; 0 for the last parameters themselves.
+    pub average: f64,
     /// Minutes between checkpoints; there is one at the end of each epoch besides.
     pub checkpoint_minutes: f64,
 }
@@ -146,6 +149,7 @@ impl Default for ScheduleConfig {
             pass_tokens: 1024,
             shards: 2,
             fixed_point: true,
+            average: 0.0,
             checkpoint_minutes: 5.0,
         }
     }
@@ -249,6 +253,7 @@ impl TrainConfig {
             ),
             ((0.0..1.0).contains(&schedule.warmup), "schedule.warmup must be from 0 to below 1"),
             (positive(schedule.clip_norm), "schedule.clip_norm must be above 0"),
+            ((0.0..1.0).contains(&schedule.average), "schedule.average must be from 0 to below 1"),
             (schedule.step_tokens >= self.max_tokens, "schedule.step_tokens must be at least max_tokens"),
             (schedule.pass_tokens >= self.max_tokens, "schedule.pass_tokens must be at least max_tokens"),
             (positive(schedule.checkpoint_minutes), "schedule.checkpoint_minutes must be above 0"),

@@ -8,6 +8,7 @@ use crate::model::{
     BaseModel, CHECKWORTHY, HEADS, HOLDER, HeadSettings, Model, ModelSource, Settings, TAGS, Tensor, Weights,
 };
 use crate::random::{SplitMix, scramble};
+use crate::train::average;
 use crate::train::card::{self, DataFile};
 use crate::train::checkpoint::{Checkpoint, RunFolder};
 use crate::train::config::TrainConfig;
@@ -141,7 +142,7 @@ impl Trainer {
         let base_sha256 = base.fingerprint();
         let fingerprint = fingerprint(&config, &base_sha256, &files);
         let state = if resume {
-            let checkpoint = folder.load(layout.len())?;
+            let checkpoint = folder.load(layout.len(), config.schedule.average > 0.0)?;
             if checkpoint.progress.fingerprint != fingerprint {
                 Err(misplaced(
                     "holds a run of another configuration or other data: remove the folder, or restore them",
@@ -153,6 +154,7 @@ impl Trainer {
             let parameters = initial_parameters(&layout, &base, config.seed);
             Checkpoint {
                 progress: Progress { fingerprint, ..Progress::default() },
+                average: (config.schedule.average > 0.0).then(|| parameters.clone()),
                 parameters,
                 first,
                 second,
@@ -205,13 +207,13 @@ impl Trainer {
                     return Ok(Outcome::Stopped { step: self.state.progress.steps, steps: self.steps });
                 }
             }
-            let score = self.dev.score(&self.layout, &self.state.parameters);
+            let score = self.dev.score(&self.layout, self.state.shown());
             let progress = &mut self.state.progress;
             let best = progress.best.is_none_or(|best| score.mean() > progress.scores[best].mean());
             progress.scores.push(score);
             if best {
                 progress.best = Some(epoch);
-                self.folder.save_best(&self.state.parameters)?;
+                self.folder.save_best(self.state.shown())?;
             }
             progress.epoch += 1;
             progress.steps_in_epoch = 0;
@@ -275,6 +277,9 @@ impl Trainer {
             AdamW { first: std::mem::take(&mut state.first), second: std::mem::take(&mut state.second) };
         let gradient_norm = optimizer.step(layout, &mut state.parameters, &first.gradients, rates);
         AdamW { first: state.first, second: state.second } = optimizer;
+        if let Some(average) = &mut state.average {
+            average::update(average, &state.parameters, config.schedule.average, number);
+        }
         if !(loss.is_finite() && gradient_norm.is_finite()) {
             return Err(TrainError::Diverged { step: number }.into());
         }

@@ -38,6 +38,7 @@ unrelated = 1.0
 epochs = 3
 learning_rate = 1e-3
 step_tokens = 96
+average = 0.5
 pass_tokens = 64
 # At every step.
 checkpoint_minutes = 1e-9

@@ -49,7 +49,8 @@ fn head_views(
     })
 }
 
-/// `context = dropout(softmax(Q K^T / sqrt(width))) V`, keeping the probabilities from before dropout.
+/// `context = dropout(softmax(Q K^T / sqrt(width))) V`, keeping the probabilities, those that are dropped with their sign
+/// set.
 pub(super) fn forward(
     heads: usize,
     hidden: usize,
@@ -61,7 +62,7 @@ pub(super) fn forward(
 ) {
     probabilities.resize(windows.iter().map(|rows| heads * rows.len() * rows.len()).sum(), 0.0);
     context.resize(qkv.len() / 3, 0.0);
-    let mut dropped = Vec::new();
+    let mut used = Vec::new();
     for (view, scores) in head_views(heads, hidden, windows) {
         let length = view.length;
         let scale = 1.0 / (view.width as f32).sqrt();
@@ -69,18 +70,9 @@ pub(super) fn forward(
         let scores = &mut probabilities[scores];
         let (query, key, value) = (view.qkv(qkv, 0), view.qkv(qkv, 1), view.qkv(qkv, 2));
         multiply(MatrixMut::new(scores, length, length), Write::Replace, scale, query, key.t());
-        sweeps::softmax(scores, length);
-        let used: &[f32] = match dropout {
-            Some(dropout) => {
-                dropped.clear();
-                dropped.extend_from_slice(scores);
-                dropout.at(site).apply(&mut dropped);
-                &dropped
-            }
-            None => scores,
-        };
+        sweeps::softmax(scores, length, dropout.map(|dropout| dropout.at(site)), &mut used);
         let out = MatrixMut::strided(&mut context[view.context_start()..], length, view.width, hidden);
-        multiply(out, Write::Replace, 1.0, Matrix::new(used, length, length), value);
+        multiply(out, Write::Replace, 1.0, Matrix::new(&used, length, length), value);
     }
 }
 
@@ -102,25 +94,17 @@ pub(super) fn backward(
     for (view, scores) in head_views(heads, hidden, windows) {
         let length = view.length;
         let scale = 1.0 / (view.width as f32).sqrt();
-        let mask = dropout.map(|dropout| dropout.at(scores.start as u64));
         let probabilities = &probabilities[scores];
         let (query, key, value) = (view.qkv(qkv, 0), view.qkv(qkv, 1), view.qkv(qkv, 2));
         let upstream = Matrix::strided(&upstream[view.context_start()..], length, view.width, hidden);
 
-        used.clear();
-        used.extend_from_slice(probabilities);
-        if let Some(mask) = mask {
-            mask.apply(&mut used);
-        }
-        let used = Matrix::new(&used, length, length);
-        multiply(view.qkv_mut(qkv_gradient, 2), Write::Replace, 1.0, used.t(), upstream);
+        sweeps::used_again(probabilities, dropout, &mut used);
+        let dropped = Matrix::new(&used, length, length);
+        multiply(view.qkv_mut(qkv_gradient, 2), Write::Replace, 1.0, dropped.t(), upstream);
 
         gradient.resize(length * length, 0.0);
         multiply(MatrixMut::new(&mut gradient, length, length), Write::Replace, 1.0, upstream, value.t());
-        if let Some(mask) = mask {
-            mask.apply(&mut gradient);
-        }
-        sweeps::softmax_backward(probabilities, &mut gradient, length);
+        sweeps::softmax_backward(probabilities, &used, &mut gradient, length);
         let gradient = Matrix::new(&gradient, length, length);
         multiply(view.qkv_mut(qkv_gradient, 0), Write::Replace, scale, gradient, key);
         multiply(view.qkv_mut(qkv_gradient, 1), Write::Replace, scale, gradient.t(), query);

@@ -4,7 +4,7 @@
 use super::linear::Linear;
 use super::matmul::Write;
 use super::parameters::{Gradients, LayerRanges, Layout};
-use super::sweeps::{self, Normalized};
+use super::sweeps::{self, Dropout, Normalized};
 use super::{PackedTokens, PassDropout, attention};
 use std::ops::Range;
 
@@ -14,7 +14,7 @@ use std::ops::Range;
 pub(super) struct LayerTrace {
     pub input: Vec<f32>,
     qkv: Vec<f32>,
-    /// Attention probabilities before dropout, `[length, length]` for each window and head.
+    /// Attention probabilities, `[length, length]` for each window and head; the sign says which are dropped.
     probabilities: Vec<f32>,
     context: Vec<f32>,
     attention_norm: Normalized,
@@ -52,6 +52,10 @@ impl Layer<'_> {
         &self.parameters[range.clone()]
     }
 
+    fn mask(&self, dropout: Option<PassDropout>, half: u64) -> Option<Dropout> {
+        dropout.map(|dropout| dropout.hidden_at(self.index, half))
+    }
+
     pub fn forward(
         &self,
         linear: &mut Linear<'_>,
@@ -75,10 +79,7 @@ impl Layer<'_> {
             &mut trace.context,
         );
         linear.forward(&trace.context, (&ranges.attention_weight, &ranges.attention_bias), sum);
-        if let Some(dropout) = dropout {
-            dropout.hidden_at(self.index, AFTER_ATTENTION).apply(sum);
-        }
-        sweeps::add(sum, &trace.input);
+        sweeps::add_residual(sum, self.mask(dropout, AFTER_ATTENTION), &trace.input);
         trace.middle.resize(sum.len(), 0.0);
         sweeps::layer_norm(
             sum,
@@ -93,10 +94,7 @@ impl Layer<'_> {
         trace.activated.resize(trace.up.len(), 0.0);
         sweeps::gelu(&trace.up, &mut trace.activated);
         linear.forward(&trace.activated, (&ranges.down_weight, &ranges.down_bias), sum);
-        if let Some(dropout) = dropout {
-            dropout.hidden_at(self.index, AFTER_FEED_FORWARD).apply(sum);
-        }
-        sweeps::add(sum, &trace.middle);
+        sweeps::add_residual(sum, self.mask(dropout, AFTER_FEED_FORWARD), &trace.middle);
         output.resize(sum.len(), 0.0);
         sweeps::layer_norm(
             sum,
@@ -124,10 +122,7 @@ impl Layer<'_> {
         let norm = (&ranges.output_norm_weight, &ranges.output_norm_bias);
         self.norm_backward(upstream, &trace.output_norm, norm, gradients);
         // The residual keeps `upstream`; the branch goes through the feed-forward half.
-        branch.clone_from(upstream);
-        if let Some(dropout) = dropout {
-            dropout.hidden_at(self.index, AFTER_FEED_FORWARD).apply(branch);
-        }
+        sweeps::masked(upstream, self.mask(dropout, AFTER_FEED_FORWARD), branch);
         let down = (&ranges.down_weight, &ranges.down_bias);
         linear.backward((branch, &trace.activated), down, gradients, Write::Replace, inner);
         sweeps::gelu_backward(&trace.up, inner);
@@ -136,10 +131,7 @@ impl Layer<'_> {
 
         let norm = (&ranges.attention_norm_weight, &ranges.attention_norm_bias);
         self.norm_backward(upstream, &trace.attention_norm, norm, gradients);
-        branch.clone_from(upstream);
-        if let Some(dropout) = dropout {
-            dropout.hidden_at(self.index, AFTER_ATTENTION).apply(branch);
-        }
+        sweeps::masked(upstream, self.mask(dropout, AFTER_ATTENTION), branch);
         let output = (&ranges.attention_weight, &ranges.attention_bias);
         linear.backward((branch, &trace.context), output, gradients, Write::Replace, inner);
         attention::backward(

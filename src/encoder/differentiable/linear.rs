@@ -58,14 +58,15 @@ impl Linear<'_> {
         let weight_gradient = &mut gradients.values[weight.clone()];
         if let Some(weights) = self.weights {
             let start = if into == Write::Add { Start::Kept } else { Start::Zero };
-            self.space.weight_gradient(upstream, input, outputs, weight_gradient);
+            let so_far = if gradients.fresh { Start::Zero } else { Start::Kept };
+            self.space.weight_gradient(upstream, input, outputs, so_far, weight_gradient);
             self.space.backward(weights, weight, upstream, start, input_gradient);
             return;
         }
         let upstream = Matrix::new(upstream, tokens, outputs);
         multiply(
             MatrixMut::new(weight_gradient, outputs, inputs),
-            Write::Add,
+            if gradients.fresh { Write::Replace } else { Write::Add },
             1.0,
             upstream.t(),
             Matrix::new(input, tokens, inputs),

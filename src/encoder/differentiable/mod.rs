@@ -186,6 +186,7 @@ impl Trace {
             }
         }
         gradients.touched.extend_from_slice(&batch.tokens);
+        gradients.fresh = false;
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::sweeps;
 use crate::model::BertConfig;
+use rayon::prelude::*;
 use std::ops::Range;
 
 /// The sizes that decide every shape of a BERT encoder.
@@ -212,11 +213,16 @@ pub struct Gradients {
     /// The ids of the words met since the last [`Gradients::clear`]; each of them once, in order, after
     /// [`Gradients::settle`].
     pub touched: Vec<u32>,
+    /// Whether the matrices of all layers count as zero, whatever stands there: the first pass writes them anew, which
+    /// saves to clear most of the memory.
+    pub(super) fresh: bool,
+    matrices: Vec<Range<usize>>,
 }
 
 impl Gradients {
     pub fn new(layout: &Layout) -> Self {
-        Self { values: vec![0.0; layout.len()], touched: Vec::new() }
+        let matrices = layout.layer_matrices().map(|(range, _)| range).collect();
+        Self { values: vec![0.0; layout.len()], touched: Vec::new(), fresh: true, matrices }
     }
 
     /// Back to zero.
@@ -227,23 +233,39 @@ impl Gradients {
             self.values[start..start + hidden].fill(0.0);
         }
         self.touched.clear();
-        self.values[layout.words.end..].fill(0.0);
+        let mut start = layout.words.end;
+        for matrix in &self.matrices {
+            self.values[start..matrix.start].fill(0.0);
+            start = matrix.end;
+        }
+        self.values[start..].fill(0.0);
+        self.fresh = true;
     }
 
     /// Adds another shard's gradients.
     pub fn absorb(&mut self, other: &mut Self, layout: &Layout) {
+        /// Worth a thread of its own.
+        const PIECE: usize = 1 << 16;
         let hidden = layout.dimensions.hidden;
+        self.settle();
         other.settle();
         for &word in &other.touched {
             let start = layout.words.start + word as usize * hidden;
             sweeps::add(&mut self.values[start..start + hidden], &other.values[start..start + hidden]);
         }
-        sweeps::add(&mut self.values[layout.words.end..], &other.values[layout.words.end..]);
+        let end = layout.words.end;
+        let pieces = self.values[end..].par_chunks_mut(PIECE).zip(other.values[end..].par_chunks(PIECE));
+        pieces.for_each(|(values, others)| sweeps::add(values, others));
         self.touched.extend_from_slice(&other.touched);
     }
 
-    /// Leaves each touched word once, in order.
+    /// Leaves each touched word once, in order; and zeros where no pass has been.
     pub fn settle(&mut self) {
+        if std::mem::take(&mut self.fresh) {
+            for matrix in &self.matrices {
+                self.values[matrix.clone()].fill(0.0);
+            }
+        }
         self.touched.sort_unstable();
         self.touched.dedup();
     }

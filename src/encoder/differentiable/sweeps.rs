@@ -185,10 +185,14 @@ pub fn layer_norm_backward(
     });
 }
 
-/// Softmax of every row of `width`, in place.
-pub fn softmax(rows: &mut [f32], width: usize) {
+/// Softmax of every row of `width`, in place, and what dropout leaves of it in `used`. Of the probabilities that are
+/// dropped the sign is set, so that the backward pass need not draw them again.
+pub fn softmax(rows: &mut [f32], width: usize, dropout: Option<Dropout>, used: &mut Vec<f32>) {
+    used.resize(rows.len(), 0.0);
+    let draw = dropout.map_or(Draw::NOTHING, Dropout::draw);
     Arch::new().dispatch(|| {
-        for row in rows.chunks_exact_mut(width) {
+        for (index, (row, used)) in rows.chunks_exact_mut(width).zip(used.chunks_exact_mut(width)).enumerate()
+        {
             let mut largest = [f32::NEG_INFINITY; LANES];
             let (chunks, rest) = row.as_chunks::<LANES>();
             for chunk in chunks {
@@ -201,20 +205,36 @@ pub fn softmax(rows: &mut [f32], width: usize) {
                 *value = exp(*value - largest);
             }
             let scale = 1.0 / sum_pairs(row, row, |x, _| x);
-            for value in row.iter_mut() {
-                *value *= scale;
+            let first = (index * width) as u32;
+            for (column, (value, used)) in row.iter_mut().zip(used).enumerate() {
+                let probability = *value * scale;
+                let keeps = draw.keeps(first + column as u32);
+                *value = if keeps { probability } else { -probability };
+                *used = if keeps { probability * draw.scale } else { 0.0 };
             }
         }
     });
 }
 
-/// Turns the gradient of a softmax's output into that of its input, in place.
-pub fn softmax_backward(probabilities: &[f32], gradient: &mut [f32], width: usize) {
+/// What dropout has left of probabilities, from those that [`softmax`] has marked.
+pub fn used_again(probabilities: &[f32], dropout: Option<Dropout>, used: &mut Vec<f32>) {
+    let scale = dropout.map_or(Draw::NOTHING, Dropout::draw).scale;
+    used.resize(probabilities.len(), 0.0);
     Arch::new().dispatch(|| {
-        for (p, gradient) in probabilities.chunks_exact(width).zip(gradient.chunks_exact_mut(width)) {
-            let mean = sum_pairs(p, gradient, |p, g| p * g);
-            for (gradient, p) in gradient.iter_mut().zip(p) {
-                *gradient = p * (*gradient - mean);
+        for (used, &probability) in used.iter_mut().zip(probabilities) {
+            *used = if probability > 0.0 { probability * scale } else { 0.0 };
+        }
+    });
+}
+
+/// Turns the gradient of `used`, what dropout has left of a softmax's output, into that of the softmax's input, in place.
+pub fn softmax_backward(probabilities: &[f32], used: &[f32], gradient: &mut [f32], width: usize) {
+    Arch::new().dispatch(|| {
+        let rows = probabilities.chunks_exact(width).zip(used.chunks_exact(width));
+        for ((probabilities, used), gradient) in rows.zip(gradient.chunks_exact_mut(width)) {
+            let mean = sum_pairs(used, gradient, |used, gradient| used * gradient);
+            for ((gradient, used), probability) in gradient.iter_mut().zip(used).zip(probabilities) {
+                *gradient = used * *gradient - probability.abs() * mean;
             }
         }
     });
@@ -235,25 +255,73 @@ impl Dropout {
         Self { key: scramble(self.key ^ site.wrapping_mul(0x9E37_79B9_7F4A_7C15)), ..self }
     }
 
+    fn draw(self) -> Draw {
+        if self.rate <= 0.0 {
+            return Draw::NOTHING;
+        }
+        Draw {
+            dropped: (f64::from(self.rate) * 2f64.powi(32)) as u32,
+            scale: 1.0 / (1.0 - self.rate),
+            key: (self.key as u32, (self.key >> 32) as u32),
+        }
+    }
+
     /// Multiplies by the mask: forward on values, backward on gradients.
     pub fn apply(self, values: &mut [f32]) {
-        if self.rate <= 0.0 {
-            return;
-        }
-        let dropped = (f64::from(self.rate) * 2f64.powi(32)) as u32;
-        let scale = 1.0 / (1.0 - self.rate);
-        let (low, high) = (self.key as u32, (self.key >> 32) as u32);
+        let draw = self.draw();
         Arch::new().dispatch(|| {
             for (index, value) in values.iter_mut().enumerate() {
-                // Two rounds of multiply and shift on the index: cheap, and vectorized.
-                let mut hash = (index as u32 ^ low).wrapping_mul(0x9E37_79B1);
-                hash = (hash ^ (hash >> 15) ^ high).wrapping_mul(0x85EB_CA77);
-                hash = (hash ^ (hash >> 13)).wrapping_mul(0xC2B2_AE3D);
-                hash ^= hash >> 16;
-                *value *= if hash < dropped { 0.0 } else { scale };
+                *value *= draw.factor(index as u32);
             }
         });
     }
+}
+
+/// What a mask is drawn with.
+#[derive(Clone, Copy)]
+struct Draw {
+    dropped: u32,
+    scale: f32,
+    key: (u32, u32),
+}
+
+impl Draw {
+    const NOTHING: Self = Self { dropped: 0, scale: 1.0, key: (0, 0) };
+
+    /// Whether the value at a place stays: by multiplying and shifting, which is cheap and vectorized.
+    #[inline(always)]
+    fn keeps(self, index: u32) -> bool {
+        let mut hash = (index ^ self.key.0).wrapping_mul(0x9E37_79B1);
+        hash = (hash ^ (hash >> 15) ^ self.key.1).wrapping_mul(0x85EB_CA77);
+        hash = (hash ^ (hash >> 13)).wrapping_mul(0xC2B2_AE3D);
+        hash ^ (hash >> 16) >= self.dropped
+    }
+
+    #[inline(always)]
+    fn factor(self, index: u32) -> f32 {
+        if self.keeps(index) { self.scale } else { 0.0 }
+    }
+}
+
+/// `masked = dropout(values)`
+pub fn masked(values: &[f32], dropout: Option<Dropout>, masked: &mut Vec<f32>) {
+    let draw = dropout.map_or(Draw::NOTHING, Dropout::draw);
+    masked.resize(values.len(), 0.0);
+    Arch::new().dispatch(|| {
+        for (index, (masked, value)) in masked.iter_mut().zip(values).enumerate() {
+            *masked = value * draw.factor(index as u32);
+        }
+    });
+}
+
+/// `sum = kept + dropout(sum)`
+pub fn add_residual(sum: &mut [f32], dropout: Option<Dropout>, kept: &[f32]) {
+    let draw = dropout.map_or(Draw::NOTHING, Dropout::draw);
+    Arch::new().dispatch(|| {
+        for (index, (sum, kept)) in sum.iter_mut().zip(kept).enumerate() {
+            *sum = kept + *sum * draw.factor(index as u32);
+        }
+    });
 }
 
 #[cfg(test)]
@@ -307,7 +375,7 @@ mod tests {
     #[test]
     fn softmax_rows_sum_to_one_whatever_their_size() {
         let mut rows: Vec<f32> = (0..3 * 37).map(|i| ((i * 31) % 17) as f32 * 10.0 - 80.0).collect();
-        softmax(&mut rows, 37);
+        softmax(&mut rows, 37, None, &mut Vec::new());
         for row in rows.chunks(37) {
             assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-5);
             assert!(row.iter().all(|p| (0.0..=1.0).contains(p)));

@@ -87,7 +87,7 @@ fn multiply<L: Left>(destination: &mut [f32], start: Start<'_>, left: &L, right:
 
 #[cfg(test)]
 mod tests {
-    use super::pack::Rows;
+    use super::pack::{Across, Rows};
     use super::*;
     use proptest::prelude::*;
 
@@ -132,7 +132,7 @@ mod tests {
 
             // The same rows as columns of the transpose, and the same columns as rows of theirs.
             let transposed: Vec<f32> = (0..k * m).map(|i| left[i % m * k + i / m]).collect();
-            let mut columns = Columns::<TILE_ROWS>::default();
+            let mut columns = Across::default();
             columns.pack(&transposed, m);
             let right_rows: Vec<f32> = (0..n * k).map(|i| right[i % k * n + i / k]).collect();
             panels.pack_transposed(&right_rows, k);

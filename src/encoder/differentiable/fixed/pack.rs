@@ -36,12 +36,13 @@ fn word(first: u32, second: u32) -> u32 {
 fn pack_run(terms: &[f32], words: &mut [u32]) -> f32 {
     let largest = terms.iter().fold(0, |largest, &x| largest.max(magnitude(x)));
     let (scale, inverse) = scale(largest);
-    let (pairs, rest) = terms.as_chunks::<2>();
-    for (to, pair) in words.iter_mut().zip(pairs) {
-        *to = word(whole(pair[0], inverse), whole(pair[1], inverse));
+    // Two neighbours are a word: that is how 16-bit numbers lie in memory, on all processors that have these kernels.
+    let halves: &mut [u16] = bytemuck::cast_slice_mut(words);
+    for (to, &x) in halves.iter_mut().zip(terms) {
+        *to = whole(x, inverse) as u16;
     }
-    if let [last] = rest {
-        words[pairs.len()] = word(whole(*last, inverse), 0);
+    if let Some(to) = halves.get_mut(terms.len()) {
+        *to = 0;
     }
     scale
 }
@@ -100,8 +101,14 @@ impl Left for Rows {
     }
 }
 
+/// Two tiles of rows stand side by side: a full vector, when they are packed.
+const ACROSS: usize = 2 * TILE_ROWS;
+
+/// The left side of a product with the transpose of row-major input.
+pub(super) type Across = Columns<ACROSS>;
+
 /// A matrix whose columns are cut into panels of `WIDTH`, the terms of which lie across: the right side of a product,
-/// or, with panels of [`TILE_ROWS`], the left side of a product with the transpose of row-major input.
+/// or the left side of a product with the transpose of row-major input.
 #[derive(Default)]
 pub(super) struct Columns<const WIDTH: usize> {
     terms: usize,
@@ -227,9 +234,9 @@ fn pack_pairs(first: &[f32], second: &[f32], keep: f32, inverses: &[f32], to: &m
     }
 }
 
-impl Left for Columns<TILE_ROWS> {
+impl Left for Across {
     const ROW_STRIDE: usize = 1;
-    const WORD_STRIDE: usize = TILE_ROWS;
+    const WORD_STRIDE: usize = ACROSS;
 
     fn terms(&self) -> usize {
         self.terms
@@ -237,11 +244,11 @@ impl Left for Columns<TILE_ROWS> {
 
     #[inline]
     fn tile(&self, block: usize, row: usize) -> &[u32] {
-        self.block(row / TILE_ROWS, block)
+        &self.block(row / ACROSS, block)[row % ACROSS..]
     }
 
     #[inline]
     fn scales(&self, block: usize, row: usize) -> &[f32] {
-        self.scales(row / TILE_ROWS, block)
+        &self.scales(row / ACROSS, block)[row % ACROSS..]
     }
 }

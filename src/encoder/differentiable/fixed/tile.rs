@@ -138,7 +138,7 @@ mod avx512 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::pack::{Columns, Rows};
+    use super::super::pack::{Across, Rows};
     use super::super::{Panels, WORDS};
     use super::*;
     use crate::random::SplitMix;
@@ -166,8 +166,7 @@ mod tests {
         let mut random = SplitMix::new(7);
         let mut numbers =
             |count| -> Vec<f32> { (0..count).map(|_| random.unit() as f32 * 2.0 - 1.0).collect() };
-        let (mut rows, mut across, mut panels) =
-            (Rows::default(), Columns::<TILE_ROWS>::default(), Panels::default());
+        let (mut rows, mut across, mut panels) = (Rows::default(), Across::default(), Panels::default());
         rows.pack(&numbers(8 * 128), 128);
         across.pack(&numbers(128 * 8), 8);
         panels.pack(&numbers(128 * 48), 48);

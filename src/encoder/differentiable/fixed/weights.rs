@@ -1,7 +1,7 @@
 //! The weights of a step in fixed point, packed once for all its passes, and the products of linear layers with them.
 
-use super::pack::{Columns, Rows};
-use super::{Panels, Start, TILE_ROWS, multiply};
+use super::pack::{Across, Rows};
+use super::{Panels, Start, multiply};
 use crate::encoder::differentiable::Layout;
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -57,7 +57,7 @@ impl FixedWeights {
 #[derive(Default)]
 pub(in super::super) struct Fixed {
     rows: Rows,
-    left: Columns<TILE_ROWS>,
+    left: Across,
     right: Panels,
 }
 
@@ -90,10 +90,17 @@ impl Fixed {
         multiply(input_gradient, start, &self.rows, &weight.backward);
     }
 
-    /// Adds the gradient of a weight of shape `[outputs, inputs]`: `upstream^T * input`.
-    pub fn weight_gradient(&mut self, upstream: &[f32], input: &[f32], outputs: usize, gradient: &mut [f32]) {
+    /// The gradient of a weight of shape `[outputs, inputs]`: `start + upstream^T * input`.
+    pub fn weight_gradient(
+        &mut self,
+        upstream: &[f32],
+        input: &[f32],
+        outputs: usize,
+        start: Start<'_>,
+        gradient: &mut [f32],
+    ) {
         self.left.pack(upstream, outputs);
         self.right.pack(input, gradient.len() / outputs);
-        multiply(gradient, Start::Kept, &self.left, &self.right);
+        multiply(gradient, start, &self.left, &self.right);
     }
 }
