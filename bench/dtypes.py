@@ -1,6 +1,7 @@
-"""How far the labels of each dtype are those of candle's f32 encoder, on the gold dev rows.
+"""How far the labels and the vectors of each dtype are those of candle's f32 encoder, on the gold dev rows.
 
-Runs `standpoint eval` once for each and compares the answers, sentence by sentence. Run from the root of the repository:
+Runs `standpoint eval` once for each and compares the answers, sentence by sentence; benches/cosine.rs compares the
+vectors. Run from the root of the repository:
 
     cargo build --release
     python bench/dtypes.py --output bench/results/dtypes.json
@@ -42,6 +43,8 @@ def main():
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         reports = [evaluate(options.standpoint, pathlib.Path(folder), *run) for run in RUNS]
+    cosines = subprocess.run(["cargo", "bench", "--locked", "--bench", "cosine"], check=True, stdout=subprocess.PIPE, text=True)
+    cosines = {row.pop("encoder"): row for row in json.loads(cosines.stdout)["rows"]}
     reference, rows = reports[0], []
     for report in reports:
         row = {"encoder": report["run"]["encoder"]}
@@ -53,10 +56,12 @@ def main():
                 "macro_f1": round(macro_f1(report, task), 4),
                 "difference": round(macro_f1(report, task) - macro_f1(reference, task), 4),
             }
+        if cosine := cosines.get(row["encoder"]):
+            row["cosine"] = {name: round(value, 5) for name, value in cosine.items()}
         rows.append(row)
-        print(row["encoder"], *(f"{task}: {row[task]['equal']:.2%} equal, macro-F1 {row[task]['difference']:+.4f}" for task in TASKS), sep="; ")
+        print(row["encoder"], *(f"{task}: {row[task]['equal']:.2%} equal, macro-F1 {row[task]['difference']:+.4f}" for task in TASKS), row.get("cosine", ""), sep="; ")
     result = {
-        "what": "labels of each dtype against candle's f32 encoder",
+        "what": "labels and sentence vectors of each dtype against candle's f32 encoder",
         "command": "python bench/dtypes.py",
         "sentences": len(answers(reference, TASKS[0])),
         **{key: reference["run"][key] for key in ("date", "machine", "program")},

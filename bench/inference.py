@@ -1,6 +1,6 @@
 """Labelling speed of `standpoint` against PyTorch and ONNX Runtime: the same weights, the same windows, in turn.
 
-Every round runs each program once, so that whatever else slows the machine slows all of them; ratios are taken within
+Every round runs each program once on articles in windows, and once on their sentences as documents of their own, so that whatever else slows the machine slows all of them; ratios are taken within
 a round, to ONNX Runtime in f32, and their median is given. Where a processor lacks an instruction set that is forced
 in OURS, the run ends: take it out. Tokenization and the cutting of windows are part of the
 work and timed (bench/peers/classify.py). The peers' labels must be standpoint's on 99.9% of the sentences; int8 is
@@ -26,15 +26,17 @@ AGREEMENT = 0.999
 # What `standpoint bench` measures latency on.
 ARTICLE = pathlib.Path("examples/airfield-handover.txt")
 EXACT = ["PyTorch f32", "ONNX Runtime f32"]
-# What standpoint computes in, and the instruction set that is forced on it.
+# What standpoint computes in, the instruction set that is forced on it, and its threads: None is as many as the others.
 OURS = {
-    "standpoint int8": ("int8", None),
-    "standpoint bf16": ("bf16", None),
-    "standpoint f32": ("f32", None),
-    "standpoint int8, AVX2 with VNNI": ("int8", "avx2-vnni"),
-    "standpoint int8, AVX2": ("int8", "avx2"),
-    "candle f32 (reference encoder)": ("reference", None),
+    "standpoint int8": ("int8", None, None),
+    "standpoint int8, one thread": ("int8", None, 1),
+    "standpoint bf16": ("bf16", None, None),
+    "standpoint f32": ("f32", None, None),
+    "standpoint int8, AVX2 with VNNI": ("int8", "avx2-vnni", None),
+    "standpoint int8, AVX2": ("int8", "avx2", None),
+    "candle f32 (reference encoder)": ("reference", None, None),
 }
+SCALED = ("standpoint int8", "standpoint int8, one thread")
 
 
 def run(command):
@@ -61,21 +63,21 @@ def write_documents(path, sentences):
     path.write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
-def commands(options, documents, article, onnx):
+def commands(options, documents, batch, article, onnx):
     """How each program measures itself, but for where it writes."""
-    measured = ["--threads", options.threads, "--batch", options.batch, "--seconds", options.seconds]
-    measured += ["--repetitions", options.repetitions]
-    peer = ["--model", options.model, "--documents", documents, "--article", article, "--max-batch-tokens", options.max_batch_tokens, *measured]
+    measured = ["--batch", batch, "--seconds", options.seconds, "--repetitions", options.repetitions, "--threads"]
+    peer = ["--model", options.model, "--documents", documents, "--article", article, "--max-batch-tokens", options.max_batch_tokens, *measured, options.threads]
     ours = {}
-    for name, (dtype, isa) in OURS.items():
+    for name, (dtype, isa, threads) in OURS.items():
         forced = ["--isa", isa] if isa else []
-        ours[name] = [options.standpoint, "bench", documents, "--model", options.model, "--dtype", dtype, *forced, "--format", "json", *measured]
-    return {
+        ours[name] = [options.standpoint, "bench", documents, "--model", options.model, "--dtype", dtype, *forced, "--format", "json", *measured, threads or options.threads]
+    programs = {
         **ours,
         "PyTorch f32": [sys.executable, PEERS / "classify_pytorch.py", *peer],
         "ONNX Runtime f32": [sys.executable, PEERS / "classify_onnx.py", "--onnx", onnx, *peer],
         "ONNX Runtime int8": [sys.executable, PEERS / "classify_onnx.py", "--onnx", onnx, "--dtype", "int8", *peer],
     }
+    return {name: command for name, command in programs.items() if name == REFERENCE or not options.only or name in options.only}
 
 
 def agreement(labels, others):
@@ -97,16 +99,20 @@ def figures(report):
     }
 
 
+def ratio(rounds, key, name, other):
+    """The median of how many times as high a figure is as another program's in the same round."""
+    return statistics.median(one[name][key] / one[other][key] for one in rounds)
+
+
 def summary(rounds):
     """For each program the median figures, and how many times as fast as the reference it is."""
     summary = {}
     for name in rounds[0]:
         medians = {key: statistics.median(one[name][key] for one in rounds) for key in rounds[0][name]}
         ratios = {
-            "throughput_ratio": statistics.median(
-                one[name]["sentences_per_second"] / one[REFERENCE]["sentences_per_second"] for one in rounds
-            ),
-            "latency_ratio": statistics.median(one[REFERENCE]["latency_ms"] / one[name]["latency_ms"] for one in rounds),
+            "throughput_ratio": ratio(rounds, "sentences_per_second", name, REFERENCE),
+            "single_throughput_ratio": ratio(rounds, "single_sentences_per_second", name, REFERENCE),
+            "latency_ratio": ratio(rounds, "latency_ms", REFERENCE, name),
         }
         summary[name] = {key: round(value, 3) for key, value in (medians | ratios).items()}
     return summary
@@ -120,6 +126,7 @@ def parse():
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--batch", type=int, default=64, help="documents at once")
     parser.add_argument("--max-batch-tokens", type=int, default=1024, help="tokens that a peer encodes at once")
+    parser.add_argument("--only", nargs="*", metavar="NAME", help=f"programs to run, beside {REFERENCE} [default: all]")
     parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement")
     parser.add_argument("--repetitions", type=int, default=5, help="of each measurement, within its seconds")
     parser.add_argument("--rounds", type=int, default=5)
@@ -132,11 +139,12 @@ def main():
     options.standpoint = options.standpoint.resolve()
     with tempfile.TemporaryDirectory() as temporary:
         temporary = pathlib.Path(temporary)
-        documents, article = temporary / "documents.jsonl", temporary / "article.jsonl"
+        documents, article, singles = (temporary / f"{name}.jsonl" for name in ("documents", "article", "singles"))
         onnx, output = temporary / "onnx", temporary / "report.json"
         sentences, labels = classify(options, options.texts)
         write_documents(documents, sentences)
         write_documents(article, classify(options, [ARTICLE])[0])
+        write_documents(singles, {f"{doc} {i}": [one] for doc, of_doc in sentences.items() for i, one in enumerate(of_doc)})
         # Once more from these sentences: white space between them is not what it was.
         labels = classify(options, [documents])[1]
         run([sys.executable, PEERS / "export_onnx.py", "--model", options.model, "--onnx", onnx])
@@ -144,17 +152,24 @@ def main():
         rounds, agreements, reports = [], {}, {}
         for number in range(options.rounds):
             one = {}
-            for name, command in commands(options, documents, article, onnx).items():
+            # As many sentences at once as the articles have.
+            alone = commands(options, singles, options.batch * sum(map(len, sentences.values())) // len(sentences), article, onnx)
+            for name, command in commands(options, documents, options.batch, article, onnx).items():
+                run([*alone[name], "--output", output])
+                single = figures(json.loads(output.read_text(encoding="utf-8")))
                 run([*command, "--output", output])
                 reports[name] = json.loads(output.read_text(encoding="utf-8"))
                 one[name] = figures(reports[name])
+                for key in ("sentences_per_second", "tokens_per_second"):
+                    one[name][f"single_{key}"] = single[key]
                 if name not in OURS:
                     agreements[name] = agreement(labels, reports[name]["labels"])
             rounds.append(one)
-            said = ", ".join(f"{name} {one[name]['sentences_per_second']:.0f}" for name in one)
-            print(f"round {number + 1}, sentences/s: {said}", flush=True)
+            said = ", ".join(f"{name} {one[name]['sentences_per_second']:.0f}/{one[name]['single_sentences_per_second']:.0f}" for name in one)
+            print(f"round {number + 1}, sentences/s in windows/alone: {said}", flush=True)
 
-    ours = reports["standpoint int8"]
+    ours = next(reports[name] for name in reports if name in OURS)
+    scaled = all(name in reports for name in SCALED)
     result = {
         "what": "labelling speed: the same weights, the same windows, tokenization included",
         "command": " ".join(["python", *sys.argv]),
@@ -163,20 +178,23 @@ def main():
         "versions": {name: report["versions"] for name, report in reports.items() if name not in OURS},
         "agreement": agreements,
         "ratios_to": REFERENCE,
+        "scaling": {key: round(ratio(rounds, key, *SCALED), 3) for key in ("sentences_per_second", "single_sentences_per_second")} if scaled else None,
         "median": summary(rounds),
         "rounds": rounds,
     }
     for name, median in result["median"].items():
         labelled = f", labels agree on {agreements[name]:.2%}" if name in agreements else ""
         print(
-            f"{name}: {median['sentences_per_second']:.0f} sentences/s ({median['throughput_ratio']:.2f} x {REFERENCE}),"
+            f"{name}: {median['sentences_per_second']:.0f} sentences/s ({median['throughput_ratio']:.2f} x {REFERENCE}; alone {median['single_throughput_ratio']:.2f} x),"
             f" article {median['latency_ms']:.1f} ms ({median['latency_ratio']:.2f} x as fast),"
             f" {median['peak_memory_mib']:.0f} MiB{labelled}"
         )
+    if scaled:
+        print("from one thread to all:", ", ".join(f"{value:.2f}" for value in result["scaling"].values()))
     if options.output:
         options.output.parent.mkdir(parents=True, exist_ok=True)
         options.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    apart = [name for name in EXACT if agreements[name] < AGREEMENT]
+    apart = [name for name in EXACT if agreements.get(name, 1.0) < AGREEMENT]
     if apart:
         sys.exit(f"{', '.join(apart)}: labels agree on less than {AGREEMENT:.1%} of the sentences; the windows are not the same")
 
