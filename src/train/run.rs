@@ -215,6 +215,7 @@ impl Trainer {
                 progress.best = Some(epoch);
                 self.folder.save_best(self.state.shown())?;
             }
+            let progress = &mut self.state.progress;
             progress.epoch += 1;
             progress.steps_in_epoch = 0;
             self.folder.save(&self.state)?;
