@@ -194,7 +194,7 @@ fn positions_count_what_the_rows_say() {
 /// A model of random weights, which has the first two heads and no other.
 #[test]
 fn what_a_model_does_not_answer_is_a_usage_error_and_leaves_no_file() {
-    let model = crate::tiny::folder();
+    let model = crate::tiny::plain_folder();
     let model = model.path().to_str().unwrap();
     let out = tempfile::tempdir().unwrap();
     let file = out.path().join("out.jsonl");

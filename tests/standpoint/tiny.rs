@@ -153,3 +153,21 @@ pub fn folder() -> TempDir {
     model().save(folder.path()).expect("a temporary folder can be written to");
     folder
 }
+
+/// The fixture with the two heads that every model has, and no other, in a folder.
+pub fn plain_folder() -> TempDir {
+    let settings = Settings { checkworthy: None, attribution: None, holder: None, ..settings() };
+    let (config, tokenizer) = (config(), Arc::new(tokenizer()));
+    let mut weights = Weights::default();
+    let all = self::weights(&config);
+    for parameter in
+        encoder_parameters(&config).into_iter().chain(head_parameters(&config, &settings.heads()))
+    {
+        let tensor = all.get(&parameter.name).expect("the fixture has all heads").clone();
+        weights.insert(parameter.name, tensor);
+    }
+    let model = Model::new("tiny", config, settings, tokenizer, weights).expect("the fixture is valid");
+    let folder = TempDir::new().expect("a temporary folder can be made");
+    model.save(folder.path()).expect("a temporary folder can be written to");
+    folder
+}

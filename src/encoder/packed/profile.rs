@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn every_kernel_is_measured() {
-        let config = crate::model::BertConfig {
+        let config = BertConfig {
             hidden_size: 24,
             intermediate_size: 40,
             num_attention_heads: 2,
