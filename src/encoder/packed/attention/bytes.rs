@@ -62,6 +62,9 @@ impl Kernel for Split<'_> {
     }
 }
 
+/// The highest weight: with what is carried over to it, it still is a byte.
+const MOST: f32 = 254.0;
+
 /// Memory for the work on one head.
 #[derive(Default)]
 pub(in crate::encoder::packed) struct Scratch {
@@ -75,7 +78,7 @@ pub(in crate::encoder::packed) struct Scratch {
     key_offsets: Vec<f32>,
     /// `[tokens / 4, size]`: each word holds a column's bytes of four tokens.
     values: Aligned<i32>,
-    /// What a step of each token's values stands for, relative to the highest, times the highest byte.
+    /// What a step of each token's values stands for, relative to the highest, times [`MOST`].
     value_steps: Vec<f32>,
     /// A tile's scores, `[vectors of keys, rows, lanes]`.
     scores: Aligned<f32>,
@@ -201,7 +204,7 @@ impl Head<'_> {
         let of_values = || steps.chunks_exact(3 * heads).map(|steps| steps[2 * heads + head]);
         let highest = of_values().fold(f32::MIN_POSITIVE, f32::max);
         scratch.value_steps.clear();
-        scratch.value_steps.extend(of_values().map(|step| step / highest * 255.0));
+        scratch.value_steps.extend(of_values().map(|step| step / highest * MOST));
         scratch.value_steps.resize(reach, 0.0);
         highest
     }
@@ -265,6 +268,10 @@ impl Head<'_> {
                 *shift = simd.splat(-simd.highest(highest) * step);
             }
             let mut totals = [simd.splat(0.0); ROWS];
+            // What rounding takes from a weight is given to the next one in its lane: beside one large weight hundreds of
+            // small ones would else all become 0.
+            let mut carried = [simd.splat(0.0); ROWS];
+            let large = simd.splat(12_582_912.0);
             let weights: &mut [u8] = bytemuck::cast_slice_mut(&mut scratch.weights);
             let vectors = scratch.scores.chunks_exact(ROWS * S::LANES).take(used / S::LANES);
             for (vector, scores) in vectors.enumerate() {
@@ -274,15 +281,16 @@ impl Head<'_> {
                     let power = simd.mul_add(score, simd.splat(step[row]), shift[row]);
                     let power = simd.exp2(power, EXP2_OF_BYTES);
                     totals[row] = simd.add(totals[row], power);
-                    simd.store_bytes(
-                        simd.mul(power, factor),
-                        &mut weights[row * reach + vector * S::LANES..],
-                    );
+                    // Added to so large a number, what is behind the point is rounded off.
+                    let wanted = simd.mul_add(power, factor, carried[row]);
+                    let rounded = simd.sub(simd.add(wanted, large), large);
+                    carried[row] = simd.sub(wanted, rounded);
+                    simd.store_bytes(rounded, &mut weights[row * reach + vector * S::LANES..]);
                 }
             }
             let mut shares = [0.0; ROWS];
             for (share, total) in shares.iter_mut().zip(totals) {
-                *share = value_step / (255.0 * simd.sum(total));
+                *share = value_step / (MOST * simd.sum(total));
             }
 
             let weights = rows::<ROWS>(&scratch.weights, 0, ROWS, reach / 4, length.div_ceil(4));
