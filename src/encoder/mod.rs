@@ -5,7 +5,7 @@ pub mod differentiable;
 mod packed;
 mod reference;
 
-pub use packed::{Dtype, Isa, PackedEncoder};
+pub use packed::{Dtype, Isa, PackedEncoder, round_to_bytes};
 pub use packed::{KernelProfile, Profile, profile};
 pub use reference::ReferenceEncoder;
 

@@ -1,6 +1,7 @@
 //! A training run: from a configuration to a finished model, with checkpoints on the way.
 
 use crate::encoder::differentiable::{FixedWeights, Gradients, Layout, Trace};
+use crate::encoder::round_to_bytes;
 use crate::error::{Result, TrainError};
 use crate::hash::sha256;
 use crate::label::{Role, Stance};
@@ -302,12 +303,18 @@ impl Trainer {
     fn finish(self) -> Result<Outcome> {
         let progress = &self.state.progress;
         let best = progress.best.expect("a finished run has a best epoch");
-        let parameters = self.folder.load_best(self.layout.len())?;
+        let mut shipped = self.folder.load_best(self.layout.len())?;
         let mut weights = Weights::default();
+        for segment in self.layout.segments() {
+            let values = shipped[segment.range.clone()].to_vec();
+            weights.insert(segment.name.clone(), Tensor { shape: segment.shape.clone(), values });
+        }
+        round_to_bytes(&self.base.config, &mut weights);
         // The shipped weights are f16: what is measured and calibrated is what is shipped.
-        let mut shipped = parameters;
-        for value in &mut shipped {
-            *value = half::f16::from_f32(*value).to_f32();
+        for segment in self.layout.segments() {
+            for (to, from) in shipped[segment.range.clone()].iter_mut().zip(weights.values(&segment.name)) {
+                *to = half::f16::from_f32(*from).to_f32();
+            }
         }
         let reports = self.dev.reports(&self.layout, &shipped);
         let checkworthy = self.further_dev.checkworthy_temperature(&self.layout, &shipped);
@@ -326,13 +333,10 @@ impl Trainer {
             training: card::provenance(&self.config, &self.base_sha256, &self.files, best),
         };
         // Heads that no label was seen for are not shipped.
-        let heads: Vec<String> = settings.heads().iter().map(|(name, _)| format!("heads.{name}.")).collect();
-        for segment in self.layout.segments() {
-            let name = &segment.name;
-            if !name.starts_with("heads.") || heads.iter().any(|head| name.starts_with(head.as_str())) {
-                let values = shipped[segment.range.clone()].to_vec();
-                weights.insert(name.clone(), Tensor { shape: segment.shape.clone(), values });
-            }
+        let shipped_heads = settings.heads();
+        for (head, _) in HEADS.iter().filter(|head| !shipped_heads.contains(head)) {
+            weights.remove(&format!("heads.{head}.weight"));
+            weights.remove(&format!("heads.{head}.bias"));
         }
         let output = self.config.output.clone();
         let origin = output.display().to_string();

@@ -139,7 +139,7 @@ impl Linear {
 ///
 /// Where products are summed in pairs, the weights of a pair of the same sign must not exceed 128 together, so that
 /// with activations of 255 they fit into 16 bits: the few pairs of two large weights coarsen the others a little.
-fn scale(pairs: bool, values: &[f32]) -> f32 {
+pub(super) fn scale(pairs: bool, values: &[f32]) -> f32 {
     let highest = values.iter().fold(0.0, |highest: f32, value| highest.max(value.abs()));
     if !pairs {
         return highest / 127.0;
