@@ -14,6 +14,8 @@ pub struct Piece {
     pub span: Span,
     /// It goes on from the sentence before.
     pub continues: bool,
+    /// It begins with its sentence.
+    pub from_start: bool,
     /// It reaches the end of its sentence.
     pub to_end: bool,
 }
@@ -29,8 +31,11 @@ const CONTENT_BETWEEN: usize = 30;
 /// - A piece that goes on from the sentence before is one with the last piece of its part there, if that reaches the
 ///   sentence's end.
 /// - A content belongs to the nearest cue that is not inside it: one in a sentence it stands in, if there is any. A cue
-///   that comes after it counts as twice as far, and other contents in between make the way longer. A content without
-///   a cue in sight is an attribution of its own.
+///   that comes after it counts as twice as far, and other contents in between make the way longer. Only a content that
+///   is a whole sentence, as in a quote that runs on, may have its cue in an earlier one. A content without a cue is an
+///   attribution of its own.
+/// - Contents of one cue that follow each other without a word between them, in one sentence or over the end of it, are
+///   one.
 /// - The source of a cue is the nearest one of its sentence that is neither in what the cue attributes, nor in a content
 ///   in which the cue is not.
 ///
@@ -39,16 +44,21 @@ pub fn attributions(pieces: &[Piece]) -> Vec<Attribution> {
     let sources = joined(pieces, Part::Source);
     let cues = joined(pieces, Part::Cue);
     let contents = joined(pieces, Part::Content);
-    let mut attributions: Vec<Attribution> =
-        cues.iter().map(|cue| Attribution { cue: vec![cue.span], ..Attribution::default() }).collect();
+    let mut of_cues: Vec<Vec<Whole>> = vec![Vec::new(); cues.len()];
+    let mut attributions: Vec<Attribution> = Vec::with_capacity(cues.len());
     for (index, content) in contents.iter().enumerate() {
         match cue_of(index, &contents, &cues) {
-            Some(cue) => attributions[cue].content.push(content.span),
+            Some(cue) => match of_cues[cue].last_mut() {
+                Some(before) if before.meets(content) => before.extend(content),
+                _ => of_cues[cue].push(*content),
+            },
             None => attributions.push(Attribution { content: vec![content.span], ..Attribution::default() }),
         }
     }
-    for (cue, attribution) in cues.iter().zip(&mut attributions) {
-        attribution.source.extend(source_of(cue, &sources, &contents, &attribution.content));
+    for (cue, own) in cues.iter().zip(of_cues) {
+        let content: Vec<Span> = own.into_iter().map(|content| content.span).collect();
+        let source = source_of(cue, &sources, &contents, &content).into_iter().collect();
+        attributions.push(Attribution { source, cue: vec![cue.span], content });
     }
     attributions.sort_by_key(|attribution| {
         let Attribution { source, cue, content } = attribution;
@@ -63,6 +73,28 @@ struct Whole {
     span: Span,
     first: usize,
     last: usize,
+    from_start: bool,
+    to_end: bool,
+}
+
+impl Whole {
+    /// Whether nothing stands between this and a piece behind it.
+    fn meets(&self, next: &Self) -> bool {
+        match self.last == next.first {
+            true => self.span.end() <= next.span.start() && next.span.start() <= self.span.end() + 1,
+            false => self.last + 1 == next.first && self.to_end && next.from_start,
+        }
+    }
+
+    fn extend(&mut self, next: &Self) {
+        let Self { span, last, to_end, .. } = *next;
+        *self = Self {
+            span: Span::new(self.span.start(), span.end().max(self.span.end())),
+            last,
+            to_end,
+            ..*self
+        };
+    }
 }
 
 /// The pieces of one part in order, those that go on made one.
@@ -70,16 +102,15 @@ fn joined(pieces: &[Piece], part: Part) -> Vec<Whole> {
     let mut pieces: Vec<&Piece> = pieces.iter().filter(|piece| piece.part == part).collect();
     pieces.sort_by_key(|piece| piece.span);
     let mut wholes: Vec<Whole> = Vec::with_capacity(pieces.len());
-    let mut open = false;
     for piece in pieces {
+        let Piece { span, sentence, from_start, to_end, .. } = *piece;
+        let whole = Whole { span, first: sentence, last: sentence, from_start, to_end };
         match wholes.last_mut() {
-            Some(before) if open && piece.continues && before.last + 1 == piece.sentence => {
-                before.span = Span::new(before.span.start(), piece.span.end());
-                before.last = piece.sentence;
+            Some(before) if piece.continues && before.last + 1 == sentence && before.to_end => {
+                before.extend(&whole);
             }
-            _ => wholes.push(Whole { span: piece.span, first: piece.sentence, last: piece.sentence }),
+            _ => wholes.push(whole),
         }
-        open = piece.to_end;
     }
     wholes
 }
@@ -98,8 +129,14 @@ fn cue_of(index: usize, contents: &[Whole], cues: &[Whole]) -> Option<usize> {
     let next = cues.partition_point(|cue| cue.span < content.span);
     let behind = cues.partition_point(|cue| cue.span.start() < content.span.end());
     let in_sight = next.saturating_sub(CUES_IN_SIGHT)..(behind + CUES_IN_SIGHT).min(cues.len());
-    in_sight.filter(|&cue| !contains(content.span, cues[cue].span)).min_by_key(|&cue| {
-        let Whole { span, first, last } = cues[cue];
+    // A content in a sentence without a cue of its own goes on with what the sentence before says, or stands alone.
+    let runs_on = content.from_start && content.to_end;
+    let in_reach = |cue: &Whole| {
+        let elsewhere = cue.last < content.first || content.last < cue.first;
+        !contains(content.span, cue.span) && (!elsewhere || runs_on && cue.last < content.first)
+    };
+    in_sight.filter(|&cue| in_reach(&cues[cue])).min_by_key(|&cue| {
+        let Whole { span, first, last, .. } = cues[cue];
         let elsewhere = last < content.first || content.last < first;
         let follows = span.start() > content.span.start();
         let (left, right) = match follows {
@@ -149,6 +186,7 @@ mod tests {
             sentence: text[..start].matches('\n').count(),
             span: Span::new(start, end),
             continues: start > 0 && text[..start].ends_with('\n'),
+            from_start: start == 0 || text[..start].ends_with('\n'),
             to_end: text[end..].starts_with('\n'),
         }
     }
@@ -171,6 +209,20 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert_eq!(words(text, &found[0].source), ["the mayor"]);
         assert_eq!(words(text, &found[0].content), ["\"We go,\"", "\"and soon.\nNobody stays.\""]);
+    }
+
+    #[test]
+    fn contents_of_a_cue_that_meet_are_one() {
+        let text = "He said President Diallo won.";
+        let mut pieces = [
+            piece(text, Part::Source, "He"),
+            piece(text, Part::Cue, "said"),
+            piece(text, Part::Content, "President"),
+            piece(text, Part::Content, "Diallo won"),
+        ];
+        assert_eq!(words(text, &attributions(&pieces)[0].content), ["President Diallo won"]);
+        pieces[3] = piece(text, Part::Content, "won");
+        assert_eq!(words(text, &attributions(&pieces)[0].content), ["President", "won"]);
     }
 
     #[test]
@@ -220,13 +272,18 @@ mod tests {
                     sentence: start / 20,
                     span: Span::new(start, start + length),
                     continues: flag,
+                    from_start: flag,
                     to_end: !flag,
                 })
                 .collect();
             let found = attributions(&pieces);
             let of = |part| joined(&pieces, part).len();
             prop_assert_eq!(found.iter().map(|a| a.cue.len()).sum::<usize>(), of(Part::Cue));
-            prop_assert_eq!(found.iter().map(|a| a.content.len()).sum::<usize>(), of(Part::Content));
+            prop_assert!(found.iter().map(|a| a.content.len()).sum::<usize>() <= of(Part::Content));
+            for content in joined(&pieces, Part::Content) {
+                let covers = |a: &Attribution| a.content.iter().any(|whole| contains(*whole, content.span));
+                prop_assert!(found.iter().any(covers));
+            }
             prop_assert!(found.iter().all(|a| a.source.len() <= 1 && a.cue.len() <= 1));
         }
     }

@@ -123,16 +123,22 @@ impl Heads {
     }
 
     /// The pieces of attributions that each sentence of a window holds, in the order of its sentences; nothing if
-    /// the model has no such heads.
+    /// the model has no such heads. `goes_on` says of a token whether it is the rest of the word before it.
     ///
     /// # Panics
     /// If `states` are of another window.
-    pub fn marked(&self, states: &States, window: &Window) -> Vec<Vec<Marked>> {
+    pub fn marked(
+        &self,
+        states: &States,
+        window: &Window,
+        goes_on: impl Fn(u32) -> bool,
+    ) -> Vec<Vec<Marked>> {
         let mut marked = vec![Vec::new(); window.sentences.len()];
         let text = window.target_tokens..window.tokens.len();
+        let goes_on: Vec<bool> = window.tokens[text.clone()].iter().map(|&token| goes_on(token)).collect();
         for (head, part) in self.attribution.iter().flatten().zip(Part::ALL) {
             let logits: Vec<[f32; 3]> = states.rows(text.clone()).map(|row| head.apply(row)).collect();
-            let tags = Tag::likeliest(&logits);
+            let tags = Tag::likeliest(&logits, &goes_on);
             for (sentence, marked) in window.sentences.iter().zip(&mut marked) {
                 let Range { start, end } = sentence.tokens;
                 let tags = &tags[start - text.start..end - text.start];

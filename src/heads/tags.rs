@@ -44,27 +44,43 @@ pub struct Marked {
 impl Tag {
     const ALL: [Self; 3] = [Self::Outside, Self::Begin, Self::Inside];
 
-    /// The likeliest tags of a sequence, of those in which no span goes on that has not begun; only the first token
-    /// may go on with one from before.
-    pub fn likeliest(logits: &[[f32; 3]]) -> Vec<Self> {
-        // Viterbi. The best sum of logits of a path to each tag, and the tags that such paths come from. That logits
-        // are no logarithms of probabilities does not matter: at each token they differ from those by a constant.
+    /// The likeliest tags of a sequence, of those in which no span goes on that has not begun, and none begins or ends
+    /// within a word; only the first token may go on with one from before. `goes_on` says of each token whether it is
+    /// the rest of the word before it.
+    ///
+    /// # Panics
+    /// If `goes_on` is shorter than `logits`.
+    pub fn likeliest(logits: &[[f32; 3]], goes_on: &[bool]) -> Vec<Self> {
+        // Viterbi over words. The best sum of logits of a path to each tag, and the tags that such paths come from.
+        // That logits are no logarithms of probabilities does not matter: at each token they differ from those by a
+        // constant.
         let mut best = [0.0_f32; 3];
         let mut origins: Vec<[usize; 3]> = Vec::with_capacity(logits.len());
-        for (index, logits) in logits.iter().enumerate() {
-            let any = (1..3).fold(0, |from, other| if best[other] > best[from] { other } else { from });
+        for (index, [outside, begin, inside]) in logits.iter().enumerate() {
+            if index > 0 && goes_on[index] {
+                best = [best[0] + outside, best[1] + inside, best[2] + inside];
+                origins.push([0, 1, 2]);
+                continue;
+            }
+            let any = highest(best);
             let open = if index == 0 || best[1] > best[2] { 1 } else { 2 };
             origins.push([any, any, open]);
-            best = [best[any] + logits[0], best[any] + logits[1], best[open] + logits[2]];
+            best = [best[any] + outside, best[any] + begin, best[open] + inside];
         }
-        let mut tag = (1..3).fold(0, |from, other| if best[other] > best[from] { other } else { from });
+        let mut tag = highest(best);
         let mut tags = vec![Self::Outside; logits.len()];
-        for (place, origins) in tags.iter_mut().zip(&origins).rev() {
-            *place = Self::ALL[tag];
+        for (index, origins) in origins.iter().enumerate().rev() {
+            // Of a word that begins a span, only the first token is marked as the beginning.
+            let rest = index > 0 && goes_on[index] && tag != 0;
+            tags[index] = if rest { Self::Inside } else { Self::ALL[tag] };
             tag = origins[tag];
         }
         tags
     }
+}
+
+fn highest(sums: [f32; 3]) -> usize {
+    (1..3).fold(0, |from, other| if sums[other] > sums[from] { other } else { from })
 }
 
 /// The spans that tags mark.
@@ -94,9 +110,17 @@ mod tests {
     #[test]
     fn a_span_begins_before_it_goes_on() {
         // Inside is likelier than outside at the second token, but less so than to begin is unlikely at the first.
-        assert_eq!(Tag::likeliest(&[[9.0, 0.0, 1.0], [0.0, 0.0, 3.0]]), [Outside, Outside]);
-        assert_eq!(Tag::likeliest(&[[1.0, 0.5, 0.0], [0.0, 0.0, 3.0]]), [Begin, Inside]);
-        assert_eq!(Tag::likeliest(&[[0.0, 0.0, 5.0], [0.0, 0.0, 3.0]]), [Inside, Inside]);
+        let likeliest = |logits: &[[f32; 3]]| Tag::likeliest(logits, &[false; 2]);
+        assert_eq!(likeliest(&[[9.0, 0.0, 1.0], [0.0, 0.0, 3.0]]), [Outside, Outside]);
+        assert_eq!(likeliest(&[[1.0, 0.5, 0.0], [0.0, 0.0, 3.0]]), [Begin, Inside]);
+        assert_eq!(likeliest(&[[0.0, 0.0, 5.0], [0.0, 0.0, 3.0]]), [Inside, Inside]);
+    }
+
+    #[test]
+    fn a_word_is_marked_as_a_whole() {
+        let logits = [[0.0, 2.0, 0.0], [3.0, 0.0, 2.0], [1.0, 0.0, 0.0]];
+        assert_eq!(Tag::likeliest(&logits, &[false; 3]), [Begin, Outside, Outside]);
+        assert_eq!(Tag::likeliest(&logits, &[false, true, false]), [Begin, Inside, Outside]);
     }
 
     proptest! {
@@ -104,7 +128,7 @@ mod tests {
         fn no_allowed_sequence_is_likelier(logits in prop::collection::vec(prop::array::uniform3(-3.0_f32..3.0), 1..7)) {
             let score = |tags: &[Tag]| -> f32 { tags.iter().zip(&logits).map(|(tag, logits)| logits[*tag as usize]).sum() };
             let allowed = |tags: &[Tag]| tags.windows(2).all(|pair| pair != [Outside, Inside]);
-            let found = Tag::likeliest(&logits);
+            let found = Tag::likeliest(&logits, &[false; 7]);
             prop_assert!(allowed(&found));
             for number in 0..3_usize.pow(logits.len() as u32) {
                 let tags: Vec<Tag> =

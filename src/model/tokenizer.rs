@@ -14,6 +14,8 @@ use tokenizers::ModelWrapper;
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     special: SpecialTokens,
+    /// Of each id, whether it is the rest of a word.
+    rests: Vec<bool>,
     json: Cow<'static, [u8]>,
 }
 
@@ -46,13 +48,18 @@ impl Tokenizer {
         id("[UNK]")?;
         let special = SpecialTokens { cls: id("[CLS]")?, sep: id("[SEP]")? };
 
-        let tokens = inner.get_vocab(true).into_values().max().map_or(0, |last| last as usize + 1);
+        let vocabulary = inner.get_vocab(true);
+        let tokens = vocabulary.values().max().map_or(0, |&last| last as usize + 1);
         // Embedding tables are often rounded up, never by more than this.
         const SPARE: usize = 128;
         if tokens > config.vocab_size || tokens + SPARE < config.vocab_size {
             return Err(ModelProblem::Vocabulary { tokens, embeddings: config.vocab_size });
         }
-        Ok(Self { inner, special, json })
+        let mut rests = vec![false; tokens];
+        for (token, id) in vocabulary {
+            rests[id as usize] = token.starts_with(REST);
+        }
+        Ok(Self { inner, special, rests, json })
     }
 
     /// The ids of `text`'s tokens, without `[CLS]` and `[SEP]`; none for an empty or blank text.
@@ -100,6 +107,11 @@ impl Tokenizer {
         texts.par_iter().map(|text| self.encode(text)).collect()
     }
 
+    /// Whether a token is the rest of the word before it.
+    pub fn goes_on(&self, token: u32) -> bool {
+        self.rests.get(token as usize).is_some_and(|&rest| rest)
+    }
+
     /// The tokens that frame a window.
     pub fn special(&self) -> SpecialTokens {
         self.special
@@ -110,6 +122,9 @@ impl Tokenizer {
         &self.json
     }
 }
+
+/// What WordPiece puts before tokens that are the rest of a word.
+const REST: &str = "##";
 
 /// How much of a text is tokenized at once, in bytes: more than the sentences of nearly all articles have.
 const STRETCH: usize = 4096;

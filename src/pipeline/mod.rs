@@ -147,7 +147,7 @@ impl Pipeline {
         for (job, states) in jobs.iter().zip(states) {
             // Attributions do not depend on the target: those of the first pass are taken.
             let mut marked = match job.target {
-                0 => self.heads.marked(&states, &job.window),
+                0 => self.heads.marked(&states, &job.window, |token| self.tokenizer.goes_on(token)),
                 _ => Vec::new(),
             };
             for (at, sentence) in job.window.sentences.iter().enumerate().filter(|(_, s)| s.answered) {
@@ -171,6 +171,7 @@ impl Pipeline {
                     part,
                     sentence: index,
                     continues,
+                    from_start: tokens.start == 0,
                     to_end: tokens.end == sentence.tokens.len(),
                     span: span(tokens),
                 });
