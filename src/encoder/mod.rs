@@ -2,6 +2,7 @@
 //! that is encoded beside a window can change its states.
 
 pub mod differentiable;
+mod mpnet;
 mod packed;
 mod reference;
 

@@ -1,9 +1,10 @@
-//! The reference encoder: candle's own BERT on the CPU in f32. Plain rather than fast; other encoders are
+//! The reference encoder: candle's own BERT on the CPU in f32, or an MPNet made of its operations. Plain rather than fast; other encoders are
 //! held to what it says.
 
+use crate::encoder::mpnet::Mpnet;
 use crate::encoder::{Encoder, States};
 use crate::error::{Error, Result};
-use crate::model::{BertConfig, Weights, encoder_parameters};
+use crate::model::{BertConfig, Kind, Weights, encoder_parameters};
 use crate::window::Window;
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
@@ -11,8 +12,13 @@ use candle_transformers::models::bert::{BertModel, Config};
 use std::collections::HashMap;
 
 pub struct ReferenceEncoder {
-    bert: BertModel,
+    model: Reference,
     hidden: usize,
+}
+
+enum Reference {
+    Bert(Box<BertModel>),
+    Mpnet(Mpnet),
 }
 
 impl ReferenceEncoder {
@@ -21,6 +27,11 @@ impl ReferenceEncoder {
     /// # Errors
     /// If a weight is missing or misshapen; those of a [`crate::model::Model`] are not.
     pub fn new(config: &BertConfig, mut weights: Weights) -> Result<Self> {
+        let hidden = config.hidden_size;
+        if let Kind::Mpnet { .. } = config.kind() {
+            let model = Reference::Mpnet(Mpnet::new(config, &weights).map_err(failed)?);
+            return Ok(Self { model, hidden });
+        }
         let mut build = || {
             let tensors = encoder_parameters(config)
                 .into_iter()
@@ -34,7 +45,8 @@ impl ReferenceEncoder {
                 &candle_config(config),
             )
         };
-        Ok(Self { bert: build().map_err(failed)?, hidden: config.hidden_size })
+        let model = Reference::Bert(Box::new(build().map_err(failed)?));
+        Ok(Self { model, hidden })
     }
 }
 
@@ -45,11 +57,16 @@ impl Encoder for ReferenceEncoder {
 
     fn encode(&self, windows: &[&Window]) -> Result<Vec<States>> {
         let states = |window: &&Window| {
-            let shape = (1, window.tokens.len());
-            let ids = Tensor::from_slice(&window.tokens, shape, &Device::Cpu)?;
-            let types = Tensor::from_vec(window.token_types().collect::<Vec<_>>(), shape, &Device::Cpu)?;
-            let states = self.bert.forward(&ids, &types, None)?.flatten_all()?.to_vec1::<f32>()?;
-            Ok(States::new(states, self.hidden))
+            let states = match &self.model {
+                Reference::Bert(bert) => {
+                    let shape = (1, window.tokens.len());
+                    let ids = Tensor::from_slice(&window.tokens, shape, &Device::Cpu)?;
+                    let types = window.token_types().collect::<Vec<_>>();
+                    bert.forward(&ids, &Tensor::from_vec(types, shape, &Device::Cpu)?, None)?
+                }
+                Reference::Mpnet(mpnet) => mpnet.forward(&window.tokens)?,
+            };
+            Ok(States::new(states.flatten_all()?.to_vec1::<f32>()?, self.hidden))
         };
         windows.iter().map(states).collect::<candle_core::Result<_>>().map_err(failed)
     }

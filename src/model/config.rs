@@ -1,7 +1,8 @@
-//! What a BERT encoder looks like, as its `config.json` says. Checked here once, so that the rest may
+//! What an encoder looks like, BERT or MPNet, as its `config.json` says. Checked here once, so that the rest may
 //! rely on every size being sane; knows nothing of weights or of where the file came from.
 
 use crate::error::ModelProblem;
+use crate::model::kind::Kind;
 use serde::{Deserialize, Serialize};
 
 /// The fields of a BERT `config.json` that standpoint reads. All others are kept as they stand.
@@ -19,12 +20,22 @@ pub struct BertConfig {
     #[serde(default)]
     pub attention_probs_dropout_prob: f64,
     pub max_position_embeddings: usize,
+    /// MPNet has none.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub type_vocab_size: usize,
+    /// BERT has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relative_attention_num_buckets: Option<usize>,
     pub layer_norm_eps: f64,
     #[serde(default = "absolute")]
     pub position_embedding_type: String,
     #[serde(flatten)]
     pub other: serde_json::Map<String, serde_json::Value>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 fn absolute() -> String {
@@ -47,7 +58,8 @@ impl BertConfig {
     /// If a field has a value that standpoint does not support.
     pub fn check(&self) -> Result<(), ModelProblem> {
         let Self { vocab_size, hidden_size, num_attention_heads, .. } = *self;
-        supported("model_type", &self.model_type, "\"bert\"", self.model_type == "bert")?;
+        let kind = self.model_type.as_str();
+        supported("model_type", kind, "\"bert\" or \"mpnet\"", matches!(kind, "bert" | "mpnet"))?;
         supported("hidden_act", &self.hidden_act, "\"gelu\"", self.hidden_act == "gelu")?;
         let positions = &self.position_embedding_type;
         supported("position_embedding_type", positions, "\"absolute\"", positions == "absolute")?;
@@ -63,7 +75,14 @@ impl BertConfig {
         let reach = self.max_position_embeddings;
         supported("max_position_embeddings", reach, "16 to 8192", (16..=8192).contains(&reach))?;
         let types = self.type_vocab_size;
-        supported("type_vocab_size", types, "2 to 16", (2..=16).contains(&types))?;
+        match self.kind() {
+            Kind::Bert => supported("type_vocab_size", types, "2 to 16", (2..=16).contains(&types))?,
+            Kind::Mpnet { buckets } => {
+                supported("type_vocab_size", types, "0", types == 0)?;
+                let even = (4..=256).contains(&buckets) && buckets.is_multiple_of(2);
+                supported("relative_attention_num_buckets", buckets, "an even number from 4 to 256", even)?;
+            }
+        }
         let eps = self.layer_norm_eps;
         supported("layer_norm_eps", eps, "above 0 and below 1", eps > 0.0 && eps < 1.0)?;
         let dropout = self.hidden_dropout_prob;
@@ -75,6 +94,19 @@ impl BertConfig {
             "0 or more, below 1",
             (0.0..1.0).contains(&dropout),
         )
+    }
+
+    /// Which kind of encoder it is.
+    pub fn kind(&self) -> Kind {
+        match self.model_type.as_str() {
+            "mpnet" => Kind::Mpnet { buckets: self.relative_attention_num_buckets.unwrap_or(32) },
+            _ => Kind::Bert,
+        }
+    }
+
+    /// The tokens of the longest window: the positions, but for those that no token has.
+    pub fn longest_window(&self) -> usize {
+        self.max_position_embeddings - self.kind().first_position()
     }
 
     /// The width of one attention head.

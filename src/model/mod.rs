@@ -6,12 +6,14 @@
 
 mod config;
 mod hub;
+mod kind;
 mod settings;
 mod source;
 mod tokenizer;
 mod weights;
 
 pub use config::BertConfig;
+pub use kind::Kind;
 pub use settings::{CHECKWORTHY, HOLDER, HeadSettings, Settings, TAGS};
 pub use source::ModelSource;
 pub use tokenizer::{Placed, Tokenizer};
@@ -160,6 +162,17 @@ impl BaseModel {
     pub fn fingerprint(&self) -> String {
         let parameters = encoder_parameters(&self.config);
         sha256(parameters.iter().map(|parameter| bytemuck::cast_slice(self.weights.values(&parameter.name))))
+    }
+
+    /// Leaves the first `layers` layers only.
+    pub fn keep_layers(&mut self, layers: usize) {
+        self.config.num_hidden_layers = layers.min(self.config.num_hidden_layers);
+        let mut kept = Weights::default();
+        for parameter in encoder_parameters(&self.config) {
+            let tensor = self.weights.remove(&parameter.name).expect("the base was checked");
+            kept.insert(parameter.name, tensor);
+        }
+        self.weights = kept;
     }
 
     /// Loads `config.json`, `tokenizer.json` and `model.safetensors`.

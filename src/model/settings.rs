@@ -113,7 +113,7 @@ impl Settings {
         if self.format != Self::FORMAT {
             return wrong("format", self.format.to_string(), "1: a newer program may read this model");
         }
-        if !(16..=config.max_position_embeddings).contains(&self.max_tokens) {
+        if !(16..=config.longest_window()).contains(&self.max_tokens) {
             let expected = "from 16 to max_position_embeddings of config.json";
             return wrong("max_tokens", self.max_tokens.to_string(), expected);
         }

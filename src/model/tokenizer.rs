@@ -1,8 +1,9 @@
-//! BERT's WordPiece tokenizer, as `tokenizer.json` describes it. Gives plain token ids: what frames a window
+//! The WordPiece tokenizer of BERT or MPNet, as `tokenizer.json` describes it. Gives plain token ids: what frames a window
 //! is added by [`crate::window`], and nothing is padded or cut off here.
 
 use crate::error::{Error, ModelProblem, Result};
 use crate::model::config::BertConfig;
+use crate::model::kind::Kind;
 use crate::text::Span;
 use crate::window::SpecialTokens;
 use rayon::prelude::*;
@@ -44,9 +45,13 @@ impl Tokenizer {
         inner.set_encode_special_tokens(true);
 
         let id = |token| inner.token_to_id(token).ok_or(ModelProblem::MissingToken { token });
-        id("[PAD]")?;
+        let (pad, cls, sep) = match config.kind() {
+            Kind::Bert => ("[PAD]", "[CLS]", "[SEP]"),
+            Kind::Mpnet { .. } => ("<pad>", "<s>", "</s>"),
+        };
+        id(pad)?;
         id("[UNK]")?;
-        let special = SpecialTokens { cls: id("[CLS]")?, sep: id("[SEP]")? };
+        let special = SpecialTokens { cls: id(cls)?, sep: id(sep)? };
 
         let vocabulary = inner.get_vocab(true);
         let tokens = vocabulary.values().max().map_or(0, |&last| last as usize + 1);

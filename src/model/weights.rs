@@ -3,6 +3,7 @@
 
 use crate::error::ModelProblem;
 use crate::model::config::BertConfig;
+use crate::model::kind::Kind;
 use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 use half::{bf16, f16};
 use rayon::prelude::*;
@@ -38,25 +39,32 @@ impl Parameter {
 pub fn encoder_parameters(config: &BertConfig) -> Vec<Parameter> {
     let hidden = config.hidden_size;
     let wide = config.intermediate_size;
+    let (kind, names) = (config.kind(), config.kind().names());
     let mut parameters = vec![
         Parameter::new("embeddings.word_embeddings.weight", &[config.vocab_size, hidden]),
         Parameter::new("embeddings.position_embeddings.weight", &[config.max_position_embeddings, hidden]),
-        Parameter::new("embeddings.token_type_embeddings.weight", &[config.type_vocab_size, hidden]),
-        Parameter::new("embeddings.LayerNorm.weight", &[hidden]),
-        Parameter::new("embeddings.LayerNorm.bias", &[hidden]),
     ];
+    if config.type_vocab_size > 0 {
+        let name = "embeddings.token_type_embeddings.weight";
+        parameters.push(Parameter::new(name, &[config.type_vocab_size, hidden]));
+    }
+    parameters.push(Parameter::new("embeddings.LayerNorm.weight", &[hidden]));
+    parameters.push(Parameter::new("embeddings.LayerNorm.bias", &[hidden]));
+    if kind.buckets() > 0 {
+        parameters.push(Parameter::new(Kind::DISTANCES, &[kind.buckets(), config.num_attention_heads]));
+    }
     for layer in 0..config.num_hidden_layers {
         let mut push = |name: &str, shape: &[usize]| {
             parameters.push(Parameter::new(format!("encoder.layer.{layer}.{name}"), shape));
         };
-        for part in ["attention.self.query", "attention.self.key", "attention.self.value"] {
+        for part in [names.query, names.key, names.value] {
             push(&format!("{part}.weight"), &[hidden, hidden]);
             push(&format!("{part}.bias"), &[hidden]);
         }
-        push("attention.output.dense.weight", &[hidden, hidden]);
-        push("attention.output.dense.bias", &[hidden]);
-        push("attention.output.LayerNorm.weight", &[hidden]);
-        push("attention.output.LayerNorm.bias", &[hidden]);
+        push(&format!("{}.weight", names.attention_output), &[hidden, hidden]);
+        push(&format!("{}.bias", names.attention_output), &[hidden]);
+        push(&format!("{}.weight", names.attention_norm), &[hidden]);
+        push(&format!("{}.bias", names.attention_norm), &[hidden]);
         push("intermediate.dense.weight", &[wide, hidden]);
         push("intermediate.dense.bias", &[wide]);
         push("output.dense.weight", &[hidden, wide]);
@@ -106,7 +114,7 @@ pub struct Tensor {
 pub struct Weights(BTreeMap<String, Tensor>);
 
 impl Weights {
-    /// Reads `parameters` from the bytes of a safetensors file, each under its name or behind `bert.`;
+    /// Reads `parameters` from the bytes of a safetensors file, each under its name or behind `bert.` or `mpnet.`;
     /// whatever else the file holds is left out.
     ///
     /// # Errors
@@ -118,8 +126,11 @@ impl Weights {
         let views: BTreeMap<&str, TensorView<'_>> = file.iter().collect();
         let find = |parameter: &Parameter| {
             let name = &parameter.name;
-            let view = views.get(name.as_str()).or_else(|| views.get(format!("bert.{name}").as_str()));
-            let view = view.ok_or_else(|| ModelProblem::MissingTensor { name: name.clone() })?;
+            let named = ["", "bert.", "mpnet."].map(|prefix| format!("{prefix}{name}"));
+            let view = named
+                .iter()
+                .find_map(|name| views.get(name.as_str()))
+                .ok_or_else(|| ModelProblem::MissingTensor { name: name.clone() })?;
             match view.shape() == parameter.shape {
                 true => Ok(view),
                 false => Err(misshapen(parameter, view.shape())),

@@ -17,6 +17,8 @@ pub struct TrainConfig {
     pub base: String,
     /// The base's revision on the hub.
     pub base_revision: Option<String>,
+    /// How many of the base's layers to keep, from the first on; all, if it does not say.
+    pub base_layers: Option<usize>,
     /// Where the finished model goes.
     pub output: PathBuf,
     /// Where checkpoints go.
@@ -233,6 +235,7 @@ impl TrainConfig {
         let weights = |weights: &[f64; 3]| weights.iter().copied().all(positive);
         [
             (Target::new(&self.default_target).is_ok(), "default_target must be a short phrase of one line"),
+            (self.base_layers != Some(0), "base_layers must be 1 or more"),
             (self.max_tokens >= 32, "max_tokens must be 32 or more"),
             (!self.data.train.is_empty(), "data.train must name at least one file"),
             (!self.data.dev.is_empty(), "data.dev must name at least one file"),

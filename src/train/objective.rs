@@ -364,6 +364,7 @@ mod tests {
         heads: 2,
         intermediate: 8,
         layer_norm_epsilon: 1e-5,
+        kind: crate::model::Kind::Bert,
     };
 
     fn example() -> Example {

@@ -146,6 +146,7 @@ mod tests {
         heads: 1,
         intermediate: 3,
         layer_norm_epsilon: 1e-5,
+        kind: crate::model::Kind::Bert,
     };
 
     #[test]

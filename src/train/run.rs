@@ -118,12 +118,15 @@ impl Trainer {
             Some(base) => ModelSource::parse(Some(base), None, offline)?,
             None => ModelSource::parse(Some(&config.base), config.base_revision.as_deref(), offline)?,
         };
-        let base = BaseModel::load(&source)?;
+        let mut base = BaseModel::load(&source)?;
+        if let Some(layers) = config.base_layers {
+            base.keep_layers(layers);
+        }
         folder.create()?;
-        if config.max_tokens > base.config.max_position_embeddings {
+        if config.max_tokens > base.config.longest_window() {
             let problem = format!(
                 "max_tokens must be at most {}, the base's longest input",
-                base.config.max_position_embeddings
+                base.config.longest_window()
             );
             Err(TrainError::Setting { path: path.to_owned(), problem })?;
         }

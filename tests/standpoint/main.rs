@@ -12,6 +12,7 @@ mod layers;
 mod memory;
 mod metrics;
 mod model;
+mod mpnet;
 mod pipeline;
 mod render;
 mod results;

@@ -49,13 +49,22 @@ fn head_views(
     })
 }
 
-/// `context = dropout(softmax(Q K^T / sqrt(width))) V`, keeping the probabilities, those that are dropped with their sign
+/// The biases of a head by distance, from `[heads, 2 * longest - 1]`, and the length of the longest window.
+fn of_head(distances: usize, heads: usize, view: &HeadView) -> (Range<usize>, usize) {
+    let each = distances / heads;
+    let head = view.column / view.width;
+    (head * each..(head + 1) * each, each.div_ceil(2))
+}
+
+/// `context = dropout(softmax(Q K^T / sqrt(width) + bias)) V`, keeping the probabilities, those that are dropped with their sign
 /// set.
+#[expect(clippy::too_many_arguments, reason = "the operands of attention")]
 pub(super) fn forward(
     heads: usize,
     hidden: usize,
     windows: &[Range<usize>],
     qkv: &[f32],
+    distances: &[f32],
     dropout: Option<Dropout>,
     probabilities: &mut Vec<f32>,
     context: &mut Vec<f32>,
@@ -70,13 +79,20 @@ pub(super) fn forward(
         let scores = &mut probabilities[scores];
         let (query, key, value) = (view.qkv(qkv, 0), view.qkv(qkv, 1), view.qkv(qkv, 2));
         multiply(MatrixMut::new(scores, length, length), Write::Replace, scale, query, key.t());
+        if !distances.is_empty() {
+            let (range, longest) = of_head(distances.len(), heads, &view);
+            for (row, scores) in scores.chunks_exact_mut(length).enumerate() {
+                sweeps::add(scores, &distances[range.clone()][longest - 1 - row..][..length]);
+            }
+        }
         sweeps::softmax(scores, length, dropout.map(|dropout| dropout.at(site)), &mut used);
         let out = MatrixMut::strided(&mut context[view.context_start()..], length, view.width, hidden);
         multiply(out, Write::Replace, 1.0, Matrix::new(&used, length, length), value);
     }
 }
 
-/// The gradient of `[tokens, 3 * hidden]` queries, keys and values, from that of the context.
+/// The gradient of `[tokens, 3 * hidden]` queries, keys and values, from that of the context; adds that of the biases
+/// by distance.
 #[expect(clippy::too_many_arguments, reason = "the operands of an attention's backward pass")]
 pub(super) fn backward(
     heads: usize,
@@ -87,6 +103,7 @@ pub(super) fn backward(
     dropout: Option<Dropout>,
     upstream: &[f32],
     qkv_gradient: &mut Vec<f32>,
+    distance_gradient: &mut [f32],
 ) {
     qkv_gradient.resize(qkv.len(), 0.0);
     let mut used = Vec::new();
@@ -105,6 +122,12 @@ pub(super) fn backward(
         gradient.resize(length * length, 0.0);
         multiply(MatrixMut::new(&mut gradient, length, length), Write::Replace, 1.0, upstream, value.t());
         sweeps::softmax_backward(probabilities, &used, &mut gradient, length);
+        if !distance_gradient.is_empty() {
+            let (range, longest) = of_head(distance_gradient.len(), heads, &view);
+            for (row, gradient) in gradient.chunks_exact(length).enumerate() {
+                sweeps::add(&mut distance_gradient[range.clone()][longest - 1 - row..][..length], gradient);
+            }
+        }
         let gradient = Matrix::new(&gradient, length, length);
         multiply(view.qkv_mut(qkv_gradient, 0), Write::Replace, scale, gradient, key);
         multiply(view.qkv_mut(qkv_gradient, 1), Write::Replace, scale, gradient.t(), query);

@@ -60,6 +60,7 @@ impl Layer<'_> {
         &self,
         linear: &mut Linear<'_>,
         trace: &mut LayerTrace,
+        distances: &[f32],
         sum: &mut Vec<f32>,
         dropout: Option<PassDropout>,
         output: &mut Vec<f32>,
@@ -74,6 +75,7 @@ impl Layer<'_> {
             hidden,
             &self.batch.windows,
             &trace.qkv,
+            distances,
             dropout.map(|dropout| dropout.attention_at(self.index)),
             &mut trace.probabilities,
             &mut trace.context,
@@ -107,10 +109,12 @@ impl Layer<'_> {
     }
 
     /// `upstream` holds the gradient of the layer's output before, and that of its input after.
+    #[expect(clippy::too_many_arguments, reason = "what a pass reads and what it writes")]
     pub fn backward(
         &self,
         linear: &mut Linear<'_>,
         trace: &LayerTrace,
+        distances: &mut [f32],
         space: &mut Space,
         dropout: Option<PassDropout>,
         upstream: &mut Vec<f32>,
@@ -143,6 +147,7 @@ impl Layer<'_> {
             dropout.map(|dropout| dropout.attention_at(self.index)),
             inner,
             qkv_gradient,
+            distances,
         );
         let qkv = (&ranges.qkv_weight, &ranges.qkv_bias);
         linear.backward((qkv_gradient, &trace.input), qkv, gradients, Write::Add, upstream);

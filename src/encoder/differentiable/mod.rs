@@ -1,4 +1,4 @@
-//! A BERT encoder that can be trained: forward and backward written by hand over packed tokens.
+//! A BERT or MPNet encoder that can be trained: forward and backward written by hand over packed tokens.
 //!
 //! All windows of a batch are one `[tokens, hidden]` matrix without padding; attention runs per window and
 //! head. candle's own BERT cannot be trained as it stands (its fused layer norm and softmax have no backward
@@ -41,6 +41,11 @@ impl PackedTokens {
         self.token_types.extend(window.token_types());
         self.windows.push(start..self.tokens.len());
     }
+
+    /// The length of the longest window.
+    fn longest(&self) -> usize {
+        self.windows.iter().map(ExactSizeIterator::len).max().unwrap_or(0)
+    }
 }
 
 /// The working memory of one worker: reused from batch to batch.
@@ -50,6 +55,9 @@ pub struct Trace {
     layers: Vec<LayerTrace>,
     /// The last layer's output, `[tokens, hidden]`.
     states: Vec<f32>,
+    /// The bias of attention scores by distance, and its gradient: up to the batch's longest window.
+    distances: Vec<f32>,
+    distance_gradient: Vec<f32>,
     space: Space,
     fixed: Fixed,
     /// The weights in fixed point, of the parameters that passes are run with; without them, all is f32.
@@ -101,6 +109,8 @@ impl Trace {
         let mut states = std::mem::take(&mut self.states);
         states.resize(tokens * hidden, 0.0);
         self.embed(layout, parameters, batch, &mut states);
+        let (kind, heads) = (layout.dimensions.kind, layout.dimensions.heads);
+        self.distances = kind.by_distance(&parameters[layout.distances.clone()], heads, batch.longest());
         if let Some(dropout) = dropout {
             dropout.hidden_at(0, AFTER_EMBEDDINGS).apply(&mut states);
         }
@@ -110,7 +120,7 @@ impl Trace {
             let layer = Layer { index, layout, ranges, parameters, batch };
             let weights = self.weights.as_deref();
             let mut linear = Linear { parameters, weights, space: &mut self.fixed };
-            layer.forward(&mut linear, trace, &mut self.space.sum, dropout, &mut states);
+            layer.forward(&mut linear, trace, &self.distances, &mut self.space.sum, dropout, &mut states);
         }
         self.states = states;
     }
@@ -127,8 +137,10 @@ impl Trace {
             for (position, token) in window.clone().enumerate() {
                 let sum = &mut scratch[token * hidden..(token + 1) * hidden];
                 sum.copy_from_slice(row(&layout.words, batch.tokens[token] as usize));
-                sweeps::add(sum, row(&layout.positions, position));
-                sweeps::add(sum, row(&layout.token_types, batch.token_types[token] as usize));
+                sweeps::add(sum, row(&layout.positions, position + layout.dimensions.kind.first_position()));
+                if !layout.token_types.is_empty() {
+                    sweeps::add(sum, row(&layout.token_types, batch.token_types[token] as usize));
+                }
             }
         }
         sweeps::layer_norm(
@@ -152,12 +164,16 @@ impl Trace {
         upstream: &mut Vec<f32>,
         gradients: &mut Gradients,
     ) {
+        self.distance_gradient.clear();
+        self.distance_gradient.resize(self.distances.len(), 0.0);
         for (index, (ranges, trace)) in layout.layers.iter().zip(&self.layers).enumerate().rev() {
             let layer = Layer { index, layout, ranges, parameters, batch };
             let weights = self.weights.as_deref();
             let mut linear = Linear { parameters, weights, space: &mut self.fixed };
-            layer.backward(&mut linear, trace, &mut self.space, dropout, upstream, gradients);
+            let distances = &mut self.distance_gradient;
+            layer.backward(&mut linear, trace, distances, &mut self.space, dropout, upstream, gradients);
         }
+        self.add_distance_gradient(layout, batch, gradients);
         if let Some(dropout) = dropout {
             dropout.hidden_at(0, AFTER_EMBEDDINGS).apply(upstream);
         }
@@ -175,11 +191,13 @@ impl Trace {
         for window in &batch.windows {
             for (position, token) in window.clone().enumerate() {
                 let gradient = &upstream[token * hidden..(token + 1) * hidden];
-                for (table, index) in [
+                let position = position + layout.dimensions.kind.first_position();
+                let tables = [
                     (&layout.words, batch.tokens[token] as usize),
                     (&layout.positions, position),
                     (&layout.token_types, batch.token_types[token] as usize),
-                ] {
+                ];
+                for (table, index) in tables.into_iter().filter(|(table, _)| !table.is_empty()) {
                     let start = table.start + index * hidden;
                     sweeps::add(&mut values[start..start + hidden], gradient);
                 }
@@ -190,9 +208,25 @@ impl Trace {
     }
 }
 
+impl Trace {
+    /// From the gradient of each distance's bias to that of its bucket.
+    fn add_distance_gradient(&self, layout: &Layout, batch: &PackedTokens, gradients: &mut Gradients) {
+        let Dimensions { kind, heads, .. } = layout.dimensions;
+        let longest = batch.longest();
+        let table = &mut gradients.values[layout.distances.clone()];
+        for (head, gradient) in self.distance_gradient.chunks((2 * longest).max(2) - 1).enumerate() {
+            for (index, gradient) in gradient.iter().enumerate() {
+                let distance = index as isize - (longest as isize - 1);
+                table[kind.bucket(distance) * heads + head] += gradient;
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Kind;
 
     const TINY: Dimensions = Dimensions {
         vocabulary: 7,
@@ -203,7 +237,12 @@ mod tests {
         heads: 2,
         intermediate: 12,
         layer_norm_epsilon: 1e-5,
+        kind: Kind::Bert,
     };
+
+    /// With so few buckets, distances share some.
+    const TINY_MPNET: Dimensions =
+        Dimensions { positions: 9, token_types: 0, kind: Kind::Mpnet { buckets: 8 }, ..TINY };
 
     /// Numbers in -1..1 that depend on the seed and the index alone.
     fn numbers(length: usize, seed: u64) -> Vec<f32> {
@@ -226,9 +265,9 @@ mod tests {
         trace.states().iter().zip(weights).map(|(&s, &w)| f64::from(s) * f64::from(w)).sum()
     }
 
-    fn assert_gradients_match_differences(dropout: Option<PassDropout>) {
-        let layout = Layout::new(TINY, &[]);
-        let parameters: Vec<f32> = numbers(layout.len(), 3).iter().map(|x| x * 1.2).collect();
+    fn assert_gradients_match_differences(dimensions: Dimensions, seed: u64, dropout: Option<PassDropout>) {
+        let layout = Layout::new(dimensions, &[]);
+        let parameters: Vec<f32> = numbers(layout.len(), seed).iter().map(|x| x * 1.2).collect();
         let batch = batch();
         let weights: Vec<f32> =
             numbers(batch.tokens.len() * TINY.hidden, 2).iter().map(|x| x * 10.0).collect();
@@ -260,7 +299,7 @@ mod tests {
                 largest = largest.max(gradient.abs());
             }
             // A key's bias moves all scores of a query alike, which softmax does not see: its true gradient is 0.
-            if !segment.name.ends_with("key.bias") {
+            if !segment.name.ends_with(&format!("{}.bias", dimensions.kind.names().key)) {
                 assert!(largest > 1e-2, "{}: no gradient reaches it, at most {largest}", segment.name);
             }
         }
@@ -268,12 +307,15 @@ mod tests {
 
     #[test]
     fn every_gradient_is_that_of_a_finite_difference() {
-        assert_gradients_match_differences(None);
+        assert_gradients_match_differences(TINY, 3, None);
+        assert_gradients_match_differences(TINY_MPNET, 4, None);
     }
 
     #[test]
     fn every_gradient_is_that_of_a_finite_difference_under_dropout() {
-        assert_gradients_match_differences(Some(PassDropout { hidden: 0.2, attention: 0.2, key: 11 }));
+        let dropout = Some(PassDropout { hidden: 0.2, attention: 0.2, key: 11 });
+        assert_gradients_match_differences(TINY, 3, dropout);
+        assert_gradients_match_differences(TINY_MPNET, 4, dropout);
     }
 
     #[test]

@@ -2,11 +2,11 @@
 //! layout: an optimizer step or a checkpoint is then one sweep.
 
 use super::sweeps;
-use crate::model::BertConfig;
+use crate::model::{BertConfig, Kind};
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// The sizes that decide every shape of a BERT encoder.
+/// The sizes that decide every shape of an encoder.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dimensions {
     pub vocabulary: usize,
@@ -17,6 +17,7 @@ pub struct Dimensions {
     pub heads: usize,
     pub intermediate: usize,
     pub layer_norm_epsilon: f32,
+    pub kind: Kind,
 }
 
 impl From<&BertConfig> for Dimensions {
@@ -30,6 +31,7 @@ impl From<&BertConfig> for Dimensions {
             heads: config.num_attention_heads,
             intermediate: config.intermediate_size,
             layer_norm_epsilon: config.layer_norm_eps as f32,
+            kind: config.kind(),
         }
     }
 }
@@ -37,7 +39,7 @@ impl From<&BertConfig> for Dimensions {
 /// One tensor's place in the buffer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Segment {
-    /// The tensor's name in a Hugging Face BERT checkpoint.
+    /// The tensor's name in a Hugging Face checkpoint.
     pub name: String,
     pub shape: Vec<usize>,
     pub range: Range<usize>,
@@ -75,7 +77,10 @@ pub struct Layout {
     segments: Vec<Segment>,
     pub(super) words: Range<usize>,
     pub(super) positions: Range<usize>,
+    /// `[types, hidden]`, empty for MPNet.
     pub(super) token_types: Range<usize>,
+    /// `[buckets, heads]`, empty for BERT.
+    pub(super) distances: Range<usize>,
     pub(super) embedding_norm_weight: Range<usize>,
     pub(super) embedding_norm_bias: Range<usize>,
     pub(super) layers: Vec<LayerRanges>,
@@ -103,7 +108,10 @@ impl Builder {
     fn push(&mut self, name: String, shape: &[usize]) -> Range<usize> {
         let range = self.end..self.end + shape.iter().product::<usize>();
         self.end = range.end;
-        self.segments.push(Segment { name, shape: shape.to_vec(), range: range.clone() });
+        // What a kind of encoder does not have is empty here, and no tensor.
+        if !range.is_empty() {
+            self.segments.push(Segment { name, shape: shape.to_vec(), range: range.clone() });
+        }
         range
     }
 }
@@ -112,7 +120,8 @@ impl Layout {
     /// `heads` are the names and output counts of linear layers over sentence vectors, stored as
     /// `heads.<name>.weight` and `heads.<name>.bias`.
     pub fn new(dimensions: Dimensions, heads: &[(&'static str, usize)]) -> Self {
-        let Dimensions { hidden, intermediate, .. } = dimensions;
+        let Dimensions { hidden, intermediate, kind, .. } = dimensions;
+        let names = kind.names();
         let mut builder = Builder::default();
         // The word embeddings come first: what stands behind them is touched by every step, they are not.
         let mut embedding = |name: &str, shape: &[usize]| builder.push(format!("embeddings.{name}"), shape);
@@ -121,24 +130,26 @@ impl Layout {
         let token_types = embedding("token_type_embeddings.weight", &[dimensions.token_types, hidden]);
         let embedding_norm_weight = embedding("LayerNorm.weight", &[hidden]);
         let embedding_norm_bias = embedding("LayerNorm.bias", &[hidden]);
+        let distances = builder.push(Kind::DISTANCES.to_owned(), &[kind.buckets(), dimensions.heads]);
         let layers = (0..dimensions.layers)
             .map(|layer| {
                 let mut push = |name: &str, shape: &[usize]| {
                     builder.push(format!("encoder.layer.{layer}.{name}"), shape)
                 };
                 let mut fused = |part: &str, shape: &[usize]| {
-                    let first = push(&format!("attention.self.query.{part}"), shape);
-                    push(&format!("attention.self.key.{part}"), shape);
-                    let last = push(&format!("attention.self.value.{part}"), shape);
+                    let first = push(&format!("{}.{part}", names.query), shape);
+                    push(&format!("{}.{part}", names.key), shape);
+                    let last = push(&format!("{}.{part}", names.value), shape);
                     first.start..last.end
                 };
+                let (output, norm) = (names.attention_output, names.attention_norm);
                 LayerRanges {
                     qkv_weight: fused("weight", &[hidden, hidden]),
                     qkv_bias: fused("bias", &[hidden]),
-                    attention_weight: push("attention.output.dense.weight", &[hidden, hidden]),
-                    attention_bias: push("attention.output.dense.bias", &[hidden]),
-                    attention_norm_weight: push("attention.output.LayerNorm.weight", &[hidden]),
-                    attention_norm_bias: push("attention.output.LayerNorm.bias", &[hidden]),
+                    attention_weight: push(&format!("{output}.weight"), &[hidden, hidden]),
+                    attention_bias: push(&format!("{output}.bias"), &[hidden]),
+                    attention_norm_weight: push(&format!("{norm}.weight"), &[hidden]),
+                    attention_norm_bias: push(&format!("{norm}.bias"), &[hidden]),
                     up_weight: push("intermediate.dense.weight", &[intermediate, hidden]),
                     up_bias: push("intermediate.dense.bias", &[intermediate]),
                     down_weight: push("output.dense.weight", &[hidden, intermediate]),
@@ -162,6 +173,7 @@ impl Layout {
             words,
             positions,
             token_types,
+            distances,
             embedding_norm_weight,
             embedding_norm_bias,
             layers,

@@ -19,6 +19,7 @@ impl Layer {
     pub(super) fn new(config: &BertConfig, weights: &Weights, layer: usize, dtype: Dtype, isa: Isa) -> Self {
         let (hidden, wide, size) = (config.hidden_size, config.intermediate_size, config.head_size());
         let (heads, filled) = (config.num_attention_heads, padded(size));
+        let names = config.kind().names();
         let name = |part: &str| format!("encoder.layer.{layer}.{part}");
         let values = |part: &str, kind: &str| weights.values(&name(&format!("{part}.{kind}")));
         let nothing: (&[f32], f32) = (&[], 0.0);
@@ -31,15 +32,14 @@ impl Layer {
 
         // Queries are divided by the root of the head's size here, once and for all, and by ln 2, as attention wants it.
         let scale = std::f32::consts::LOG2_E / (size as f32).sqrt();
-        let scaled = |kind| -> Vec<f32> {
-            values("attention.self.query", kind).iter().map(|value| value * scale).collect()
-        };
+        let scaled =
+            |kind| -> Vec<f32> { values(names.query, kind).iter().map(|value| value * scale).collect() };
         let (query, query_bias) = (scaled("weight"), scaled("bias"));
         let of = |part: &str| (values(part, "weight"), values(part, "bias"));
         // A key's bias adds the same to all scores of a query, and a value's the same to every context: the one is lost
         // in the softmax, the other made part of the output's bias. Left out, both are quantized more finely.
         let none = vec![0.0; hidden];
-        let (key, value) = (values("attention.self.key", "weight"), values("attention.self.value", "weight"));
+        let (key, value) = (values(names.key, "weight"), values(names.value, "weight"));
         let parts = [(&query[..], &query_bias[..]), (key, &none[..]), (value, &none[..])];
         // Each head's columns are filled up.
         let columns = parts.into_iter().flat_map(|(weight, bias)| {
@@ -66,8 +66,8 @@ impl Layer {
             }
             wide
         };
-        let (weight, bias) = of("attention.output.dense");
-        let value_bias = values("attention.self.value", "bias");
+        let (weight, bias) = of(names.attention_output);
+        let value_bias = values(names.value, "bias");
         let bias = weight.chunks_exact(hidden).zip(bias).map(|(row, bias)| {
             bias + row.iter().zip(value_bias).map(|(weight, value)| weight * value).sum::<f32>()
         });
@@ -79,12 +79,12 @@ impl Layer {
         Self {
             qkv,
             output,
-            attention_norm: norm(weights, &name("attention.output.LayerNorm"), config),
+            attention_norm: norm(weights, &name(names.attention_norm), config),
             widen: plain(
                 "intermediate.dense",
                 hidden,
                 Activation::Gelu,
-                from_norm(&name("attention.output.LayerNorm")),
+                from_norm(&name(names.attention_norm)),
             ),
             narrow: plain("output.dense", wide, Activation::None, None),
             output_norm: norm(weights, &name("output.LayerNorm"), config),

@@ -24,7 +24,7 @@ pub use simd::Isa;
 
 use crate::encoder::{Encoder, States};
 use crate::error::{Error, Result};
-use crate::model::{BertConfig, Weights};
+use crate::model::{BertConfig, Kind, Weights};
 use crate::window::Window;
 use aligned::Aligned;
 use attention::{Bias, Shape, bytes, floats};
@@ -157,23 +157,34 @@ impl PackedEncoder {
             .map(|layer| Layer::new(config, &weights, layer, dtype, isa))
             .collect();
         let embedding_norm = layer::norm(&weights, "embeddings.LayerNorm", config);
+        let distances = weights.remove(Kind::DISTANCES);
         let mut take = |name: &str| {
             let tensor = weights.remove(&format!("embeddings.{name}_embeddings.weight"));
             tensor.expect("the parameters were checked").values
         };
-        Self {
+        let hidden = config.hidden_size;
+        // A model without token types has two that make no difference.
+        let types = if config.type_vocab_size > 0 { take("token_type") } else { vec![0.0; 2 * hidden] };
+        let encoder = Self {
             isa,
             dtype,
             hidden: config.hidden_size,
-            positions: config.max_position_embeddings,
+            positions: config.longest_window(),
             words: take("word"),
-            position_embeddings: take("position"),
-            types: take("token_type"),
+            position_embeddings: take("position").split_off(config.kind().first_position() * hidden),
+            types,
             embedding_norm,
             shape: Shape { heads: config.num_attention_heads, size: padded(config.head_size()) },
             bias: None,
             layers,
             idle: Mutex::default(),
+        };
+        match distances {
+            Some(table) => {
+                let (heads, longest) = (config.num_attention_heads, config.longest_window());
+                encoder.with_position_bias(&config.kind().by_distance(&table.values, heads, longest))
+            }
+            None => encoder,
         }
     }
 
