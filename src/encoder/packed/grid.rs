@@ -10,14 +10,15 @@ use crate::model::{BertConfig, Weights};
 /// # Panics
 /// If a parameter of [`crate::model::encoder_parameters`] is missing.
 pub fn round_to_bytes(config: &BertConfig, weights: &mut Weights) {
+    let names = config.kind().names();
     let mut before = "embeddings.LayerNorm".to_owned();
     for layer in 0..config.num_hidden_layers {
         let name = |part: &str| format!("encoder.layer.{layer}.{part}");
-        let attention_norm = name("attention.output.LayerNorm");
-        for part in ["attention.self.query", "attention.self.key", "attention.self.value"] {
+        let attention_norm = name(names.attention_norm);
+        for part in [names.query, names.key, names.value] {
             round(weights, &name(part), Some(&before));
         }
-        round(weights, &name("attention.output.dense"), None);
+        round(weights, &name(names.attention_output), None);
         round(weights, &name("intermediate.dense"), Some(&attention_norm));
         round(weights, &name("output.dense"), None);
         before = name("output.LayerNorm");
