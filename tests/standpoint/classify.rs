@@ -60,7 +60,21 @@ fn every_example_is_labelled_sentence_by_sentence() {
         let mut reached = 0;
         for (index, line) in lines.iter().enumerate() {
             let keys: Vec<&String> = line.as_object().unwrap().keys().collect();
-            assert_eq!(keys, ["doc", "index", "start", "end", "text", "role", "role_probs", "stance"]);
+            let expected = [
+                "doc",
+                "index",
+                "start",
+                "end",
+                "text",
+                "role",
+                "role_probs",
+                "stance",
+                "attributions",
+                "checkworthiness",
+            ];
+            assert_eq!(keys, expected);
+            assert_spans(&text, &line["attributions"]);
+            assert_spans(&text, &line["stance"][0]["holder"]);
             assert_eq!((&line["doc"], &line["index"]), (&Value::from(path.as_str()), &Value::from(index)));
             let (start, end) =
                 (line["start"].as_u64().unwrap() as usize, line["end"].as_u64().unwrap() as usize);
@@ -74,6 +88,38 @@ fn every_example_is_labelled_sentence_by_sentence() {
         }
         assert!(text[reached..].chars().all(char::is_whitespace), "nothing is lost");
     }
+}
+
+/// Every span in a value slices the text that it says it covers.
+fn assert_spans(text: &str, value: &Value) {
+    match value {
+        Value::Array(values) => values.iter().for_each(|value| assert_spans(text, value)),
+        Value::Object(fields) if fields.contains_key("start") => {
+            let [start, end] = ["start", "end"].map(|end| fields[end].as_u64().unwrap() as usize);
+            assert_eq!(text[start..end], *fields["text"].as_str().unwrap());
+        }
+        Value::Object(fields) => fields.values().for_each(|value| assert_spans(text, value)),
+        other => assert!(other.is_null(), "no span: {other}"),
+    }
+}
+
+#[test]
+fn attributions_and_holders_are_found_in_plain_cases() {
+    let article = lines(&mut standpoint(&["classify", "examples/airfield-handover.txt"]));
+    let line =
+        |words: &str| article.iter().find(|line| line["text"].as_str().unwrap().contains(words)).unwrap();
+    let said = line("The Interior Ministry said the launcher");
+    let attribution = &said["attributions"][0];
+    assert_eq!(attribution["source"][0]["text"], "The Interior Ministry");
+    assert_eq!(attribution["cue"][0]["text"], "said");
+    assert!(attribution["content"][0]["text"].as_str().unwrap().starts_with("the launcher was found"));
+    let runs_on = line("Nobody should doubt that date");
+    let source = runs_on["attributions"][0]["source"][0]["text"].as_str().unwrap();
+    assert!(source.contains("Tallis"), "a quote that runs on has its source from before: {source}");
+    assert_eq!(line("Parliament voted 161 to 12")["stance"][0]["holder"]["text"], "Parliament");
+    let (likely, unlikely) = (line("The Interior Ministry said the launcher"), line("PHOTO: EXAMPLEWIRE"));
+    let score = |line: &Value| line["checkworthiness"].as_f64().unwrap();
+    assert!(score(likely) > score(unlikely));
 }
 
 #[test]

@@ -150,7 +150,9 @@ const TASKS: &str = r#"tasks = ["role", "stance"]"#;
 fn what_a_model_does_not_answer_is_said_and_misses_its_floor() {
     let tasks = r#"tasks = ["checkworthy", "spans", "holder"]"#;
     let folder = changed(workplace(ROWS, ""), TASKS, tasks, "");
-    let output = eval(&folder, &["--format", "json"]);
+    let plain = crate::tiny::plain_folder();
+    let model = ["--model", plain.path().to_str().unwrap()];
+    let output = eval(&folder, &[&["--format", "json"], &model[..]].concat());
     assert_eq!(output.status.code(), Some(0), "{}", said(&output.stderr));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["tasks"], Value::Array(Vec::new()));
@@ -165,7 +167,7 @@ fn what_a_model_does_not_answer_is_said_and_misses_its_floor() {
         ]
     );
     let floors = "[floors.spans]\n\"exact_f1.source\" = 0.1";
-    let output = eval(&changed(workplace(ROWS, floors), TASKS, tasks, ""), &[]);
+    let output = eval(&changed(workplace(ROWS, floors), TASKS, tasks, ""), &model);
     assert_eq!(output.status.code(), Some(3), "a figure that does not exist reaches no floor");
     assert!(said(&output.stdout).contains("exact_f1.source has no value"), "{}", said(&output.stdout));
 }

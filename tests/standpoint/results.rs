@@ -26,7 +26,16 @@ fn task<'a>(result: &'a Value, name: &str) -> &'a Value {
 #[test]
 fn the_committed_evaluations_are_of_the_bundled_model() {
     let model = Model::load(&ModelSource::Bundled).unwrap().fingerprint().unwrap();
-    for set in ["gold-dev", "articles", "challenge"] {
+    let sets = [
+        "gold-dev",
+        "articles",
+        "challenge",
+        "polnear-dev",
+        "ct24-dev",
+        "perspectrum-dev",
+        "gwsd-vacstance-dev",
+    ];
+    for set in sets {
         let result = result(set);
         assert_eq!(result["model"]["sha256"], model, "run standpoint eval eval/{set}.toml again");
         let file = EvalSet::load(&path(&format!("eval/{set}.toml"))).unwrap();
