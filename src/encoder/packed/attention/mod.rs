@@ -92,6 +92,7 @@ mod tests {
     use super::*;
     use crate::random::SplitMix;
     use std::ops::Range;
+    use std::slice;
 
     /// By the definition, in f64.
     fn expected(shape: Shape, windows: &[Range<usize>], qkv: &[f32], table: Option<&[f32]>) -> Vec<f64> {
@@ -228,8 +229,8 @@ mod tests {
             row[32..].fill(if token == 0 { 0.0 } else { 1.0 });
         }
         for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available() && !isa.has_pairs()) {
-            let expected = in_floats(isa, shape, &[0..length], &qkv, None)[0];
-            let found = in_bytes(isa, shape, &[0..length], &qkv, None)[0];
+            let expected = in_floats(isa, shape, slice::from_ref(&(0..length)), &qkv, None)[0];
+            let found = in_bytes(isa, shape, slice::from_ref(&(0..length)), &qkv, None)[0];
             assert!((found / expected - 1.0).abs() < 0.1, "{isa}: {found}, not {expected}");
         }
     }
@@ -239,9 +240,13 @@ mod tests {
         let shape = Shape { heads: 1, size: 16 };
         let row: Vec<f32> = (0..48).map(|at| if at < 32 { 0.0 } else { 1.0 }).collect();
         for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available() && !isa.has_pairs()) {
-            let context = in_bytes(isa, shape, &[0..3], &row.repeat(3), None);
+            let context = in_bytes(isa, shape, slice::from_ref(&(0..3)), &row.repeat(3), None);
             assert!(context.iter().all(|found| (found - 1.0).abs() < 1e-3), "{isa}: {context:?}");
-            assert_eq!(in_bytes(isa, shape, &[0..3], &[0.0; 3 * 48], None), [0.0; 48], "{isa}");
+            assert_eq!(
+                in_bytes(isa, shape, slice::from_ref(&(0..3)), &[0.0; 3 * 48], None),
+                [0.0; 48],
+                "{isa}"
+            );
         }
     }
 }
