@@ -1,5 +1,5 @@
 //! The heads: states in, answers out, with calibrated probabilities. Heads of sentences read a sentence's vector, the
-//! mean of its tokens' states; others mark tokens: the spans of [attributions](attributions()) and the [holder](holder)
+//! mean of its tokens' states; others mark tokens: the spans that make [`attributions()`] and the [`holder`]
 //! of a stance. Plain f32 on whatever encoder made the states.
 
 mod attribution;

@@ -34,7 +34,7 @@ pub fn write(writer: &mut dyn Write, document: &Document, analysis: &Analysis) -
     write_piece(writer, document, 0, analysis)
 }
 
-/// As [`write`], for an analysis of the sentences from `first` on.
+/// As [`write()`], for an analysis of the sentences from `first` on.
 ///
 /// # Errors
 /// If the writer fails.

@@ -51,7 +51,7 @@ pub fn write(
     write_piece(writer, document, 0, analysis, targets, layout)
 }
 
-/// As [`write`], for an analysis of the sentences from `first` on: a long document has several tables.
+/// As [`write()`], for an analysis of the sentences from `first` on: a long document has several tables.
 ///
 /// # Errors
 /// If the writer fails.
