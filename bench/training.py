@@ -161,7 +161,7 @@ def main():
             shapes[shape] = {"step_tokens": step_tokens, "median": median, "rounds": rounds}
 
     result = {
-        "what": "training speed in tokens/s: forward, backward, clipping, AdamW, f32, dropout on",
+        "what": "training speed in tokens/s: forward, backward, clipping, AdamW, dropout on; PyTorch in f32, standpoint with its linear layers in block fixed point",
         "command": "python bench/training.py --base BASE",
         "date": datetime.date.today().isoformat(),
         "machine": processor(),
