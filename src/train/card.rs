@@ -25,7 +25,7 @@ impl DataFile {
     pub fn new(path: &Path, role: &'static str, file: &GoldFile) -> Self {
         let part = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
         let folder = part(path.parent().and_then(Path::file_name));
-        let labelled = |labels: &&GoldLabels| labels.role.is_some() || labels.stance.is_some();
+        let labelled = |labels: &&GoldLabels| **labels != GoldLabels::default();
         Self {
             name: format!("{folder}/{}", part(path.file_name())),
             role,
@@ -86,8 +86,9 @@ fn write_card(card: &mut String, facts: &Facts<'_>) -> std::fmt::Result {
     writeln!(
         card,
         "- Base: {} (parameters `{}`), {} layers of width {}; {:.1} million parameters in all, stored as f16.\n\
-         - Windows of up to {} tokens; each sentence's vector is the mean of its tokens' last states, with a linear \
-         head for the role and one for the stance.\n\
+         - Windows of up to {} tokens. Linear heads read each sentence's vector, the mean of its tokens' last states \
+         (role, stance, check-worthiness), and each token's state (source, cue and content of attributions, holders); \
+         those are there that the files below have labels for.\n\
          - Written by `standpoint train`; seed {}, epoch {} of {} kept (the best mean of both macro-F1 on dev).\n",
         config.base,
         &facts.base_sha256[..16],
