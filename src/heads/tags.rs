@@ -39,6 +39,28 @@ pub struct Marked {
     pub tokens: Range<usize>,
     /// It goes on from the sentence before.
     pub continues: bool,
+    /// Of a content.
+    pub link: Link<CuePlace>,
+}
+
+/// The cue that a content belongs to, as far as a model says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Link<T> {
+    /// It says nothing of it.
+    #[default]
+    Unknown,
+    /// None in sight.
+    Nothing,
+    Cue(T),
+}
+
+/// Where a cue begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CuePlace {
+    /// Of the window's sentences.
+    pub sentence: usize,
+    /// Of the sentence's tokens.
+    pub token: usize,
 }
 
 impl Tag {
@@ -79,6 +101,46 @@ impl Tag {
     }
 }
 
+/// Of a sequence whose logits count as those of a linear chain, in which no span goes on that has not begun: the
+/// probability of each tag of each token, and the logarithm of the sum over all sequences of tags. The first token may
+/// go on with a span from before.
+pub fn marginals(logits: &[[f32; 3]]) -> (Vec<[f64; 3]>, f64) {
+    // Relative to the likeliest tag; never so little that products of them vanish.
+    const LEAST: f64 = -300.0;
+    let powers = |logits: &[f32; 3]| {
+        let highest = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+        (highest, logits.map(|logit| (f64::from(logit) - highest).max(LEAST).exp()))
+    };
+    let mut total = 0.0;
+    let mut forward: Vec<[f64; 3]> = Vec::with_capacity(logits.len());
+    for logits in logits {
+        let (highest, [outside, begin, inside]) = powers(logits);
+        // Before the first token anything may have been.
+        let [before_outside, before_begin, before_inside] =
+            forward.last().copied().unwrap_or([0.0, 0.0, 1.0]);
+        let open = before_begin + before_inside;
+        let any = before_outside + open;
+        let sums = [any * outside, any * begin, open * inside];
+        let sum: f64 = sums.iter().sum();
+        forward.push(sums.map(|part| part / sum));
+        total += highest + sum.ln();
+    }
+    let mut backward = [1.0; 3];
+    for (index, probabilities) in forward.iter_mut().enumerate().rev() {
+        let mut next = [0.0; 3];
+        for (next, (forward, backward)) in next.iter_mut().zip(probabilities.iter().zip(backward)) {
+            *next = forward * backward;
+        }
+        let sum: f64 = next.iter().sum();
+        *probabilities = next.map(|part| part / sum);
+        let (_, [outside, begin, inside]) = powers(&logits[index]);
+        let closed = outside * backward[0] + begin * backward[1];
+        let open = closed + inside * backward[2];
+        backward = [closed / open, 1.0, 1.0];
+    }
+    (forward, total)
+}
+
 fn highest(sums: [f32; 3]) -> usize {
     (1..3).fold(0, |from, other| if sums[other] > sums[from] { other } else { from })
 }
@@ -99,6 +161,39 @@ mod tests {
     use super::Tag::{Begin, Inside, Outside};
     use super::*;
     use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn marginals_are_those_of_all_sequences(
+            logits in prop::collection::vec(prop::array::uniform3(-4.0_f32..4.0), 1..6),
+        ) {
+            let (mut sum, mut of_tags) = (0.0, vec![[0.0; 3]; logits.len()]);
+            for number in 0..3_usize.pow(logits.len() as u32) {
+                let tag = |token: usize| number / 3_usize.pow(token as u32) % 3;
+                if (1..logits.len()).any(|token| tag(token) == 2 && tag(token - 1) == 0) {
+                    continue;
+                }
+                let score: f64 =
+                    logits.iter().enumerate().map(|(token, logits)| f64::from(logits[tag(token)])).sum();
+                sum += score.exp();
+                for (token, of_tags) in of_tags.iter_mut().enumerate() {
+                    of_tags[tag(token)] += score.exp();
+                }
+            }
+            let (found, total) = marginals(&logits);
+            prop_assert!((total - sum.ln()).abs() < 1e-9);
+            for (found, of_tags) in found.iter().flatten().zip(of_tags.iter().flatten()) {
+                prop_assert!((found - of_tags / sum).abs() < 1e-9);
+            }
+        }
+    }
+
+    #[test]
+    fn marginals_of_extreme_logits_are_numbers() {
+        let (found, total) = marginals(&[[500.0, -500.0, -500.0], [-500.0, -500.0, 500.0]]);
+        assert!(total.is_finite() && found.iter().flatten().all(|p| (0.0..=1.0).contains(p)), "{found:?}");
+        assert_eq!(marginals(&[]), (Vec::new(), 0.0));
+    }
 
     #[test]
     fn runs_are_what_tags_mark() {

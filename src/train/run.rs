@@ -6,7 +6,8 @@ use crate::error::{Result, TrainError};
 use crate::hash::sha256;
 use crate::label::{Role, Stance};
 use crate::model::{
-    BaseModel, CHECKWORTHY, HEADS, HOLDER, HeadSettings, Model, ModelSource, Settings, TAGS, Tensor, Weights,
+    BaseModel, CHECKWORTHY, HEADS, HOLDER, HeadSettings, LINK, Model, ModelSource, Settings, TAGS, Tensor,
+    Weights,
 };
 use crate::random::{SplitMix, scramble};
 use crate::train::average;
@@ -333,6 +334,7 @@ impl Trainer {
             checkworthy: rates.then(|| HeadSettings::named(&CHECKWORTHY, checkworthy)),
             attribution: attribution.then(|| HeadSettings::named(&TAGS, 1.0)),
             holder: holder.then(|| HeadSettings::named(&HOLDER, 1.0)),
+            link: attribution.then(|| HeadSettings::named(&LINK, 1.0)),
             training: card::provenance(&self.config, &self.base_sha256, &self.files, best),
         };
         // Heads that no label was seen for are not shipped.

@@ -1,12 +1,14 @@
 //! What training minimizes: how far the heads' probabilities on labelled sentences and tokens are from those that are
 //! wanted (cross-entropy, less what no model can take from it), and its gradient.
 
+mod tokens;
+
 use crate::encoder::differentiable::sweeps::Dropout;
 use crate::encoder::differentiable::{Gradients, Head, Layout, PackedTokens, PassDropout, Trace};
 use crate::heads::{self, Logits, sentence_tokens, softmax};
 use crate::label::{Label, Role};
 use crate::train::config::{DropoutConfig, LossConfig};
-use crate::train::labels::{HolderLabel, Labels};
+use crate::train::labels::Labels;
 use crate::train::plan::Example;
 use std::ops::Range;
 
@@ -20,6 +22,7 @@ pub struct LabelWeights {
     checkworthy: f64,
     tokens: f64,
     holder: f64,
+    links: f64,
 }
 
 impl LabelWeights {
@@ -34,6 +37,7 @@ impl LabelWeights {
                 sum.holder += f64::from(u8::from(labels.holder.is_some()));
             }
             sum.tokens += example.tags.iter().flatten().count() as f64;
+            sum.links += example.links.iter().flatten().count() as f64;
         }
         let steps = steps.len().max(1) as f64;
         let mean = |sum: f64| (sum / steps).max(f64::MIN_POSITIVE);
@@ -44,6 +48,7 @@ impl LabelWeights {
             checkworthy: mean(sum.checkworthy),
             tokens: mean(sum.tokens),
             holder: mean(sum.holder),
+            links: mean(sum.links),
         }
     }
 }
@@ -117,6 +122,7 @@ impl Pass<'_> {
         let mut first = 0;
         for example in examples {
             loss += self.tags(example, first, trace.states(), &mut upstream, gradients);
+            loss += self.links(example, first, trace.states(), &mut upstream, gradients);
             first += example.window.tokens.len();
         }
         trace.backward(
@@ -178,62 +184,6 @@ impl Pass<'_> {
         for state in upstream[row.vector.start * hidden..row.vector.end * hidden].chunks_exact_mut(hidden) {
             for (gradient, value) in state.iter_mut().zip(&vector_gradient) {
                 *gradient += share * value;
-            }
-        }
-        loss
-    }
-
-    /// The tags of an example's tokens, the first of which is row `first`.
-    fn tags(
-        &self,
-        example: &Example,
-        first: usize,
-        states: &[f32],
-        upstream: &mut [f32],
-        gradients: &mut Gradients,
-    ) -> f64 {
-        let hidden = self.layout.dimensions.hidden;
-        let [_, _, _, parts @ .., _] = self.layout.heads() else { unreachable!("a layout of HEADS") };
-        let weight = self.loss.attribution / self.weights.tokens / parts.len() as f64;
-        let mut loss = 0.0;
-        for (token, tags) in example.tags.iter().enumerate() {
-            let Some(tags) = tags else { continue };
-            let state = (first + token) * hidden..(first + token + 1) * hidden;
-            for (head, tag) in parts.iter().zip(tags) {
-                let wanted = Wanted::<3>::label(*tag as usize, weight, 0.0);
-                loss +=
-                    self.head(head, &wanted, &states[state.clone()], &mut upstream[state.clone()], gradients);
-            }
-        }
-        loss
-    }
-
-    /// The first and the last token of a stance's holder; where it is not in the sentence, both are its separator.
-    fn holder(&self, row: &Row, states: &[f32], upstream: &mut [f32], gradients: &mut Gradients) -> f64 {
-        let Some(label) = row.labels.holder else { return 0.0 };
-        let hidden = self.layout.dimensions.hidden;
-        let head = self.layout.heads().last().expect("a layout of HEADS");
-        let separator = row.tokens.len() - 1;
-        let places = match label {
-            HolderLabel::Elsewhere => [separator; 2],
-            HolderLabel::Tokens { first, last } => [first, last],
-        };
-        let range = row.tokens.start * hidden..row.tokens.end * hidden;
-        let (states, upstream) = (&states[range.clone()], &mut upstream[range]);
-        let logits: Vec<[f32; 2]> =
-            states.chunks_exact(hidden).map(|state| self.logits(head, state)).collect();
-        let weight = self.loss.holder / self.weights.holder / 2.0;
-        let mut loss = 0.0;
-        for (output, &wanted) in places.iter().enumerate() {
-            let highest = logits.iter().map(|logits| logits[output]).fold(f32::NEG_INFINITY, f32::max);
-            let powers: Vec<f64> =
-                logits.iter().map(|logits| f64::from(logits[output] - highest).exp()).collect();
-            let sum: f64 = powers.iter().sum();
-            loss -= weight * (powers[wanted] / sum).max(f64::MIN_POSITIVE).ln();
-            for (token, power) in powers.iter().enumerate() {
-                let slope = (weight * (power / sum - f64::from(u8::from(token == wanted)))) as f32;
-                let state = token * hidden..(token + 1) * hidden;
-                self.add_slope(head, output, slope, &states[state.clone()], &mut upstream[state], gradients);
             }
         }
         loss
@@ -353,6 +303,7 @@ mod tests {
     use crate::label::Stance;
     use crate::model::HEADS;
     use crate::random::SplitMix;
+    use crate::train::labels::HolderLabel;
     use crate::window::{SpecialTokens, windows};
 
     const TINY: Dimensions = Dimensions {
@@ -388,7 +339,9 @@ mod tests {
         let mut tags = vec![None; window.tokens.len()];
         tags[4] = Some([Tag::Begin, Tag::Outside, Tag::Inside]);
         tags[5] = Some([Tag::Outside, Tag::Begin, Tag::Inside]);
-        Example { window, labels, tags }
+        let mut links = vec![None; window.tokens.len()];
+        (links[3], links[4], links[5]) = (Some(0), Some(8), Some(4));
+        Example { window, labels, tags, links }
     }
 
     #[test]
@@ -404,6 +357,7 @@ mod tests {
             checkworthy: 0.8,
             attribution: 2.0,
             holder: 0.6,
+            link: 0.9,
             label_smoothing: 0.1,
         };
         let dropout = DropoutConfig { hidden: 0.1, attention: 0.1, heads: 0.2 };
