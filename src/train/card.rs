@@ -120,7 +120,7 @@ fn write_card(card: &mut String, facts: &Facts<'_>) -> std::fmt::Result {
     writeln!(
         card,
         "Gold sentences, f16 weights. Intervals are 95%, by bootstrap over documents. The epoch was chosen and the \
-         temperatures were fitted on this same set, so that these figures flatter the model a little.\n"
+         calibration was fitted on this same set, so that these figures flatter the model a little.\n"
     )?;
     write_head::<Role>(card, "Role", &facts.reports.role)?;
     write_head::<Stance>(card, "Stance", &facts.reports.stance)?;
@@ -172,11 +172,11 @@ fn write_head<L: Label>(card: &mut String, name: &str, report: &HeadReport) -> s
         .map_or("–".to_owned(), |interval| format!("{:.3} to {:.3}", interval.low, interval.high));
     writeln!(
         card,
-        "**{name}**: macro-F1 {} ({interval}), accuracy {}; calibration error {} (before temperature {:.2}: {}).\n",
+        "**{name}**: macro-F1 {} ({interval}), accuracy {}; calibration error {} (before calibration, temperature {:.2}: {}).\n",
         figure(report.score.confusion.macro_f1()),
         figure(report.score.confusion.accuracy()),
         figure(report.score.calibration_error),
-        report.temperature,
+        report.calibration.temperature,
         figure(report.uncalibrated_error),
     )?;
     writeln!(card, "| label | precision | recall | F1 | support |\n| --- | ---: | ---: | ---: | ---: |")?;

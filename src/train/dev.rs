@@ -1,14 +1,13 @@
-//! How good a model is on dev: the figures that choose an epoch, fit the temperatures and go into the model
-//! card.
+//! How good a model is on dev: the figures that choose an epoch, the calibration, and what goes into the model card.
 
 use crate::encoder::differentiable::{Layout, Trace};
 use crate::error::Result;
 use crate::gold::GoldDocument;
-use crate::heads::{Logits, softmax};
+use crate::heads::Logits;
 use crate::label::{Label, Prediction, Role, Stance};
 use crate::metrics::{HeadScore, Judged};
 use crate::model::Tokenizer;
-use crate::train::calibrate::temperature;
+use crate::train::calibrate::Calibration;
 use crate::train::labels::Labels;
 use crate::train::objective::evaluate;
 use crate::train::plan::{Example, document_examples};
@@ -44,10 +43,10 @@ pub struct DevReports {
 
 /// One head on dev.
 pub struct HeadReport {
-    pub temperature: f32,
-    /// With that temperature.
+    pub calibration: Calibration<3>,
+    /// With that calibration.
     pub score: HeadScore,
-    /// Expected calibration error at temperature 1.
+    /// Expected calibration error without it.
     pub uncalibrated_error: Option<f64>,
 }
 
@@ -98,15 +97,15 @@ impl DevSet {
         DevReports { role: report(&answers, role), stance: report(&answers, stance) }
     }
 
-    /// The temperature of the check-worthiness head; 1 without labels for it.
-    pub fn checkworthy_temperature(&self, layout: &Layout, parameters: &[f32]) -> f32 {
+    /// The calibration of the check-worthiness head; without labels for it, none.
+    pub fn checkworthy_calibration(&self, layout: &Layout, parameters: &[f32]) -> Calibration<2> {
         let answers = self.answers(layout, parameters);
         let items: Vec<([f32; 2], usize)> = answers
             .iter()
             .flat_map(|(_, sentences)| sentences)
             .filter_map(|(labels, logits)| Some((logits.checkworthy?, usize::from(!labels.checkworthy?))))
             .collect();
-        temperature(&items)
+        Calibration::fit(&items)
     }
 }
 
@@ -118,23 +117,24 @@ fn report<L: Label>(answers: &Answers, of: impl Fn(&Labels, &Logits) -> Option<(
             of(labels, logits).map(|(label, logits)| (document, label, logits))
         })
         .collect();
-    let fitted =
-        temperature(&items.iter().map(|&(_, label, logits)| (logits, label.index())).collect::<Vec<_>>());
-    let score_at = |temperature: f32| {
+    let pairs: Vec<([f32; 3], usize)> =
+        items.iter().map(|&(_, label, logits)| (logits, label.index())).collect();
+    let fitted = Calibration::fit(&pairs);
+    let score_with = |calibration: Calibration<3>| {
         let judged: Vec<Judged<L>> = items
             .iter()
             .map(|&(document, gold, logits)| Judged {
                 document,
                 gold,
-                prediction: Prediction::new(softmax(logits, temperature)),
+                prediction: Prediction::new(calibration.probabilities(logits)),
             })
             .collect();
         HeadScore::new(&judged)
     };
     HeadReport {
-        temperature: fitted,
-        score: score_at(fitted),
-        uncalibrated_error: score_at(1.0).calibration_error,
+        calibration: fitted,
+        score: score_with(fitted),
+        uncalibrated_error: score_with(Calibration::NONE).calibration_error,
     }
 }
 

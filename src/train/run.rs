@@ -321,7 +321,10 @@ impl Trainer {
             }
         }
         let reports = self.dev.reports(&self.layout, &shipped);
-        let checkworthy = self.further_dev.checkworthy_temperature(&self.layout, &shipped);
+        let checkworthy = self.further_dev.checkworthy_calibration(&self.layout, &shipped);
+        shift(&mut weights, "role", &reports.role.calibration.shift);
+        shift(&mut weights, "stance", &reports.stance.calibration.shift);
+        shift(&mut weights, "checkworthy", &checkworthy.shift);
         let Trained { checkworthy: rates, attribution, holder } = self.trained;
         let settings = Settings {
             format: Settings::FORMAT,
@@ -329,9 +332,9 @@ impl Trainer {
             version: self.config.version.clone(),
             max_tokens: self.config.max_tokens,
             default_target: self.config.default_target.clone(),
-            role: HeadSettings::new::<Role>(reports.role.temperature),
-            stance: HeadSettings::new::<Stance>(reports.stance.temperature),
-            checkworthy: rates.then(|| HeadSettings::named(&CHECKWORTHY, checkworthy)),
+            role: HeadSettings::new::<Role>(reports.role.calibration.temperature),
+            stance: HeadSettings::new::<Stance>(reports.stance.calibration.temperature),
+            checkworthy: rates.then(|| HeadSettings::named(&CHECKWORTHY, checkworthy.temperature)),
             attribution: attribution.then(|| HeadSettings::named(&TAGS, 1.0)),
             holder: holder.then(|| HeadSettings::named(&HOLDER, 1.0)),
             link: attribution.then(|| HeadSettings::named(&LINK, 1.0)),
@@ -360,6 +363,15 @@ impl Trainer {
         });
         card::save(&output, &card)?;
         Ok(Outcome::Finished { output, scores: progress.scores.clone(), best })
+    }
+}
+
+/// Adds the shift of a head's labels to its bias.
+fn shift(weights: &mut Weights, head: &str, shift: &[f32]) {
+    let name = format!("heads.{head}.bias");
+    if let Some(mut bias) = weights.remove(&name) {
+        bias.values.iter_mut().zip(shift).for_each(|(value, shift)| *value += shift);
+        weights.insert(name, bias);
     }
 }
 
