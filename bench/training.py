@@ -8,13 +8,15 @@ times, and prints tokens/s and their ratio. Run from the root of the repository:
     pip install -r bench/peers/requirements.txt
     python bench/training.py --base BASE --output bench/results/training.json
 
-BASE is a folder with config.json, tokenizer.json and model.safetensors of all-MiniLM-L6-v2 (docs/training.md).
+BASE is a folder with config.json, tokenizer.json and model.safetensors of all-MiniLM-L6-v2 (docs/training.md). With
+--larger FOLDER, of all-mpnet-base-v2, training of that one is measured too, on the same windows.
 """
 
 import argparse
 import datetime
 import hashlib
 import json
+import os
 import pathlib
 import platform
 import random
@@ -103,11 +105,17 @@ def run(command):
 
 
 def time_ours(program, folder):
-    """Tokens/s near the end of one epoch."""
+    """Tokens/s near the end of one epoch, and the most memory that it took, in MiB."""
     for old in (folder / "run").glob("*"):
         old.unlink()
-    said = SAID.findall(run([program, "train", folder / "train.toml", "--offline"]).stderr)
-    return float(said[-1][1])
+    with (folder / "stderr").open("w+") as stderr:
+        process = subprocess.Popen([program, "train", folder / "train.toml", "--offline"], stderr=stderr)
+        _, status, usage = os.wait4(process.pid, 0)
+        stderr.seek(0)
+        text = stderr.read()
+    if os.waitstatus_to_exitcode(status) != 0:
+        sys.exit(f"{program} train: exit code {os.waitstatus_to_exitcode(status)}\n{text[-2000:]}")
+    return float(SAID.findall(text)[-1][1]), usage.ru_maxrss // 1024
 
 
 def time_pytorch(folder, base, step_tokens):
@@ -132,6 +140,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--base", type=pathlib.Path, required=True, metavar="FOLDER")
     parser.add_argument("--standpoint", type=pathlib.Path, default=pathlib.Path("target/release/standpoint"))
+    parser.add_argument("--larger", type=pathlib.Path, metavar="FOLDER", help="a larger base, measured without a peer")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--output", type=pathlib.Path, metavar="FILE", help="where to write the result as JSON")
     options = parser.parse_args()
@@ -148,9 +157,10 @@ def main():
             write_gold(folder / "dev.jsonl", documents[:5], seed=3)
             (folder / "windows.jsonl").write_text("".join(json.dumps({"tokens": w}) + "\n" for w in windows))
             (folder / "train.toml").write_text(config(folder, options.base, step_tokens))
-            rounds = []
+            rounds, memory = [], 0
             for number in range(options.rounds):
-                ours = time_ours(options.standpoint.resolve(), folder)
+                ours, most = time_ours(options.standpoint.resolve(), folder)
+                memory = max(memory, most)
                 peer = time_pytorch(folder, options.base, step_tokens)
                 theirs = peer["results"]["windows.jsonl"][0]["tokens_per_second"]
                 rounds.append({"standpoint": ours, "pytorch": theirs, "ratio": ours / theirs})
@@ -158,7 +168,15 @@ def main():
                       f" ratio {ours / theirs:.2f}", flush=True)
             median = {key: round(statistics.median(r[key] for r in rounds), 3) for key in rounds[0]}
             print(f"{shape}, median: {median}", flush=True)
-            shapes[shape] = {"step_tokens": step_tokens, "median": median, "rounds": rounds}
+            shapes[shape] = {
+                "step_tokens": step_tokens, "median": median, "standpoint_peak_memory_mib": memory, "rounds": rounds,
+            }
+            if options.larger:
+                (folder / "train.toml").write_text(config(folder, options.larger, step_tokens))
+                larger, most = time_ours(options.standpoint.resolve(), folder)
+                share = larger / median["standpoint"]
+                shapes[shape]["larger"] = {"standpoint": larger, "share_of_base": round(share, 3), "peak_memory_mib": most}
+                print(f"{shape}, larger base: {shapes[shape]['larger']}", flush=True)
 
     result = {
         "what": "training speed in tokens/s: forward, backward, clipping, AdamW, dropout on; PyTorch in f32, standpoint with its linear layers in block fixed point",
@@ -166,6 +184,7 @@ def main():
         "date": datetime.date.today().isoformat(),
         "machine": processor(),
         "base_sha256": hashlib.sha256((options.base / "model.safetensors").read_bytes()).hexdigest(),
+        "larger_sha256": options.larger and hashlib.sha256((options.larger / "model.safetensors").read_bytes()).hexdigest(),
         "peer": peer.get("versions"),
         "shapes": shapes,
     }

@@ -61,9 +61,17 @@ pub struct DataConfig {
     /// others, anew in each epoch.
     #[serde(default)]
     pub renamed: f64,
+    /// The share of the documents of each file that is trained on, and of each sample: for learning curves. A smaller
+    /// share is part of a larger one.
+    #[serde(default = "everything")]
+    pub share: f64,
     /// Other files, of which each epoch reads a random sample.
     #[serde(default)]
     pub auxiliary: Vec<AuxiliaryConfig>,
+}
+
+fn everything() -> f64 {
+    1.0
 }
 
 /// Other labelled text: pairs of texts and targets that teach the stance head to follow the target, attributions, or
@@ -244,6 +252,7 @@ impl TrainConfig {
             (!self.data.dev.is_empty(), "data.dev must name at least one file"),
             ((0.0..=1.0).contains(&self.data.mixed), "data.mixed must be from 0 to 1"),
             ((0.0..=1.0).contains(&self.data.renamed), "data.renamed must be from 0 to 1"),
+            (self.data.share > 0.0 && self.data.share <= 1.0, "data.share must be above 0, and 1 at most"),
             (
                 self.data.auxiliary.iter().all(|aux| (0.0..=1.0).contains(&aux.unrelated)),
                 "data.auxiliary.unrelated must be from 0 to 1",

@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::gold::{self, GoldDocument, GoldFile, GoldFormat, GoldLabels, GoldSource, read_gold};
+use crate::hash::sha256;
 use crate::train::card::DataFile;
 use crate::train::config::DataConfig;
 use std::path::Path;
@@ -34,7 +35,7 @@ impl TrainingData {
         };
         let mut gold = Vec::new();
         for path in &config.train {
-            gold.extend(keep(path, "train", read_gold(path)?));
+            gold.extend(share(keep(path, "train", read_gold(path)?), config.share));
         }
         let mut dev = Vec::new();
         for path in &config.dev {
@@ -48,7 +49,7 @@ impl TrainingData {
         let mut auxiliary = Vec::new();
         for file in &config.auxiliary {
             let source = GoldSource { part: file.part, ..source(&file.path, file.format, "train") };
-            auxiliary.push(keep(&file.path, "auxiliary", gold::read(&source)?));
+            auxiliary.push(share(keep(&file.path, "auxiliary", gold::read(&source)?), config.share));
         }
         Ok(Self { gold, dev, further_dev, auxiliary, files })
     }
@@ -65,6 +66,44 @@ impl TrainingData {
     }
 }
 
+/// The documents of a share, which are the same in every file and run: which they are follows from their ids.
+fn share(mut documents: Vec<GoldDocument>, share: f64) -> Vec<GoldDocument> {
+    const DIGITS: usize = 12;
+    documents.retain(|gold| {
+        let hash = sha256([gold.document.id().as_bytes()]);
+        let number = u64::from_str_radix(&hash[..DIGITS], 16).expect("a hash is hexadecimal");
+        number as f64 <= share * 16_f64.powi(DIGITS as i32)
+    });
+    documents
+}
+
 fn source(path: &Path, format: GoldFormat, split: &str) -> GoldSource {
     GoldSource { split: Some(split.to_owned()), ..GoldSource::new(path, format) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::Document;
+
+    #[test]
+    fn a_smaller_share_is_part_of_a_larger_one() {
+        let documents = || -> Vec<GoldDocument> {
+            (0..400)
+                .map(|number| GoldDocument {
+                    document: Document::from_sentences(&format!("d{number}"), &["Text."]),
+                    target: String::new(),
+                    labels: vec![GoldLabels::default()],
+                    attributions: None,
+                })
+                .collect()
+        };
+        let ids = |part: f64| -> Vec<String> {
+            share(documents(), part).iter().map(|gold| gold.document.id().to_owned()).collect()
+        };
+        let (quarter, half) = (ids(0.25), ids(0.5));
+        assert!((70..=130).contains(&quarter.len()) && (160..=240).contains(&half.len()));
+        assert!(quarter.iter().all(|id| half.contains(id)));
+        assert_eq!(ids(1.0).len(), 400);
+    }
 }

@@ -203,7 +203,7 @@ impl Plan {
                 };
                 Ok(Auxiliary {
                     documents: tokenize(documents, tokenizer, max_tokens)?,
-                    sample: settings.sample,
+                    sample: (settings.sample as f64 * config.data.share).ceil() as usize,
                     unrelated: settings.unrelated,
                     targets: settings.targets.iter().map(target).collect::<Result<_>>()?,
                 })
