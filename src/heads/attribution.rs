@@ -1,7 +1,7 @@
 //! From marked pieces to attributions: what belongs to which cue. A cue is one attribution; the rules that join
 //! sources and contents to it look at places alone, never at words.
 
-use super::tags::{Link, Part};
+use super::tags::Part;
 use crate::label::Attribution;
 use crate::text::Span;
 
@@ -18,8 +18,6 @@ pub struct Piece {
     pub from_start: bool,
     /// It reaches the end of its sentence.
     pub to_end: bool,
-    /// Of a content: the first byte of its cue.
-    pub link: Link<usize>,
 }
 
 /// How many cues before and behind a content may be its own.
@@ -33,12 +31,10 @@ const CONTENT_BETWEEN: usize = 30;
 /// - A piece that goes on from the sentence before is one with the last piece of its part there, if that reaches the
 ///   sentence's end. Sources, or cues, that follow each other without a word between them are one.
 /// - Where nothing is attributed there is no attribution: a cue without a content is left out.
-/// - A content belongs to the cue that it is linked to. Where nothing is known of links, it is the nearest cue that is
-///   not inside it: one in a sentence it stands in, if there is any. A cue that comes after it counts as twice as far,
-///   and other contents in between make the way longer.
-/// - Only a content that is a whole sentence, as in a quote that runs on, may have its cue in an earlier one that is not
-///   in sight. Without one it is an attribution of its own, and so is every content of which no link is known. A content
-///   that is known to have no cue, and does not run on, is none.
+/// - A content belongs to the nearest cue that is not inside it: one in a sentence it stands in, if there is any. A cue
+///   that comes after it counts as twice as far, and other contents in between make the way longer. Only a content that
+///   is a whole sentence, as in a quote that runs on, may have its cue in an earlier one. A content without a cue is an
+///   attribution of its own.
 /// - Contents of one cue that follow each other without a word between them, in one sentence or over the end of it, are
 ///   one.
 /// - The source of a cue is the nearest one of its sentence that is neither in what the cue attributes, nor in a content
@@ -52,12 +48,11 @@ pub fn attributions(pieces: &[Piece]) -> Vec<Attribution> {
     let mut of_cues: Vec<Vec<Whole>> = vec![Vec::new(); cues.len()];
     let mut attributions: Vec<Attribution> = Vec::with_capacity(cues.len());
     for (index, content) in contents.iter().enumerate() {
-        match linked(content, &cues).or_else(|| cue_of(index, &contents, &cues)) {
+        match cue_of(index, &contents, &cues) {
             Some(cue) => match of_cues[cue].last_mut() {
                 Some(before) if before.meets(content) => before.extend(content),
                 _ => of_cues[cue].push(*content),
             },
-            None if content.link == Link::Nothing && !content.runs_on() => {}
             None => attributions.push(Attribution { content: vec![content.span], ..Attribution::default() }),
         }
     }
@@ -84,15 +79,9 @@ struct Whole {
     last: usize,
     from_start: bool,
     to_end: bool,
-    link: Link<usize>,
 }
 
 impl Whole {
-    /// Whether it is whole sentences, which may go on with what was said before.
-    fn runs_on(&self) -> bool {
-        self.from_start && self.to_end
-    }
-
     /// Whether nothing stands between this and a piece behind it.
     fn meets(&self, next: &Self) -> bool {
         match self.last == next.first {
@@ -118,8 +107,8 @@ fn joined(pieces: &[Piece], part: Part) -> Vec<Whole> {
     pieces.sort_by_key(|piece| piece.span);
     let mut wholes: Vec<Whole> = Vec::with_capacity(pieces.len());
     for piece in pieces {
-        let Piece { span, sentence, from_start, to_end, link, .. } = *piece;
-        let whole = Whole { span, first: sentence, last: sentence, from_start, to_end, link };
+        let Piece { span, sentence, from_start, to_end, .. } = *piece;
+        let whole = Whole { span, first: sentence, last: sentence, from_start, to_end };
         match wholes.last_mut() {
             Some(before) if piece.continues && before.last + 1 == sentence && before.to_end => {
                 before.extend(&whole);
@@ -142,26 +131,17 @@ fn gap(one: Span, other: Span) -> usize {
     one.start().max(other.start()).saturating_sub(one.end().min(other.end()))
 }
 
-/// The cue that a content is linked to.
-fn linked(content: &Whole, cues: &[Whole]) -> Option<usize> {
-    let Link::Cue(first) = content.link else { return None };
-    // In another window the cue may have been marked from another word on.
-    cues.iter().position(|cue| (cue.span.start()..cue.span.end()).contains(&first))
-}
-
-/// The cue that a content belongs to by its place.
+/// The cue that a content belongs to.
 fn cue_of(index: usize, contents: &[Whole], cues: &[Whole]) -> Option<usize> {
     let content = contents[index];
     let next = cues.partition_point(|cue| cue.span < content.span);
     let behind = cues.partition_point(|cue| cue.span.start() < content.span.end());
     let in_sight = next.saturating_sub(CUES_IN_SIGHT)..(behind + CUES_IN_SIGHT).min(cues.len());
     // A content in a sentence without a cue of its own goes on with what the sentence before says, or stands alone.
-    let runs_on = content.runs_on();
-    let in_its_sentence = content.link != Link::Nothing;
+    let runs_on = content.from_start && content.to_end;
     let in_reach = |cue: &Whole| {
         let elsewhere = cue.last < content.first || content.last < cue.first;
-        !contains(content.span, cue.span)
-            && if elsewhere { runs_on && cue.last < content.first } else { in_its_sentence }
+        !contains(content.span, cue.span) && (!elsewhere || runs_on && cue.last < content.first)
     };
     in_sight.filter(|&cue| in_reach(&cues[cue])).min_by_key(|&cue| {
         let Whole { span, first, last, .. } = cues[cue];
@@ -216,7 +196,6 @@ mod tests {
             continues: start > 0 && text[..start].ends_with('\n'),
             from_start: start == 0 || text[..start].ends_with('\n'),
             to_end: text[end..].starts_with('\n'),
-            link: Link::Unknown,
         }
     }
 
@@ -318,7 +297,6 @@ mod tests {
                     continues: flag,
                     from_start: flag,
                     to_end: !flag,
-                    link: Link::Unknown,
                 })
                 .collect();
             let found = attributions(&pieces);

@@ -4,18 +4,16 @@
 
 mod attribution;
 pub mod holder;
-pub mod link;
 pub mod tags;
 
 pub use attribution::{Piece, attributions};
 
 use crate::encoder::States;
 use crate::label::{Prediction, Role, Stance};
-use crate::model::{HeadSettings, LINK_WIDTH, Settings, Weights};
+use crate::model::{HeadSettings, Settings, Weights};
 use crate::window::{Window, WindowSentence};
-use link::LinkVector;
 use std::ops::Range;
-use tags::{CuePlace, Link, Marked, Part, Tag};
+use tags::{Marked, Part, Tag};
 
 /// The tokens whose mean state stands for a sentence: its own, or, for a sentence without any (it is empty,
 /// or holds only what the tokenizer drops), the `[SEP]` that ends it.
@@ -60,7 +58,6 @@ pub struct Heads {
     /// In the order of [`Part::ALL`].
     attribution: Option<[Head<3>; 3]>,
     holder: Option<Head<2>>,
-    link: Option<Head<{ 2 * LINK_WIDTH }>>,
 }
 
 #[derive(Clone, Debug)]
@@ -86,7 +83,6 @@ impl Heads {
             checkworthy: settings.checkworthy.as_ref().map(|of| Head::new("checkworthy", of, weights)),
             attribution: source.zip(cue).zip(content).map(|((source, cue), content)| [source, cue, content]),
             holder: settings.holder.as_ref().map(|of| Head::new("holder", of, weights)),
-            link: settings.link.as_ref().map(|of| Head::new("link", of, weights)),
         }
     }
 
@@ -127,7 +123,7 @@ impl Heads {
     }
 
     /// The pieces of attributions that each sentence of a window holds, in the order of its sentences; nothing if
-    /// the model has no such heads. Contents are linked to their cues where it has a head for that. `goes_on` says of a token whether it is the rest of the word before it.
+    /// the model has no such heads. `goes_on` says of a token whether it is the rest of the word before it.
     ///
     /// # Panics
     /// If `states` are of another window.
@@ -148,37 +144,11 @@ impl Heads {
                 let tags = &tags[start - text.start..end - text.start];
                 marked.extend(tags::runs(tags).map(|tokens| {
                     let continues = tokens.start == 0 && tags[0] == Tag::Inside;
-                    Marked { part, tokens, continues, link: Link::Unknown }
+                    Marked { part, tokens, continues }
                 }));
             }
         }
-        self.link(states, window, &mut marked);
         marked
-    }
-
-    /// Finds the cue of each content, among those that begin in the window.
-    fn link(&self, states: &States, window: &Window, marked: &mut [Vec<Marked>]) {
-        let Some(head) = &self.link else { return };
-        let vectors = |tokens: Range<usize>| states.rows(tokens).map(|row| link::vectors(&head.apply(row)));
-        let mut cues = Vec::new();
-        for (sentence, marked) in marked.iter().enumerate() {
-            let begun = marked.iter().filter(|marked| marked.part == Part::Cue && !marked.continues);
-            cues.extend(begun.map(|cue| CuePlace { sentence, token: cue.tokens.start }));
-        }
-        let place = |cue: &CuePlace| window.sentences[cue.sentence].tokens.start + cue.token;
-        // The window's first token stands for no cue.
-        let answers: Vec<LinkVector> = std::iter::once(0)
-            .chain(cues.iter().map(place))
-            .flat_map(|token| vectors(token..token + 1).map(|(_, answer)| answer))
-            .collect();
-        for (sentence, marked) in window.sentences.iter().zip(marked) {
-            let first = sentence.tokens.start;
-            for content in marked.iter_mut().filter(|marked| marked.part == Part::Content) {
-                let tokens = first + content.tokens.start..first + content.tokens.end;
-                let agreed = link::agreed(vectors(tokens).map(|(wanted, _)| wanted), &answers);
-                content.link = agreed.map_or(Link::Nothing, |cue| Link::Cue(cues[cue]));
-            }
-        }
     }
 
     /// The tokens of a sentence that name whose stance it takes, counted from the sentence's first; none if the model

@@ -39,28 +39,6 @@ pub struct Marked {
     pub tokens: Range<usize>,
     /// It goes on from the sentence before.
     pub continues: bool,
-    /// Of a content.
-    pub link: Link<CuePlace>,
-}
-
-/// The cue that a content belongs to, as far as a model says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Link<T> {
-    /// It says nothing of it.
-    #[default]
-    Unknown,
-    /// None in sight.
-    Nothing,
-    Cue(T),
-}
-
-/// Where a cue begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CuePlace {
-    /// Of the window's sentences.
-    pub sentence: usize,
-    /// Of the sentence's tokens.
-    pub token: usize,
 }
 
 impl Tag {

@@ -14,12 +14,10 @@ mod weights;
 
 pub use config::BertConfig;
 pub use kind::Kind;
-pub use settings::{CHECKWORTHY, HOLDER, HeadSettings, LINK, Settings, TAGS};
+pub use settings::{CHECKWORTHY, HOLDER, HeadSettings, Settings, TAGS};
 pub use source::ModelSource;
 pub use tokenizer::{Placed, Tokenizer};
-pub use weights::{
-    HEADS, HeadShape, LINK_WIDTH, Parameter, Tensor, Weights, encoder_parameters, head_parameters,
-};
+pub use weights::{HEADS, HeadShape, Parameter, Tensor, Weights, encoder_parameters, head_parameters};
 
 use crate::error::{Error, ModelError, ModelProblem, Result};
 use crate::hash::sha256;

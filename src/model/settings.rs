@@ -31,9 +31,6 @@ pub struct Settings {
     /// The first and the last token of a stance's holder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holder: Option<HeadSettings>,
-    /// Which cue a content belongs to: two vectors of each token, of [`crate::model::LINK_WIDTH`] numbers.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub link: Option<HeadSettings>,
     /// Where the model comes from: kept as it stands, for people to read.
     #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
     pub training: toml::Table,
@@ -47,9 +44,6 @@ pub const TAGS: [&str; 3] = ["outside", "begin", "inside"];
 
 /// The labels of the holder head.
 pub const HOLDER: [&str; 2] = ["first", "last"];
-
-/// The vectors of the link head.
-pub const LINK: [&str; 2] = ["content", "cue"];
 
 /// The settings of one head.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,7 +61,7 @@ impl HeadSettings {
         Self::named(&L::ALL.map(|label| label.as_str()), temperature)
     }
 
-    /// Settings with labels that have no type of their own: [`CHECKWORTHY`], [`TAGS`], [`HOLDER`] or [`LINK`].
+    /// Settings with labels that have no type of their own: [`CHECKWORTHY`], [`TAGS`] or [`HOLDER`].
     pub fn named(labels: &[&str], temperature: f32) -> Self {
         Self { labels: labels.iter().map(|&label| label.to_owned()).collect(), temperature }
     }
@@ -136,7 +130,6 @@ impl Settings {
             (&self.checkworthy, "checkworthy", "checkworthy.temperature", &CHECKWORTHY[..]),
             (&self.attribution, "attribution", "attribution.temperature", &TAGS[..]),
             (&self.holder, "holder", "holder.temperature", &HOLDER[..]),
-            (&self.link, "link", "link.temperature", &LINK[..]),
         ];
         for (settings, head, field, labels) in optional {
             settings.as_ref().map_or(Ok(()), |settings| settings.check(head, field, labels))?;
@@ -150,7 +143,6 @@ impl Settings {
             "checkworthy" => self.checkworthy.is_some(),
             "source" | "cue" | "content" => self.attribution.is_some(),
             "holder" => self.holder.is_some(),
-            "link" => self.link.is_some(),
             _ => true,
         };
         HEADS.into_iter().filter(|(name, _)| has(name)).collect()

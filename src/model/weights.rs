@@ -78,11 +78,8 @@ pub fn encoder_parameters(config: &BertConfig) -> Vec<Parameter> {
 /// A linear layer over states: its name, and how many outputs it has.
 pub type HeadShape = (&'static str, usize);
 
-/// The width of the two vectors by which tokens are linked: what a token of a content looks for, and what a cue answers.
-pub const LINK_WIDTH: usize = 32;
-
 /// Every head that a model can have. The first three read a sentence's vector, the others each token's state.
-pub const HEADS: [HeadShape; 8] = [
+pub const HEADS: [HeadShape; 7] = [
     ("role", 3),
     ("stance", 3),
     ("checkworthy", 2),
@@ -90,7 +87,6 @@ pub const HEADS: [HeadShape; 8] = [
     ("cue", 3),
     ("content", 3),
     ("holder", 2),
-    ("link", 2 * LINK_WIDTH),
 ];
 
 /// Every parameter of some heads, in their order.

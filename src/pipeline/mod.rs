@@ -5,7 +5,7 @@ mod stream;
 
 use crate::encoder::{Encoder, Engine};
 use crate::error::{Error, Result, UsageError};
-use crate::heads::tags::{CuePlace, Link, Marked};
+use crate::heads::tags::Marked;
 use crate::heads::{self, Heads, Piece, SentencePredictions};
 use crate::label::{Analysis, SentenceAnalysis, Stance, Target, TargetStance};
 use crate::model::{Model, Settings, Tokenizer};
@@ -167,21 +167,13 @@ impl Pipeline {
                 };
                 let index = sentence.index - job.first;
                 let pieces = marked.get_mut(at).map(std::mem::take).unwrap_or_default();
-                let first_byte = |link| match link {
-                    Link::Unknown => Link::Unknown,
-                    Link::Nothing => Link::Nothing,
-                    Link::Cue(CuePlace { sentence, token }) => {
-                        Link::Cue(job.places[job.window.sentences[sentence].index][token].start())
-                    }
-                };
-                let pieces = pieces.into_iter().map(|Marked { part, tokens, continues, link }| Piece {
+                let pieces = pieces.into_iter().map(|Marked { part, tokens, continues }| Piece {
                     part,
                     sentence: index,
                     continues,
                     from_start: tokens.start == 0,
                     to_end: tokens.end == sentence.tokens.len(),
                     span: span(tokens),
-                    link: first_byte(link),
                 });
                 answers.push(SentenceAnswer {
                     piece: job.piece,

@@ -195,8 +195,6 @@ pub struct LossConfig {
     /// Of the tokens' three tags, for source, cue and content.
     pub attribution: f64,
     pub holder: f64,
-    /// Of tokens that look for the cue of the content that they are in.
-    pub link: f64,
     /// The share of probability that training spreads over all labels.
     pub label_smoothing: f64,
 }
@@ -211,7 +209,6 @@ impl Default for LossConfig {
             checkworthy: 0.3,
             attribution: 3.0,
             holder: 0.3,
-            link: 0.5,
             label_smoothing: 0.0,
         }
     }
@@ -280,16 +277,10 @@ impl TrainConfig {
             (weights(&self.loss.stance_weights), "loss.stance_weights must be above 0"),
             (positive(self.loss.stance), "loss.stance must be above 0"),
             (
-                [
-                    self.loss.attributed,
-                    self.loss.checkworthy,
-                    self.loss.attribution,
-                    self.loss.holder,
-                    self.loss.link,
-                ]
-                .into_iter()
-                .all(|weight| weight.is_finite() && weight >= 0.0),
-                "loss.attributed, checkworthy, attribution, holder and link must not be negative",
+                [self.loss.attributed, self.loss.checkworthy, self.loss.attribution, self.loss.holder]
+                    .into_iter()
+                    .all(|weight| weight.is_finite() && weight >= 0.0),
+                "loss.attributed, checkworthy, attribution and holder must not be negative",
             ),
             (
                 (0.0..1.0).contains(&self.loss.label_smoothing),

@@ -7,9 +7,9 @@ use crate::heads::Logits;
 use crate::label::{Label, Prediction, Role, Stance};
 use crate::metrics::{HeadScore, Judged};
 use crate::model::Tokenizer;
-use crate::train::calibrate::Calibration;
+use crate::train::calibrate::{Calibration, Sequence, begin_shift};
 use crate::train::labels::Labels;
-use crate::train::objective::evaluate;
+use crate::train::objective::{evaluate, evaluate_tags};
 use crate::train::plan::{Example, document_examples};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,8 @@ use std::collections::BTreeMap;
 /// independent.
 pub struct DevSet {
     examples: Vec<(usize, Example)>,
+    /// Of every token of each example, whether it is the rest of a word.
+    goes_on: Vec<Vec<bool>>,
 }
 
 /// Macro-F1 of both heads.
@@ -61,11 +63,15 @@ impl DevSet {
             let next = numbers.len();
             numbers.entry(document.document.id()).or_insert(next);
         }
-        let examples = document_examples(documents, tokenizer, max_tokens)?
+        let examples: Vec<(usize, Example)> = document_examples(documents, tokenizer, max_tokens)?
             .into_iter()
             .map(|(index, example)| (numbers[documents[index].document.id()], example))
             .collect();
-        Ok(Self { examples })
+        let goes_on = |(_, example): &(usize, Example)| {
+            example.window.tokens.iter().map(|&token| tokenizer.goes_on(token)).collect()
+        };
+        let goes_on = examples.iter().map(goes_on).collect();
+        Ok(Self { examples, goes_on })
     }
 
     /// Whether both heads can be scored.
@@ -95,6 +101,32 @@ impl DevSet {
     pub fn reports(&self, layout: &Layout, parameters: &[f32]) -> DevReports {
         let answers = self.answers(layout, parameters);
         DevReports { role: report(&answers, role), stance: report(&answers, stance) }
+    }
+
+    /// What to add to the logit of a beginning, for source, cue and content; without attributions, nothing.
+    pub fn begin_shifts(&self, layout: &Layout, parameters: &[f32]) -> [f32; 3] {
+        let marked: Vec<(&Example, &Vec<bool>)> = self
+            .examples
+            .iter()
+            .zip(&self.goes_on)
+            .filter_map(|((_, example), goes_on)| (!example.tags.is_empty()).then_some((example, goes_on)))
+            .collect();
+        let logits: Vec<[Vec<[f32; 3]>; 3]> = marked
+            .par_iter()
+            .map_init(Trace::default, |trace, (example, _)| evaluate_tags(layout, parameters, example, trace))
+            .collect();
+        std::array::from_fn(|part| {
+            let sequence = |((example, goes_on), logits): (&(&Example, &Vec<bool>), &[Vec<[f32; 3]>; 3])| {
+                // As the model reads it: without the target.
+                let text = example.window.target_tokens..;
+                Sequence {
+                    logits: logits[part][text.clone()].to_vec(),
+                    goes_on: goes_on[text.clone()].to_vec(),
+                    gold: example.tags[text].iter().map(|tags| tags.map(|tags| tags[part])).collect(),
+                }
+            };
+            begin_shift(&marked.iter().zip(&logits).map(sequence).collect::<Vec<_>>())
+        })
     }
 
     /// The calibration of the check-worthiness head; without labels for it, none.

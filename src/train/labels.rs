@@ -30,25 +30,8 @@ pub enum HolderLabel {
     Tokens { first: usize, last: usize },
 }
 
-/// What is known of a token of a text whose attributions were annotated.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TokenLabels {
-    /// In the order of [`Part::ALL`].
-    pub tags: [Tag; 3],
-    pub link: CueLink,
-}
-
-/// Where the cue of the content that a token is in begins.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum CueLink {
-    /// It is in no content.
-    #[default]
-    Nothing,
-    /// Its content has no cue.
-    Unknown,
-    /// So many sentences behind the token's own, and at which of their tokens.
-    At { sentence: isize, token: usize },
-}
+/// The tags of a token, in the order of [`Part::ALL`].
+pub type Tags = [Tag; 3];
 
 /// A document as token ids.
 #[derive(Clone)]
@@ -56,8 +39,8 @@ pub struct TokenizedDocument {
     pub target: Vec<u32>,
     pub sentences: Vec<Vec<u32>>,
     pub labels: Vec<Labels>,
-    /// Of each sentence's tokens and of the separator behind them, where attributions were annotated.
-    pub tokens: Option<Vec<Vec<TokenLabels>>>,
+    /// The tags of each sentence's tokens and of the separator behind them, where attributions were annotated.
+    pub tags: Option<Vec<Vec<Tags>>>,
 }
 
 impl TokenizedDocument {
@@ -67,7 +50,7 @@ impl TokenizedDocument {
             target: self.target.clone(),
             sentences: self.sentences[sentences.clone()].to_vec(),
             labels: self.labels[sentences.clone()].to_vec(),
-            tokens: self.tokens.as_ref().map(|tokens| tokens[sentences].to_vec()),
+            tags: self.tags.as_ref().map(|tags| tags[sentences].to_vec()),
         }
     }
 
@@ -75,10 +58,10 @@ impl TokenizedDocument {
     pub fn append(&mut self, other: &Self) {
         self.sentences.extend_from_slice(&other.sentences);
         self.labels.extend_from_slice(&other.labels);
-        self.tokens = match (self.tokens.take(), &other.tokens) {
-            (Some(mut tokens), Some(others)) => {
-                tokens.extend_from_slice(others);
-                Some(tokens)
+        self.tags = match (self.tags.take(), &other.tags) {
+            (Some(mut tags), Some(others)) => {
+                tags.extend_from_slice(others);
+                Some(tags)
             }
             _ => None,
         };
@@ -110,21 +93,19 @@ pub fn tokenize(
                 target: targets[gold.target.as_str()].clone(),
                 sentences: Vec::with_capacity(gold.labels.len()),
                 labels: Vec::with_capacity(gold.labels.len()),
-                tokens: None,
+                tags: gold.attributions.as_ref().map(|_| Vec::with_capacity(gold.labels.len())),
             };
-            let mut places = Vec::with_capacity(gold.labels.len());
+            let spans = gold.attributions.as_deref().map(parts);
             for (&sentence, labels) in gold.document.sentences().iter().zip(&gold.labels) {
                 let placed = tokenizer.encode_placed(sentence.slice(gold.document.text()))?;
-                let of_sentence: Vec<Span> =
+                let places: Vec<Span> =
                     placed.places.iter().map(|place| place.moved(sentence.start())).collect();
                 tokenized.sentences.push(placed.ids);
-                tokenized.labels.push(sentence_labels(labels, &of_sentence));
-                places.push(of_sentence);
+                tokenized.labels.push(sentence_labels(labels, &places));
+                if let (Some(tags), Some(spans)) = (&mut tokenized.tags, &spans) {
+                    tags.push(sentence_tags(spans, sentence, &places));
+                }
             }
-            tokenized.tokens = gold
-                .attributions
-                .as_deref()
-                .map(|attributions| token_labels(attributions, gold.document.sentences(), &places));
             Ok(tokenized)
         })
         .collect()
@@ -156,95 +137,45 @@ fn tokens_of(span: Span, places: &[Span]) -> Option<Range<usize>> {
     (first < end).then_some(first..end)
 }
 
-/// The labels of all tokens of a document and of the separators behind its sentences; `places` are the bytes of the
-/// tokens.
-fn token_labels(
-    attributions: &[Attribution],
-    sentences: &[Span],
-    places: &[Vec<Span>],
-) -> Vec<Vec<TokenLabels>> {
-    let spans = parts(attributions);
-    // A cue begins in the sentence that its first byte is in.
-    let place = |cue: Span| {
-        let sentence = sentences.partition_point(|sentence| sentence.end() <= cue.start());
-        let token = places.get(sentence)?.partition_point(|place| place.end() <= cue.start());
-        (token < places[sentence].len()).then_some((sentence, token))
-    };
-    let cues: Vec<Option<(usize, usize)>> =
-        attributions.iter().map(|of| of.cue.iter().min().and_then(|&cue| place(cue))).collect();
-    sentences
-        .iter()
-        .zip(places)
-        .enumerate()
-        .map(|(index, (&sentence, places))| {
-            let link = |attribution: usize| match cues[attribution] {
-                Some((sentence, token)) => {
-                    CueLink::At { sentence: sentence as isize - index as isize, token }
-                }
-                None => CueLink::Unknown,
-            };
-            sentence_tokens(&spans, sentence, places, link)
-        })
-        .collect()
-}
-
-/// A piece of an attribution, of which only the number is kept.
-#[derive(Clone, Copy)]
-struct NumberedSpan {
-    span: Span,
-    attribution: usize,
-}
-
 /// The spans of each part in all attributions, in order; of those that begin together the longest first.
-fn parts(attributions: &[Attribution]) -> [Vec<NumberedSpan>; 3] {
+fn parts(attributions: &[Attribution]) -> [Vec<Span>; 3] {
     Part::ALL.map(|part| {
-        let of = |(attribution, spans): (usize, &Attribution)| {
-            let spans = match part {
-                Part::Source => spans.source.clone(),
-                Part::Cue => spans.cue.clone(),
-                Part::Content => spans.content.clone(),
-            };
-            spans.into_iter().map(move |span| NumberedSpan { span, attribution })
+        let of = |attribution: &Attribution| match part {
+            Part::Source => attribution.source.clone(),
+            Part::Cue => attribution.cue.clone(),
+            Part::Content => attribution.content.clone(),
         };
-        let mut spans: Vec<NumberedSpan> = attributions.iter().enumerate().flat_map(of).collect();
-        spans.sort_by_key(|numbered| (numbered.span.start(), usize::MAX - numbered.span.end()));
-        spans.dedup_by_key(|numbered| numbered.span);
+        let mut spans: Vec<Span> = attributions.iter().flat_map(of).collect();
+        spans.sort_by_key(|span| (span.start(), usize::MAX - span.end()));
+        spans.dedup();
         spans
     })
 }
 
-/// The labels of a sentence's tokens and of its separator. Of spans that overlap, the first one is marked.
-fn sentence_tokens(
-    spans: &[Vec<NumberedSpan>; 3],
-    sentence: Span,
-    places: &[Span],
-    link: impl Fn(usize) -> CueLink,
-) -> Vec<TokenLabels> {
-    let mut labels = vec![TokenLabels::default(); places.len() + 1];
+/// The tags of a sentence's tokens and of its separator. Of spans that overlap, the first one is marked.
+fn sentence_tags(spans: &[Vec<Span>; 3], sentence: Span, places: &[Span]) -> Vec<Tags> {
+    let mut tags = vec![Tags::default(); places.len() + 1];
     for (part, spans) in spans.iter().enumerate() {
         let mut free = 0;
-        for &NumberedSpan { span, attribution } in spans {
+        for span in spans {
             if span.start() >= sentence.end() || span.end() <= sentence.start() {
                 continue;
             }
-            let Some(tokens) = tokens_of(span, places).filter(|tokens| tokens.start >= free) else {
+            let Some(tokens) = tokens_of(*span, places).filter(|tokens| tokens.start >= free) else {
                 continue;
             };
             free = tokens.end;
             let begins = span.start() >= sentence.start();
             for token in tokens.clone() {
                 let first = token == tokens.start && begins;
-                labels[token].tags[part] = if first { Tag::Begin } else { Tag::Inside };
-                if Part::ALL[part] == Part::Content {
-                    labels[token].link = link(attribution);
-                }
+                tags[token][part] = if first { Tag::Begin } else { Tag::Inside };
             }
             if span.end() > sentence.end() {
-                labels[places.len()].tags[part] = Tag::Inside;
+                tags[places.len()][part] = Tag::Inside;
             }
         }
     }
-    labels
+    tags
 }
 
 #[cfg(test)]
@@ -265,22 +196,14 @@ mod tests {
     fn a_span_begins_once_and_goes_on_over_sentences() {
         // "He said we go" and "now or later", one byte between them; the content is "we go now or".
         let (first, second) = (words("He said we go", 0), words("now or later", 14));
-        let attribution = Attribution {
-            source: vec![Span::new(0, 2)],
-            cue: vec![Span::new(3, 7)],
-            content: vec![Span::new(8, 20)],
-        };
-        let sentences = [Span::new(0, 13), Span::new(14, 26)];
-        let labels = token_labels(&[attribution], &sentences, &[first, second]);
-        let content = |index: usize| labels[index].iter().map(|token| token.tags[2]).collect::<Vec<_>>();
+        let spans = [vec![Span::new(0, 2)], vec![Span::new(3, 7)], vec![Span::new(8, 20)]];
+        let content = |tags: Vec<Tags>| tags.iter().map(|tags| tags[2]).collect::<Vec<_>>();
         let (o, b, i) = (Tag::Outside, Tag::Begin, Tag::Inside);
-        assert_eq!(labels[0][0].tags, [b, o, o]);
-        assert_eq!(labels[0][1].tags, [o, b, o]);
-        assert_eq!(content(0), [o, o, b, i, i], "the separator is inside of what goes on");
-        assert_eq!(content(1), [i, i, o, o]);
-        assert_eq!(labels[0][1].link, CueLink::Nothing);
-        assert_eq!(labels[0][2].link, CueLink::At { sentence: 0, token: 1 });
-        assert_eq!(labels[1][0].link, CueLink::At { sentence: -1, token: 1 }, "said in the sentence before");
+        let tags = sentence_tags(&spans, Span::new(0, 13), &first);
+        assert_eq!(tags[0], [b, o, o]);
+        assert_eq!(tags[1], [o, b, o]);
+        assert_eq!(content(tags), [o, o, b, i, i], "the separator is inside of what goes on");
+        assert_eq!(content(sentence_tags(&spans, Span::new(14, 26), &second)), [i, i, o, o]);
     }
 
     #[test]
@@ -288,10 +211,9 @@ mod tests {
         let places = words("a b c d", 0);
         let attribution =
             |start, end| Attribution { content: vec![Span::new(start, end)], ..Attribution::default() };
-        let attributions = [attribution(2, 3), attribution(0, 5), attribution(6, 7)];
-        let labels = token_labels(&attributions, &[Span::new(0, 7)], &[places]).remove(0);
-        let tags: Vec<Tag> = labels.iter().map(|token| token.tags[2]).collect();
-        assert_eq!(labels[0].link, CueLink::Unknown, "it has no cue");
+        let spans = parts(&[attribution(2, 3), attribution(0, 5), attribution(6, 7)]);
+        let tags: Vec<Tag> =
+            sentence_tags(&spans, Span::new(0, 7), &places).iter().map(|tags| tags[2]).collect();
         assert_eq!(tags, [Tag::Begin, Tag::Inside, Tag::Inside, Tag::Begin, Tag::Outside]);
     }
 

@@ -3,13 +3,12 @@
 
 use crate::error::Result;
 use crate::gold::GoldDocument;
-use crate::heads::tags::Tag;
 use crate::label::Stance;
 use crate::model::Tokenizer;
 use crate::random::{SplitMix, scramble};
 use crate::text::Document;
 use crate::train::config::{OtherTarget, TrainConfig};
-use crate::train::labels::{CueLink, HolderLabel, Labels, TokenLabels, TokenizedDocument, tokenize};
+use crate::train::labels::{HolderLabel, Labels, Tags, TokenizedDocument, tokenize};
 use crate::train::rename::Renaming;
 use crate::window::{SpecialTokens, Window, WindowSentence, windows};
 use std::ops::Range;
@@ -22,14 +21,11 @@ pub struct Example {
     pub labels: Vec<Labels>,
     /// For each token of the window, if it belongs to an answered sentence of a text whose attributions are known;
     /// empty where they are not.
-    pub tags: Vec<Option<[Tag; 3]>>,
-    /// For each of these tokens of a sentence the token of the window at which the cue of its content begins, or the
-    /// window's first if it is in no content; nothing where that is not known, or not in sight.
-    pub links: Vec<Option<usize>>,
+    pub tags: Vec<Option<Tags>>,
 }
 
 impl Example {
-    fn new(window: Window, labels: &[Labels], tokens: Option<&[Vec<TokenLabels>]>) -> Self {
+    fn new(window: Window, labels: &[Labels], tags: Option<&[Vec<Tags>]>) -> Self {
         let label = |sentence: &WindowSentence| {
             if !sentence.answered {
                 return Labels::default();
@@ -42,37 +38,23 @@ impl Example {
             Labels { holder: labels.holder.filter(|holder| !is_cut(holder)), ..labels }
         };
         let labels = window.sentences.iter().map(label).collect();
-        let (mut tags, mut links) = (Vec::new(), Vec::new());
-        if let Some(tokens) = tokens {
-            tags.resize(window.tokens.len(), None);
-            links.resize(window.tokens.len(), None);
+        let tags = tags.map_or_else(Vec::new, |tags| {
+            let mut placed = vec![None; window.tokens.len()];
             for sentence in window.sentences.iter().filter(|sentence| sentence.answered) {
-                let (of_sentence, range) = (&tokens[sentence.index], sentence.tokens.clone());
-                for (place, labels) in range.clone().zip(of_sentence) {
-                    tags[place] = Some(labels.tags);
-                    links[place] = linked(&window, sentence.index, labels.link);
+                let (of_sentence, range) = (&tags[sentence.index], sentence.tokens.clone());
+                let separator = of_sentence.last().copied();
+                for (place, &tags) in placed[range.clone()].iter_mut().zip(of_sentence) {
+                    *place = Some(tags);
                 }
-                tags[range.end] = of_sentence.last().map(|separator| separator.tags);
+                placed[range.end] = separator;
             }
-        }
-        Self { window, labels, tags, links }
+            placed
+        });
+        Self { window, labels, tags }
     }
 
     fn is_labelled(&self) -> bool {
         !self.tags.is_empty() || self.labels.iter().any(|labels| *labels != Labels::default())
-    }
-}
-
-/// The token of the window that a token of a sentence is linked to.
-fn linked(window: &Window, sentence: usize, link: CueLink) -> Option<usize> {
-    match link {
-        CueLink::Nothing => Some(0),
-        CueLink::Unknown => None,
-        CueLink::At { sentence: behind, token } => {
-            let of_cue = sentence.checked_add_signed(behind)?;
-            let found = window.sentences.iter().find(|sentence| sentence.index == of_cue)?;
-            (token < found.tokens.len()).then_some(found.tokens.start + token)
-        }
     }
 }
 
@@ -96,7 +78,7 @@ fn examples_toward(
 ) -> Vec<Example> {
     windows(target, &document.sentences, max_tokens, special)
         .into_iter()
-        .map(|window| Example::new(window, labels, document.tokens.as_deref()))
+        .map(|window| Example::new(window, labels, document.tags.as_deref()))
         .filter(Example::is_labelled)
         .collect()
 }
@@ -378,7 +360,7 @@ mod tests {
             target: vec![7],
             sentences: (0..sentences).map(|index| vec![first + index as u32; length]).collect(),
             labels: vec![Labels { role: Some(Role::Claim), ..Labels::default() }; sentences],
-            tokens: None,
+            tags: None,
         }
     }
 

@@ -4,10 +4,10 @@ use crate::encoder::differentiable::{FixedWeights, Gradients, Layout, Trace};
 use crate::encoder::round_to_bytes;
 use crate::error::{Result, TrainError};
 use crate::hash::sha256;
+use crate::heads::tags::Part;
 use crate::label::{Role, Stance};
 use crate::model::{
-    BaseModel, CHECKWORTHY, HEADS, HOLDER, HeadSettings, LINK, Model, ModelSource, Settings, TAGS, Tensor,
-    Weights,
+    BaseModel, CHECKWORTHY, HEADS, HOLDER, HeadSettings, Model, ModelSource, Settings, TAGS, Tensor, Weights,
 };
 use crate::random::{SplitMix, scramble};
 use crate::train::average;
@@ -325,6 +325,10 @@ impl Trainer {
         shift(&mut weights, "role", &reports.role.calibration.shift);
         shift(&mut weights, "stance", &reports.stance.calibration.shift);
         shift(&mut weights, "checkworthy", &checkworthy.shift);
+        let begin = self.further_dev.begin_shifts(&self.layout, &shipped);
+        for (part, begin) in Part::ALL.into_iter().zip(begin) {
+            shift(&mut weights, part.as_str(), &[0.0, begin, 0.0]);
+        }
         let Trained { checkworthy: rates, attribution, holder } = self.trained;
         let settings = Settings {
             format: Settings::FORMAT,
@@ -337,7 +341,6 @@ impl Trainer {
             checkworthy: rates.then(|| HeadSettings::named(&CHECKWORTHY, checkworthy.temperature)),
             attribution: attribution.then(|| HeadSettings::named(&TAGS, 1.0)),
             holder: holder.then(|| HeadSettings::named(&HOLDER, 1.0)),
-            link: attribution.then(|| HeadSettings::named(&LINK, 1.0)),
             training: card::provenance(&self.config, &self.base_sha256, &self.files, best),
         };
         // Heads that no label was seen for are not shipped.

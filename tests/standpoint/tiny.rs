@@ -3,8 +3,8 @@
 
 use standpoint::label::{Role, Stance};
 use standpoint::model::{
-    BertConfig, CHECKWORTHY, HEADS, HOLDER, HeadSettings, LINK, Model, Settings, TAGS, Tensor, Tokenizer,
-    Weights, encoder_parameters, head_parameters,
+    BertConfig, CHECKWORTHY, HEADS, HOLDER, HeadSettings, Model, Settings, TAGS, Tensor, Tokenizer, Weights,
+    encoder_parameters, head_parameters,
 };
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -108,7 +108,6 @@ pub fn settings() -> Settings {
         checkworthy: Some(HeadSettings::named(&CHECKWORTHY, 1.5)),
         attribution: Some(HeadSettings::named(&TAGS, 1.0)),
         holder: Some(HeadSettings::named(&HOLDER, 1.0)),
-        link: Some(HeadSettings::named(&LINK, 1.0)),
         training: toml::Table::new(),
     }
 }
@@ -157,7 +156,7 @@ pub fn folder() -> TempDir {
 
 /// The fixture with the two heads that every model has, and no other, in a folder.
 pub fn plain_folder() -> TempDir {
-    let settings = Settings { checkworthy: None, attribution: None, holder: None, link: None, ..settings() };
+    let settings = Settings { checkworthy: None, attribution: None, holder: None, ..settings() };
     let (config, tokenizer) = (config(), Arc::new(tokenizer()));
     let mut weights = Weights::default();
     let all = self::weights(&config);

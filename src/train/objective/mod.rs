@@ -22,7 +22,6 @@ pub struct LabelWeights {
     checkworthy: f64,
     tokens: f64,
     holder: f64,
-    links: f64,
 }
 
 impl LabelWeights {
@@ -37,7 +36,6 @@ impl LabelWeights {
                 sum.holder += f64::from(u8::from(labels.holder.is_some()));
             }
             sum.tokens += example.tags.iter().flatten().count() as f64;
-            sum.links += example.links.iter().flatten().count() as f64;
         }
         let steps = steps.len().max(1) as f64;
         let mean = |sum: f64| (sum / steps).max(f64::MIN_POSITIVE);
@@ -48,7 +46,6 @@ impl LabelWeights {
             checkworthy: mean(sum.checkworthy),
             tokens: mean(sum.tokens),
             holder: mean(sum.holder),
-            links: mean(sum.links),
         }
     }
 }
@@ -122,7 +119,6 @@ impl Pass<'_> {
         let mut first = 0;
         for example in examples {
             loss += self.tags(example, first, trace.states(), &mut upstream, gradients);
-            loss += self.links(example, first, trace.states(), &mut upstream, gradients);
             first += example.window.tokens.len();
         }
         trace.backward(
@@ -283,6 +279,23 @@ pub fn evaluate(
         .collect()
 }
 
+/// The logits of every token of an example for each tag, in the order of [`crate::heads::tags::Part::ALL`], without
+/// dropout.
+pub fn evaluate_tags(
+    layout: &Layout,
+    parameters: &[f32],
+    example: &Example,
+    trace: &mut Trace,
+) -> [Vec<[f32; 3]>; 3] {
+    trace.forward(layout, parameters, &pack(&[example]).0, None);
+    let [_, _, _, source, cue, content, _] = layout.heads() else { unreachable!("a layout of HEADS") };
+    [source, cue, content].map(|head| {
+        let (weight, bias) = (&parameters[head.weight.clone()], &parameters[head.bias.clone()]);
+        let states = trace.states().chunks_exact(layout.dimensions.hidden);
+        states.map(|state| heads::apply(weight, bias, state)).collect()
+    })
+}
+
 fn mean_state(states: &[f32], tokens: &Range<usize>, hidden: usize) -> Vec<f32> {
     let mut mean = vec![0.0; hidden];
     for state in states[tokens.start * hidden..tokens.end * hidden].chunks_exact(hidden) {
@@ -339,9 +352,7 @@ mod tests {
         let mut tags = vec![None; window.tokens.len()];
         tags[4] = Some([Tag::Begin, Tag::Outside, Tag::Inside]);
         tags[5] = Some([Tag::Outside, Tag::Begin, Tag::Inside]);
-        let mut links = vec![None; window.tokens.len()];
-        (links[3], links[4], links[5]) = (Some(0), Some(8), Some(4));
-        Example { window, labels, tags, links }
+        Example { window, labels, tags }
     }
 
     #[test]
@@ -357,7 +368,6 @@ mod tests {
             checkworthy: 0.8,
             attribution: 2.0,
             holder: 0.6,
-            link: 0.9,
             label_smoothing: 0.1,
         };
         let dropout = DropoutConfig { hidden: 0.1, attention: 0.1, heads: 0.2 };
