@@ -37,10 +37,12 @@ const CONTENT_BETWEEN: usize = 30;
 ///   attribution of its own.
 /// - Contents of one cue that follow each other without a word between them, in one sentence or over the end of it, are
 ///   one.
+/// - A cue has at most one content before it and one behind it, the nearest: so it is with 99% of the attributions of
+///   PolNeAR's training articles. Another one is left out, if it is not whole sentences, which may stand alone.
 /// - The source of a cue is the nearest one of its sentence that is neither in what the cue attributes, nor in a content
 ///   in which the cue is not.
 ///
-/// On the true spans of PolNeAR's training articles, these rules find 97.5% of the sources and 96.2% of the contents.
+/// On the true spans of PolNeAR's training articles, the last rule finds 97.5% of the sources.
 pub fn attributions(pieces: &[Piece]) -> Vec<Attribution> {
     let sources = joined(pieces, Part::Source);
     let cues = joined(pieces, Part::Cue);
@@ -57,7 +59,11 @@ pub fn attributions(pieces: &[Piece]) -> Vec<Attribution> {
         }
     }
     for (cue, own) in cues.iter().zip(of_cues) {
-        let content: Vec<Span> = own.into_iter().map(|content| content.span).collect();
+        let (content, others) = nearest(cue, own);
+        let alone = others.into_iter().filter(|content| content.from_start && content.to_end);
+        attributions.extend(
+            alone.map(|content| Attribution { content: vec![content.span], ..Attribution::default() }),
+        );
         if content.is_empty() {
             continue;
         }
@@ -69,6 +75,15 @@ pub fn attributions(pieces: &[Piece]) -> Vec<Attribution> {
         source.iter().chain(cue).chain(content).copied().min()
     });
     attributions
+}
+
+/// The last content before a cue and the first one behind it, and all others; `own` stand in order.
+fn nearest(cue: &Whole, own: Vec<Whole>) -> (Vec<Span>, Vec<Whole>) {
+    let behind = own.partition_point(|content| content.span.start() < cue.span.start());
+    let (nearest, others): (Vec<_>, Vec<_>) =
+        own.into_iter().enumerate().partition(|&(index, _)| index + 1 == behind || index == behind);
+    let spans = nearest.into_iter().map(|(_, content)| content.span).collect();
+    (spans, others.into_iter().map(|(_, content)| content).collect())
 }
 
 /// A piece as long as it goes on: with the sentences that it begins and ends in.
@@ -230,7 +245,11 @@ mod tests {
         ];
         assert_eq!(words(text, &attributions(&pieces)[0].content), ["President Diallo won"]);
         pieces[3] = piece(text, Part::Content, "won");
-        assert_eq!(words(text, &attributions(&pieces)[0].content), ["President", "won"]);
+        assert_eq!(
+            words(text, &attributions(&pieces)[0].content),
+            ["President"],
+            "the nearest behind the cue"
+        );
     }
 
     #[test]
@@ -285,7 +304,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_content_is_used_and_no_cue_twice(
+        fn no_piece_is_used_twice_and_whole_sentences_always(
             marks in prop::collection::vec((0usize..3, 0usize..200, 1usize..30, any::<bool>()), 0..40),
         ) {
             let pieces: Vec<Piece> = marks
@@ -296,7 +315,7 @@ mod tests {
                     span: Span::new(start, start + length),
                     continues: flag,
                     from_start: flag,
-                    to_end: !flag,
+                    to_end: length % 2 == 0,
                 })
                 .collect();
             let found = attributions(&pieces);
@@ -304,11 +323,11 @@ mod tests {
             prop_assert!(found.iter().map(|a| a.cue.len()).sum::<usize>() <= of(Part::Cue));
             prop_assert!(found.iter().map(|a| a.content.len()).sum::<usize>() <= of(Part::Content));
             prop_assert!(found.iter().all(|a| !a.content.is_empty()));
-            for content in joined(&pieces, Part::Content) {
+            for content in joined(&pieces, Part::Content).into_iter().filter(|c| c.from_start && c.to_end) {
                 let covers = |a: &Attribution| a.content.iter().any(|whole| contains(*whole, content.span));
                 prop_assert!(found.iter().any(covers));
             }
-            prop_assert!(found.iter().all(|a| a.source.len() <= 1 && a.cue.len() <= 1));
+            prop_assert!(found.iter().all(|a| a.source.len() <= 1 && a.cue.len() <= 1 && a.content.len() <= 2));
         }
     }
 }
