@@ -271,7 +271,7 @@ impl Finish for Bytes {
 
     #[inline(always)]
     fn gelu<S: Simd>(simd: S, x: S::F) -> S::F {
-        math::gelu_of_bytes(simd, x)
+        simd.gelu_of_bytes(x)
     }
 }
 

@@ -27,7 +27,7 @@ use crate::error::{Error, Result};
 use crate::model::{BertConfig, Kind, Weights};
 use crate::window::Window;
 use aligned::Aligned;
-use attention::{Bias, Shape, bytes, floats};
+use attention::{Bias, Shape, bytes, floats, heads};
 use layer::Layer;
 use linear::Input;
 use norm::{AddNorm, Norm};
@@ -118,7 +118,7 @@ struct Memory {
     context: Aligned<f32>,
     /// `[tokens, 3 * hidden]`, or of a block where attention is in int8.
     qkv: Aligned<f32>,
-    heads: bytes::Heads,
+    heads: heads::Heads,
     /// `[block, hidden]`
     block: Aligned<f32>,
     /// `[block, intermediate]`
@@ -261,7 +261,7 @@ impl PackedEncoder {
             if in_bytes {
                 let qkv = &mut qkv[..count * width];
                 layer.qkv.forward(isa, input, qkv);
-                isa.run(bytes::Split { shape, qkv, first, heads });
+                isa.run(heads::Split { shape, qkv, first, heads });
             } else {
                 layer.qkv.forward(isa, input, &mut qkv[first * width..][..count * width]);
             }

@@ -25,16 +25,6 @@ impl Norm {
         let mask = fill(&vec![1.0; weight.len()]);
         Self { width: weight.len(), epsilon, weight: fill(weight), bias: fill(bias), mask }
     }
-
-    /// `row = row * scale * weight + bias`
-    #[inline(always)]
-    fn finish<S: Simd>(&self, simd: S, row: &mut [f32], scale: S::F) {
-        let parameters = self.weight.chunks_exact(S::LANES).zip(self.bias.chunks_exact(S::LANES));
-        for (row, (weight, bias)) in row.chunks_exact_mut(S::LANES).zip(parameters) {
-            let value = simd.mul(simd.load(row), scale);
-            simd.store(simd.mul_add(value, simd.load(weight), simd.load(bias)), row);
-        }
-    }
 }
 
 /// `rows = norm(rows + others)`, both `[rows, width]`, filled up.
@@ -49,6 +39,9 @@ pub(super) struct AddNorm<'a> {
     pub(super) quantized: Option<RowsMut<'a>>,
 }
 
+/// Rows that are normalized together: sums over the lanes of four vectors cost little more than of one.
+const TOGETHER: usize = 4;
+
 impl Kernel for AddNorm<'_> {
     type Output = ();
 
@@ -59,52 +52,93 @@ impl Kernel for AddNorm<'_> {
         let mut quantized = self
             .quantized
             .map(|RowsMut { bytes, ranges }| (bytes.chunks_exact_mut(stride), ranges.iter_mut()));
-        for (row, other) in self.rows.chunks_exact_mut(stride).zip(self.others.chunks_exact(stride)) {
-            // Four sums at once, for each has to wait for its last term.
-            let mut sums = [simd.splat(0.0); 4];
-            for (row, other) in row.chunks_mut(4 * S::LANES).zip(other.chunks(4 * S::LANES)) {
-                let vectors = row.chunks_exact_mut(S::LANES).zip(other.chunks_exact(S::LANES));
-                for (sum, (row, other)) in sums.iter_mut().zip(vectors) {
-                    let value = simd.add(simd.load(row), simd.load(other));
-                    *sum = simd.add(*sum, value);
-                    simd.store(value, row);
+        let together = self.rows.chunks_mut(TOGETHER * stride).zip(self.others.chunks(TOGETHER * stride));
+        for (rows, others) in together {
+            let of_rows = norm.add(simd, rows, others);
+            for (row, moments) in rows.chunks_exact_mut(stride).zip(of_rows) {
+                if let Some((bytes, ranges)) = &mut quantized
+                    && let (Some(bytes), Some(range)) = (bytes.next(), ranges.next())
+                {
+                    let steps = Steps::new(moments.low, moments.high);
+                    steps.store(simd, row, bytes);
+                    // The bytes hold what is normalized.
+                    *range = [steps.step * moments.scale, (moments.low - moments.mean) * moments.scale];
                 }
-            }
-            let mean = simd.splat(total(simd, sums) / norm.width as f32);
-            let mut squares = [simd.splat(0.0); 4];
-            let (mut low, mut high) = (simd.splat(0.0), simd.splat(0.0));
-            for (row, mask) in row.chunks_mut(4 * S::LANES).zip(norm.mask.chunks(4 * S::LANES)) {
-                let vectors = row.chunks_exact_mut(S::LANES).zip(mask.chunks_exact(S::LANES));
-                for (square, (row, mask)) in squares.iter_mut().zip(vectors) {
-                    let centred = simd.mul(simd.sub(simd.load(row), mean), simd.load(mask));
-                    *square = simd.mul_add(centred, centred, *square);
-                    (low, high) = (simd.min(low, centred), simd.max(high, centred));
-                    simd.store(centred, row);
-                }
-            }
-            let variance = total(simd, squares) / norm.width as f32;
-            let scale = simd.splat(1.0 / (variance + norm.epsilon).sqrt());
-            if let Some((bytes, ranges)) = &mut quantized
-                && let (Some(bytes), Some(range)) = (bytes.next(), ranges.next())
-            {
-                let steps = Steps::new(simd, simd.mul(low, scale), simd.mul(high, scale));
-                for (row, bytes) in row.chunks_exact_mut(S::LANES).zip(bytes.chunks_exact_mut(S::LANES)) {
-                    let value = simd.mul(simd.load(row), scale);
-                    steps.store(simd, value, bytes);
-                    simd.store(value, row);
-                }
-                *range = [steps.step, steps.low];
-                norm.finish(simd, row, simd.splat(1.0));
-            } else {
-                norm.finish(simd, row, scale);
+                norm.finish(simd, row, &moments);
             }
         }
     }
 }
 
-#[inline(always)]
-fn total<S: Simd>(simd: S, [a, b, c, d]: [S::F; 4]) -> f32 {
-    simd.sum(simd.add(simd.add(a, b), simd.add(c, d)))
+/// What a row is normalized by.
+#[derive(Clone, Copy, Default)]
+struct Moments {
+    mean: f32,
+    /// 1 divided by the standard deviation.
+    scale: f32,
+    low: f32,
+    high: f32,
+}
+
+impl Norm {
+    /// Adds `others` to up to [`TOGETHER`] rows.
+    #[inline(always)]
+    fn add<S: Simd>(&self, simd: S, rows: &mut [f32], others: &[f32]) -> [Moments; TOGETHER] {
+        let stride = self.weight.len();
+        let zero = [simd.splat(0.0); TOGETHER];
+        let (mut sums, mut squares, mut lows, mut highs) = (zero, zero, zero, zero);
+        let mut pivots = [0.0; TOGETHER];
+        for (at, (row, other)) in rows.chunks_exact_mut(stride).zip(others.chunks_exact(stride)).enumerate() {
+            // Squares of what is far from 0 would drown those of the differences to the mean. The first number is at
+            // most as many standard deviations from the mean as the root of the row's width.
+            pivots[at] = row[0] + other[0];
+            let pivot = simd.splat(pivots[at]);
+            // Two sums at once, for each has to wait for its last term.
+            let mut sum = [simd.splat(0.0); 2];
+            let (mut square, mut low, mut high) = (sum, [pivot; 2], [pivot; 2]);
+            let pairs = row.chunks_mut(2 * S::LANES).zip(other.chunks(2 * S::LANES));
+            for ((row, other), mask) in pairs.zip(self.mask.chunks(2 * S::LANES)) {
+                let vectors = row.chunks_exact_mut(S::LANES).zip(other.chunks_exact(S::LANES));
+                for (part, ((row, other), mask)) in vectors.zip(mask.chunks_exact(S::LANES)).enumerate() {
+                    let value = simd.add(simd.load(row), simd.load(other));
+                    simd.store(value, row);
+                    let apart = simd.mul(simd.sub(value, pivot), simd.load(mask));
+                    sum[part] = simd.add(sum[part], apart);
+                    square[part] = simd.mul_add(apart, apart, square[part]);
+                    low[part] = simd.min(low[part], value);
+                    high[part] = simd.max(high[part], value);
+                }
+            }
+            sums[at] = simd.add(sum[0], sum[1]);
+            squares[at] = simd.add(square[0], square[1]);
+            (lows[at], highs[at]) = (simd.min(low[0], low[1]), simd.max(high[0], high[1]));
+        }
+        let (sums, squares) = (simd.sum_each(sums), simd.sum_each(squares));
+        let (lows, highs) = (simd.lowest_each(lows), simd.highest_each(highs));
+        let mut moments = [Moments::default(); TOGETHER];
+        for at in 0..TOGETHER {
+            let apart = sums[at] / self.width as f32;
+            let variance = (squares[at] / self.width as f32 - apart * apart).max(0.0);
+            moments[at] = Moments {
+                mean: pivots[at] + apart,
+                scale: 1.0 / (variance + self.epsilon).sqrt(),
+                low: lows[at],
+                high: highs[at],
+            };
+        }
+        moments
+    }
+
+    /// Normalizes a row.
+    #[inline(always)]
+    fn finish<S: Simd>(&self, simd: S, row: &mut [f32], moments: &Moments) {
+        let (scale, shift) = (simd.splat(moments.scale), simd.splat(-moments.mean * moments.scale));
+        let parameters = self.weight.chunks_exact(S::LANES).zip(self.bias.chunks_exact(S::LANES));
+        for (row, (weight, bias)) in row.chunks_exact_mut(S::LANES).zip(parameters) {
+            let value = simd.mul_add(simd.load(row), scale, shift);
+            simd.store(simd.mul_add(value, simd.load(weight), simd.load(bias)), row);
+        }
+    }
 }
 
 #[cfg(test)]

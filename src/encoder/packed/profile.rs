@@ -1,6 +1,6 @@
 //! How near each kernel comes to what the processor can do: for `benches/kernels.rs`.
 
-use super::attention::{Shape, bytes, floats};
+use super::attention::{Shape, bytes, floats, heads};
 use super::linear::{Activation, Input, Linear};
 use super::norm::{AddNorm, Norm};
 use super::quantize::{Quantize, Quantized};
@@ -129,14 +129,14 @@ impl Run {
             });
             return;
         }
-        let heads = &mut bytes::Heads::default();
+        let heads = &mut heads::Heads::default();
         heads.resize(shape, tokens);
         let block = self.dtype.block();
         self.add("quantization of heads", 0, 15 * inner, || {
             // From one block's rows: they come from the cache.
             for first in (0..tokens).step_by(block) {
                 let qkv = &qkv[..block.min(tokens - first) * 3 * inner];
-                isa.run(bytes::Split { shape, qkv, first, heads });
+                isa.run(heads::Split { shape, qkv, first, heads });
             }
         });
         let scratch = &mut bytes::Scratch::default();

@@ -64,42 +64,61 @@ impl Kernel for Quantize<'_> {
         let width = bytes.len() / ranges.len().max(1);
         let rows = self.values.chunks_exact(width).zip(bytes.chunks_exact_mut(width));
         for ((values, bytes), range) in rows.zip(ranges) {
-            let (mut low, mut high) = (simd.load(values), simd.load(values));
-            for values in values.chunks_exact(S::LANES) {
-                let vector = simd.load(values);
-                (low, high) = (simd.min(low, vector), simd.max(high, vector));
+            // Two of each, for a vector has to wait for the one before it.
+            let mut lows = [simd.load(values); 2];
+            let mut highs = lows;
+            for pair in values.chunks(2 * S::LANES) {
+                let pair = pair.chunks_exact(S::LANES).zip(lows.iter_mut().zip(&mut highs));
+                for (values, (low, high)) in pair {
+                    let vector = simd.load(values);
+                    (*low, *high) = (simd.min(*low, vector), simd.max(*high, vector));
+                }
             }
-            let steps = Steps::new(simd, low, high);
-            for (values, bytes) in values.chunks_exact(S::LANES).zip(bytes.chunks_exact_mut(S::LANES)) {
-                steps.store(simd, simd.load(values), bytes);
-            }
+            let low = simd.lowest(simd.min(lows[0], lows[1]));
+            let steps = Steps::new(low, simd.highest(simd.max(highs[0], highs[1])));
+            steps.store(simd, values, bytes);
             *range = [steps.step, steps.low];
         }
     }
 }
 
 /// How the values of a row become bytes.
-pub(super) struct Steps<S: Simd> {
+pub(super) struct Steps {
     /// What one step stands for.
     pub(super) step: f32,
     /// What 0 stands for.
     pub(super) low: f32,
-    lows: S::F,
-    factor: S::F,
+    /// Times it and with the offset added, a value is a byte.
+    pub(super) factor: f32,
+    pub(super) offset: f32,
 }
 
-impl<S: Simd> Steps<S> {
-    /// For values between the lowest lane and the highest.
+impl Steps {
+    /// For values from `low` to `high`.
     #[inline(always)]
-    pub(super) fn new(simd: S, low: S::F, high: S::F) -> Self {
-        let (low, high) = (simd.lowest(low), simd.highest(high));
+    pub(super) fn new(low: f32, high: f32) -> Self {
         // A row of equal values has no range; any will do.
         let range = (high - low).max(f32::MIN_POSITIVE * 1e6);
-        Self { step: range / MOST, low, lows: simd.splat(low), factor: simd.splat(MOST / range) }
+        let factor = MOST / range;
+        Self { step: range / MOST, low, factor, offset: -low * factor }
     }
 
+    /// Writes whole vectors of values as bytes.
     #[inline(always)]
-    pub(super) fn store(&self, simd: S, values: S::F, bytes: &mut [u8]) {
-        simd.store_bytes(simd.mul(simd.sub(values, self.lows), self.factor), bytes);
+    pub(super) fn store<S: Simd>(&self, simd: S, values: &[f32], bytes: &mut [u8]) {
+        let (factor, offset) = (simd.splat(self.factor), simd.splat(self.offset));
+        let (fours, rest) = values.split_at(values.len() / (4 * S::LANES) * (4 * S::LANES));
+        let (bytes_of_fours, bytes_of_rest) = bytes.split_at_mut(fours.len());
+        let fours = fours.chunks_exact(4 * S::LANES).zip(bytes_of_fours.chunks_exact_mut(4 * S::LANES));
+        for (values, bytes) in fours {
+            let mut vectors = [factor; 4];
+            for (vector, values) in vectors.iter_mut().zip(values.chunks_exact(S::LANES)) {
+                *vector = simd.mul_add(simd.load(values), factor, offset);
+            }
+            simd.store_four_bytes::<false>(vectors, bytes);
+        }
+        for (values, bytes) in rest.chunks_exact(S::LANES).zip(bytes_of_rest.chunks_exact_mut(S::LANES)) {
+            simd.store_bytes(simd.mul_add(simd.load(values), factor, offset), bytes);
+        }
     }
 }

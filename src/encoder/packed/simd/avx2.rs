@@ -32,6 +32,23 @@ macro_rules! intrinsics {
     }};
 }
 
+/// Joins all lanes of each of four vectors by one operation, given for each length of vectors.
+macro_rules! join_each {
+    ([$a:ident, $b:ident, $c:ident, $d:ident], $join:ident, $halves:ident) => {
+        intrinsics!({
+            let first = $join(_mm256_unpacklo_ps($a, $b), _mm256_unpackhi_ps($a, $b));
+            let second = $join(_mm256_unpacklo_ps($c, $d), _mm256_unpackhi_ps($c, $d));
+            let (first, second) = (_mm256_castps_pd(first), _mm256_castps_pd(second));
+            let (low, high) = (_mm256_unpacklo_pd(first, second), _mm256_unpackhi_pd(first, second));
+            let all = $join(_mm256_castpd_ps(low), _mm256_castpd_ps(high));
+            let half = $halves(_mm256_castps256_ps128(all), _mm256_extractf128_ps::<1>(all));
+            let mut each = [0.0; 4];
+            _mm_storeu_ps(each.as_mut_ptr(), half);
+            each
+        })
+    };
+}
+
 impl<const VNNI: bool> Simd for Avx2<VNNI> {
     const LANES: usize = LANES;
     const PAIRS: bool = !VNNI;
@@ -136,6 +153,21 @@ impl<const VNNI: bool> Simd for Avx2<VNNI> {
     }
 
     #[inline(always)]
+    fn sum_each(self, [a, b, c, d]: [Self::F; 4]) -> [f32; 4] {
+        join_each!([a, b, c, d], _mm256_add_ps, _mm_add_ps)
+    }
+
+    #[inline(always)]
+    fn lowest_each(self, [a, b, c, d]: [Self::F; 4]) -> [f32; 4] {
+        join_each!([a, b, c, d], _mm256_min_ps, _mm_min_ps)
+    }
+
+    #[inline(always)]
+    fn highest_each(self, [a, b, c, d]: [Self::F; 4]) -> [f32; 4] {
+        join_each!([a, b, c, d], _mm256_max_ps, _mm_max_ps)
+    }
+
+    #[inline(always)]
     fn splat_word(self, word: i32) -> Self::I {
         intrinsics!(_mm256_set1_epi32(word))
     }
@@ -214,6 +246,95 @@ impl<const VNNI: bool> Simd for Avx2<VNNI> {
             let halves =
                 _mm_packus_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
             _mm_storel_epi64(to.as_mut_ptr().cast(), _mm_packus_epi16(halves, halves))
+        })
+    }
+
+    /// Packs within halves of vectors, whose order is then put right.
+    #[inline(always)]
+    fn store_four_bytes<const SIGNED: bool>(self, [a, b, c, d]: [Self::F; 4], to: &mut [u8]) {
+        let to = &mut to[..4 * LANES];
+        intrinsics!({
+            let low = _mm256_packs_epi32(_mm256_cvtps_epi32(a), _mm256_cvtps_epi32(b));
+            let high = _mm256_packs_epi32(_mm256_cvtps_epi32(c), _mm256_cvtps_epi32(d));
+            let bytes = if SIGNED { _mm256_packs_epi16(low, high) } else { _mm256_packus_epi16(low, high) };
+            let order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+            _mm256_storeu_si256(to.as_mut_ptr().cast(), _mm256_permutevar8x32_epi32(bytes, order))
+        })
+    }
+
+    #[inline(always)]
+    fn to_halves(self, a: Self::F, b: Self::F) -> Self::I {
+        intrinsics!(_mm256_packs_epi32(_mm256_cvtps_epi32(a), _mm256_cvtps_epi32(b)))
+    }
+
+    #[inline(always)]
+    fn add_halves(self, a: Self::I, b: Self::I) -> Self::I {
+        intrinsics!(_mm256_add_epi16(a, b))
+    }
+
+    #[inline(always)]
+    fn sub_halves(self, a: Self::I, b: Self::I) -> Self::I {
+        intrinsics!(_mm256_sub_epi16(a, b))
+    }
+
+    #[inline(always)]
+    fn mul_halves(self, a: Self::I, b: Self::I) -> Self::I {
+        intrinsics!(_mm256_mulhi_epu16(a, b))
+    }
+
+    #[inline(always)]
+    fn shift_halves_left<const BITS: i32>(self, a: Self::I) -> Self::I {
+        intrinsics!(_mm256_sll_epi16(a, _mm_cvtsi32_si128(BITS)))
+    }
+
+    #[inline(always)]
+    fn shift_halves_right<const BITS: i32>(self, a: Self::I) -> Self::I {
+        intrinsics!(_mm256_srl_epi16(a, _mm_cvtsi32_si128(BITS)))
+    }
+
+    /// A product with a power of 2, whose two bytes are looked up: for 15 - `bits` the byte stands `bits` behind, or
+    /// `bits` + 8, the first 8 bytes of the table. A byte is 0 where its index has the highest bit, which it gets by
+    /// what is added to it: 7 * 16 more.
+    #[inline(always)]
+    fn shift_each_half_right(self, a: Self::I, bits: Self::I) -> Self::I {
+        intrinsics!({
+            let powers = _mm256_setr_epi8(
+                0, 0, 0, 0, 0, 0, 0, 0, -128, 64, 32, 16, 8, 4, 2, 1, //
+                0, 0, 0, 0, 0, 0, 0, 0, -128, 64, 32, 16, 8, 4, 2, 1,
+            );
+            let indices = _mm256_mullo_epi16(bits, _mm256_set1_epi16(0x0101));
+            let indices = _mm256_add_epi16(indices, _mm256_set1_epi16(0x7870));
+            _mm256_mulhrs_epi16(a, _mm256_shuffle_epi8(powers, indices))
+        })
+    }
+
+    #[inline(always)]
+    fn scale_halves(self, a: Self::I, b: Self::I) -> Self::I {
+        intrinsics!(_mm256_mulhrs_epi16(a, b))
+    }
+
+    #[inline(always)]
+    fn and_words(self, a: Self::I, b: Self::I) -> Self::I {
+        intrinsics!(_mm256_and_si256(a, b))
+    }
+
+    #[inline(always)]
+    fn add_pairs(self, sums: Self::I, a: Self::I) -> Self::I {
+        intrinsics!(if VNNI {
+            _mm256_dpwssd_avx_epi32(sums, a, _mm256_set1_epi16(1))
+        } else {
+            _mm256_add_epi32(sums, _mm256_madd_epi16(a, _mm256_set1_epi16(1)))
+        })
+    }
+
+    /// Here [`Simd::to_halves`] takes halves of vectors in turn.
+    #[inline(always)]
+    fn store_halves_as_bytes(self, a: Self::I, b: Self::I, to: &mut [u8]) {
+        let to = &mut to[..4 * LANES];
+        intrinsics!({
+            let order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+            let bytes = _mm256_permutevar8x32_epi32(_mm256_packus_epi16(a, b), order);
+            _mm256_storeu_si256(to.as_mut_ptr().cast(), bytes)
         })
     }
 

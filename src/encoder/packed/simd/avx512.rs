@@ -1,6 +1,8 @@
 //! AVX-512: 16 lanes, 32 registers.
 
+use super::super::math::{GELU, GELU_WIDTH};
 use super::{Kernel, Simd, TiledProduct};
+use std::arch::asm;
 use std::arch::x86_64::*;
 
 const LANES: usize = 16;
@@ -23,6 +25,23 @@ pub(super) unsafe fn run_vnni<K: Kernel>(kernel: K) -> K::Output {
     kernel.run(Avx512::<true>(()))
 }
 
+/// What [`_mm512_srlv_epi16`] means: the compiler makes three instructions of that, for it knows where `bits` come from,
+/// and thinks their comparison with 16 cheaper there.
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn shift_each_half_right(a: __m512i, bits: __m512i) -> __m512i {
+    let shifted;
+    // SAFETY: the instruction reads and writes registers only, and the processor has it.
+    unsafe {
+        asm!(
+            "vpsrlvw {}, {}, {}",
+            out(zmm_reg) shifted, in(zmm_reg) a, in(zmm_reg) bits,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
+    shifted
+}
+
 /// Calls of intrinsics.
 macro_rules! intrinsics {
     ($call:expr) => {{
@@ -30,6 +49,24 @@ macro_rules! intrinsics {
         // of the features; pointers come from slices that were cut to the length that is read or written.
         unsafe { $call }
     }};
+}
+
+/// Joins all lanes of each of four vectors by one operation, given for each length of vectors.
+macro_rules! join_each {
+    ([$a:ident, $b:ident, $c:ident, $d:ident], $join:ident, $halves:ident, $quarters:ident) => {
+        intrinsics!({
+            let first = $join(_mm512_unpacklo_ps($a, $b), _mm512_unpackhi_ps($a, $b));
+            let second = $join(_mm512_unpacklo_ps($c, $d), _mm512_unpackhi_ps($c, $d));
+            let (first, second) = (_mm512_castps_pd(first), _mm512_castps_pd(second));
+            let (low, high) = (_mm512_unpacklo_pd(first, second), _mm512_unpackhi_pd(first, second));
+            let all = $join(_mm512_castpd_ps(low), _mm512_castpd_ps(high));
+            let half = $halves(_mm512_castps512_ps256(all), _mm512_extractf32x8_ps::<1>(all));
+            let quarter = $quarters(_mm256_castps256_ps128(half), _mm256_extractf128_ps::<1>(half));
+            let mut each = [0.0; 4];
+            _mm_storeu_ps(each.as_mut_ptr(), quarter);
+            each
+        })
+    };
 }
 
 impl<const VNNI: bool> Simd for Avx512<VNNI> {
@@ -121,6 +158,30 @@ impl<const VNNI: bool> Simd for Avx512<VNNI> {
         intrinsics!(_mm512_scalef_ps(sum, x))
     }
 
+    /// Five instructions and three that find terms; by a polynomial there are ten.
+    #[inline(always)]
+    fn gelu_of_bytes(self, x: Self::F) -> Self::F {
+        /// In the outermost pieces.
+        const OUTERMOST: f32 = 7.5 * GELU_WIDTH;
+        /// Added to it, a number is rounded to a whole one, which stands in the sum's last bits: 8 for the first piece
+        /// above 0.
+        const EIGHT: f32 = 12_582_912.0 + 8.0;
+        /// Downwards.
+        const FLOOR: i32 = _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC;
+        /// The absolute minimum of two numbers, with the sign of the first.
+        const NEARER: i32 = 0b0010;
+        intrinsics!({
+            let near = _mm512_range_ps::<NEARER>(x, _mm512_set1_ps(OUTERMOST));
+            let piece =
+                _mm512_fmadd_round_ps::<FLOOR>(near, _mm512_set1_ps(1.0 / GELU_WIDTH), _mm512_set1_ps(EIGHT));
+            let [a, b, c] = &GELU;
+            let a = _mm512_permutexvar_ps(_mm512_castps_si512(piece), _mm512_loadu_ps(a.as_ptr()));
+            let b = _mm512_permutexvar_ps(_mm512_castps_si512(piece), _mm512_loadu_ps(b.as_ptr()));
+            let c = _mm512_permutexvar_ps(_mm512_castps_si512(piece), _mm512_loadu_ps(c.as_ptr()));
+            _mm512_fmadd_ps(_mm512_fmadd_ps(c, x, b), x, a)
+        })
+    }
+
     #[inline(always)]
     fn sum(self, a: Self::F) -> f32 {
         intrinsics!(_mm512_reduce_add_ps(a))
@@ -134,6 +195,21 @@ impl<const VNNI: bool> Simd for Avx512<VNNI> {
     #[inline(always)]
     fn highest(self, a: Self::F) -> f32 {
         intrinsics!(_mm512_reduce_max_ps(a))
+    }
+
+    #[inline(always)]
+    fn sum_each(self, [a, b, c, d]: [Self::F; 4]) -> [f32; 4] {
+        join_each!([a, b, c, d], _mm512_add_ps, _mm256_add_ps, _mm_add_ps)
+    }
+
+    #[inline(always)]
+    fn lowest_each(self, [a, b, c, d]: [Self::F; 4]) -> [f32; 4] {
+        join_each!([a, b, c, d], _mm512_min_ps, _mm256_min_ps, _mm_min_ps)
+    }
+
+    #[inline(always)]
+    fn highest_each(self, [a, b, c, d]: [Self::F; 4]) -> [f32; 4] {
+        join_each!([a, b, c, d], _mm512_max_ps, _mm256_max_ps, _mm_max_ps)
     }
 
     #[inline(always)]
@@ -214,6 +290,85 @@ impl<const VNNI: bool> Simd for Avx512<VNNI> {
             to.as_mut_ptr().cast(),
             _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(vector))
         ))
+    }
+
+    /// Packs within quarters of vectors, whose order is then put right.
+    #[inline(always)]
+    fn store_four_bytes<const SIGNED: bool>(self, [a, b, c, d]: [Self::F; 4], to: &mut [u8]) {
+        let to = &mut to[..4 * LANES];
+        intrinsics!({
+            let low = _mm512_packs_epi32(_mm512_cvtps_epi32(a), _mm512_cvtps_epi32(b));
+            let high = _mm512_packs_epi32(_mm512_cvtps_epi32(c), _mm512_cvtps_epi32(d));
+            let bytes = if SIGNED { _mm512_packs_epi16(low, high) } else { _mm512_packus_epi16(low, high) };
+            let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+            _mm512_storeu_si512(to.as_mut_ptr().cast(), _mm512_permutexvar_epi32(order, bytes))
+        })
+    }
+
+    #[inline(always)]
+    fn to_halves(self, a: Self::F, b: Self::F) -> Self::I {
+        intrinsics!(_mm512_packs_epi32(_mm512_cvtps_epi32(a), _mm512_cvtps_epi32(b)))
+    }
+
+    #[inline(always)]
+    fn add_halves(self, a: Self::I, b: Self::I) -> Self::I {
+        intrinsics!(_mm512_add_epi16(a, b))
+    }
+
+    #[inline(always)]
+    fn sub_halves(self, a: Self::I, b: Self::I) -> Self::I {
+        intrinsics!(_mm512_sub_epi16(a, b))
+    }
+
+    #[inline(always)]
+    fn mul_halves(self, a: Self::I, b: Self::I) -> Self::I {
+        intrinsics!(_mm512_mulhi_epu16(a, b))
+    }
+
+    #[inline(always)]
+    fn shift_halves_left<const BITS: i32>(self, a: Self::I) -> Self::I {
+        intrinsics!(_mm512_sll_epi16(a, _mm_cvtsi32_si128(BITS)))
+    }
+
+    #[inline(always)]
+    fn shift_halves_right<const BITS: i32>(self, a: Self::I) -> Self::I {
+        intrinsics!(_mm512_srl_epi16(a, _mm_cvtsi32_si128(BITS)))
+    }
+
+    /// By a product with a power of 2, which is rounded.
+    #[inline(always)]
+    fn shift_each_half_right(self, a: Self::I, bits: Self::I) -> Self::I {
+        intrinsics!(_mm512_mulhrs_epi16(a, shift_each_half_right(_mm512_set1_epi16(i16::MIN), bits)))
+    }
+
+    #[inline(always)]
+    fn scale_halves(self, a: Self::I, b: Self::I) -> Self::I {
+        intrinsics!(_mm512_mulhrs_epi16(a, b))
+    }
+
+    #[inline(always)]
+    fn and_words(self, a: Self::I, b: Self::I) -> Self::I {
+        intrinsics!(_mm512_and_si512(a, b))
+    }
+
+    #[inline(always)]
+    fn add_pairs(self, sums: Self::I, a: Self::I) -> Self::I {
+        intrinsics!(if VNNI {
+            _mm512_dpwssd_epi32(sums, a, _mm512_set1_epi16(1))
+        } else {
+            _mm512_add_epi32(sums, _mm512_madd_epi16(a, _mm512_set1_epi16(1)))
+        })
+    }
+
+    /// Here [`Simd::to_halves`] takes quarters of vectors in turn.
+    #[inline(always)]
+    fn store_halves_as_bytes(self, a: Self::I, b: Self::I, to: &mut [u8]) {
+        let to = &mut to[..4 * LANES];
+        intrinsics!({
+            let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+            let bytes = _mm512_permutexvar_epi32(order, _mm512_packus_epi16(a, b));
+            _mm512_storeu_si512(to.as_mut_ptr().cast(), bytes)
+        })
     }
 
     /// 24 sums, three vectors of weights and one of activations: 28 of the 32 registers.

@@ -10,6 +10,7 @@ mod avx512;
 mod neon;
 mod portable;
 
+use super::math;
 use std::fmt;
 use std::str::FromStr;
 
@@ -67,10 +68,28 @@ pub trait Simd: Copy {
         }
         sum
     }
+    /// GELU for what becomes a byte: by a polynomial, or in pieces where an instruction finds their terms.
+    #[inline(always)]
+    fn gelu_of_bytes(self, x: Self::F) -> Self::F {
+        math::gelu_of_bytes(self, x)
+    }
     /// Over all lanes.
     fn sum(self, a: Self::F) -> f32;
     fn lowest(self, a: Self::F) -> f32;
     fn highest(self, a: Self::F) -> f32;
+    /// The sum over all lanes of each vector: of four at once it is cheaper, and each is made in the same order.
+    #[inline(always)]
+    fn sum_each(self, [a, b, c, d]: [Self::F; 4]) -> [f32; 4] {
+        [self.sum(a), self.sum(b), self.sum(c), self.sum(d)]
+    }
+    #[inline(always)]
+    fn lowest_each(self, [a, b, c, d]: [Self::F; 4]) -> [f32; 4] {
+        [self.lowest(a), self.lowest(b), self.lowest(c), self.lowest(d)]
+    }
+    #[inline(always)]
+    fn highest_each(self, [a, b, c, d]: [Self::F; 4]) -> [f32; 4] {
+        [self.highest(a), self.highest(b), self.highest(c), self.highest(d)]
+    }
 
     fn splat_word(self, word: i32) -> Self::I;
     fn load_words(self, from: &[i32]) -> Self::I;
@@ -94,6 +113,38 @@ pub trait Simd: Copy {
     /// Writes numbers from -128 to 255 as bytes, one for each lane, rounded to nearest, halves to even; negative ones
     /// as signed bytes.
     fn store_bytes(self, vector: Self::F, to: &mut [u8]);
+    /// The same of four vectors, one behind the other: numbers from 0 to 255, or `SIGNED` ones from -128 to 127.
+    #[inline(always)]
+    fn store_four_bytes<const SIGNED: bool>(self, vectors: [Self::F; 4], to: &mut [u8]) {
+        for (vector, to) in vectors.into_iter().zip(to[..4 * Self::LANES].chunks_exact_mut(Self::LANES)) {
+            self.store_bytes(vector, to);
+        }
+    }
+
+    /// Two vectors of numbers rounded to halves of 16 bits, in an order that is the instruction set's own. Numbers that
+    /// are too large become 32,767 or 32,768.
+    fn to_halves(self, a: Self::F, b: Self::F) -> Self::I;
+    #[inline(always)]
+    fn splat_halves(self, half: u16) -> Self::I {
+        self.splat_word((u32::from(half) * 0x1_0001) as i32)
+    }
+    fn add_halves(self, a: Self::I, b: Self::I) -> Self::I;
+    fn sub_halves(self, a: Self::I, b: Self::I) -> Self::I;
+    /// The upper halves of the products of unsigned ones.
+    fn mul_halves(self, a: Self::I, b: Self::I) -> Self::I;
+    fn shift_halves_left<const BITS: i32>(self, a: Self::I) -> Self::I;
+    /// Of unsigned ones, as is the next.
+    fn shift_halves_right<const BITS: i32>(self, a: Self::I) -> Self::I;
+    /// Halves of `a`, which must be below 2^15, each shifted by its own number of bits, from 1 to 63, and rounded to
+    /// nearest: what is cut off of many small ones is not lost.
+    fn shift_each_half_right(self, a: Self::I, bits: Self::I) -> Self::I;
+    /// The products of halves below 2^15, divided by 2^15 and rounded to nearest.
+    fn scale_halves(self, a: Self::I, b: Self::I) -> Self::I;
+    fn and_words(self, a: Self::I, b: Self::I) -> Self::I;
+    /// Each lane of `sums` plus both halves of `a`, which must be below 2^15.
+    fn add_pairs(self, sums: Self::I, a: Self::I) -> Self::I;
+    /// Writes halves up to 255, of four vectors that [`Simd::to_halves`] has put into two, as bytes in the vectors' order.
+    fn store_halves_as_bytes(self, a: Self::I, b: Self::I, to: &mut [u8]);
 
     /// Runs the kernel's matrix products with the tile that suits the number of registers.
     fn multiply<M: TiledProduct>(self, product: M) -> M::Output;

@@ -199,6 +199,81 @@ impl Simd for Neon {
         }
     }
 
+    #[inline(always)]
+    fn to_halves(self, a: Self::F, b: Self::F) -> Self::I {
+        intrinsics!({
+            let low = vqmovn_s32(vcvtnq_s32_f32(a));
+            vreinterpretq_s32_s16(vqmovn_high_s32(low, vcvtnq_s32_f32(b)))
+        })
+    }
+
+    #[inline(always)]
+    fn add_halves(self, a: Self::I, b: Self::I) -> Self::I {
+        intrinsics!(vreinterpretq_s32_s16(vaddq_s16(vreinterpretq_s16_s32(a), vreinterpretq_s16_s32(b))))
+    }
+
+    #[inline(always)]
+    fn sub_halves(self, a: Self::I, b: Self::I) -> Self::I {
+        intrinsics!(vreinterpretq_s32_s16(vsubq_s16(vreinterpretq_s16_s32(a), vreinterpretq_s16_s32(b))))
+    }
+
+    #[inline(always)]
+    fn mul_halves(self, a: Self::I, b: Self::I) -> Self::I {
+        intrinsics!({
+            let (a, b) = (vreinterpretq_u16_s32(a), vreinterpretq_u16_s32(b));
+            let low = vreinterpretq_u16_u32(vmull_u16(vget_low_u16(a), vget_low_u16(b)));
+            let high = vreinterpretq_u16_u32(vmull_high_u16(a, b));
+            vreinterpretq_s32_u16(vuzp2q_u16(low, high))
+        })
+    }
+
+    #[inline(always)]
+    fn shift_halves_left<const BITS: i32>(self, a: Self::I) -> Self::I {
+        let bits = BITS as i16;
+        intrinsics!(vreinterpretq_s32_u16(vshlq_u16(vreinterpretq_u16_s32(a), vdupq_n_s16(bits))))
+    }
+
+    #[inline(always)]
+    fn shift_halves_right<const BITS: i32>(self, a: Self::I) -> Self::I {
+        let bits = -BITS as i16;
+        intrinsics!(vreinterpretq_s32_u16(vshlq_u16(vreinterpretq_u16_s32(a), vdupq_n_s16(bits))))
+    }
+
+    /// To the left by negative numbers.
+    #[inline(always)]
+    fn shift_each_half_right(self, a: Self::I, bits: Self::I) -> Self::I {
+        intrinsics!({
+            let bits = vnegq_s16(vreinterpretq_s16_s32(bits));
+            vreinterpretq_s32_u16(vrshlq_u16(vreinterpretq_u16_s32(a), bits))
+        })
+    }
+
+    #[inline(always)]
+    fn scale_halves(self, a: Self::I, b: Self::I) -> Self::I {
+        intrinsics!({
+            vreinterpretq_s32_s16(vqrdmulhq_s16(vreinterpretq_s16_s32(a), vreinterpretq_s16_s32(b)))
+        })
+    }
+
+    #[inline(always)]
+    fn and_words(self, a: Self::I, b: Self::I) -> Self::I {
+        intrinsics!(vandq_s32(a, b))
+    }
+
+    #[inline(always)]
+    fn add_pairs(self, sums: Self::I, a: Self::I) -> Self::I {
+        intrinsics!(vpadalq_s16(sums, vreinterpretq_s16_s32(a)))
+    }
+
+    #[inline(always)]
+    fn store_halves_as_bytes(self, a: Self::I, b: Self::I, to: &mut [u8]) {
+        let to = &mut to[..4 * LANES];
+        intrinsics!({
+            let low = vmovn_u16(vreinterpretq_u16_s32(a));
+            vst1q_u8(to.as_mut_ptr(), vmovn_high_u16(low, vreinterpretq_u16_s32(b)))
+        })
+    }
+
     /// 24 sums, three vectors of weights and one of activations: 28 of the 32 registers.
     #[inline(always)]
     fn multiply<M: TiledProduct>(self, product: M) -> M::Output {

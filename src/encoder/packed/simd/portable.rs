@@ -12,6 +12,20 @@ fn zip<T: Copy, R>(a: [T; LANES], b: [T; LANES], join: impl Fn(T, T) -> R) -> [R
     std::array::from_fn(|lane| join(a[lane], b[lane]))
 }
 
+/// The halves of a word, the lower one first.
+#[inline(always)]
+fn halves(word: i32) -> [u16; 2] {
+    [word as u16, (word >> 16) as u16]
+}
+
+#[inline(always)]
+fn zip_halves(a: [i32; LANES], b: [i32; LANES], join: impl Fn(u16, u16) -> u16) -> [i32; LANES] {
+    zip(a, b, |a, b| {
+        let ([a, c], [b, d]) = (halves(a), halves(b));
+        i32::from(join(a, b)) | i32::from(join(c, d)) << 16
+    })
+}
+
 impl Simd for Portable {
     const LANES: usize = LANES;
     const PAIRS: bool = false;
@@ -162,6 +176,69 @@ impl Simd for Portable {
         for (byte, value) in to[..LANES].iter_mut().zip(vector) {
             // Added to so large a number, what is behind the point is rounded off, and the whole stands in the last bits.
             *byte = (value + 12_582_912.0).to_bits() as u8;
+        }
+    }
+
+    #[inline(always)]
+    fn to_halves(self, a: Self::F, b: Self::F) -> Self::I {
+        let half = |at: usize| {
+            let value = if at < LANES { a[at] } else { b[at - LANES] };
+            // As in `store_bytes`.
+            (value.clamp(-32_768.0, 32_767.0) + 12_582_912.0).to_bits() as u16
+        };
+        std::array::from_fn(|lane| i32::from(half(2 * lane)) | i32::from(half(2 * lane + 1)) << 16)
+    }
+
+    #[inline(always)]
+    fn add_halves(self, a: Self::I, b: Self::I) -> Self::I {
+        zip_halves(a, b, u16::wrapping_add)
+    }
+
+    #[inline(always)]
+    fn sub_halves(self, a: Self::I, b: Self::I) -> Self::I {
+        zip_halves(a, b, u16::wrapping_sub)
+    }
+
+    #[inline(always)]
+    fn mul_halves(self, a: Self::I, b: Self::I) -> Self::I {
+        zip_halves(a, b, |a, b| ((u32::from(a) * u32::from(b)) >> 16) as u16)
+    }
+
+    #[inline(always)]
+    fn shift_halves_left<const BITS: i32>(self, a: Self::I) -> Self::I {
+        zip_halves(a, a, |a, _| a << BITS)
+    }
+
+    #[inline(always)]
+    fn shift_halves_right<const BITS: i32>(self, a: Self::I) -> Self::I {
+        zip_halves(a, a, |a, _| a >> BITS)
+    }
+
+    #[inline(always)]
+    fn shift_each_half_right(self, a: Self::I, bits: Self::I) -> Self::I {
+        zip_halves(a, bits, |a, bits| (((u64::from(a) << 1 >> bits) + 1) >> 1) as u16)
+    }
+
+    #[inline(always)]
+    fn scale_halves(self, a: Self::I, b: Self::I) -> Self::I {
+        zip_halves(a, b, |a, b| ((u32::from(a) * u32::from(b) + 0x4000) >> 15) as u16)
+    }
+
+    #[inline(always)]
+    fn and_words(self, a: Self::I, b: Self::I) -> Self::I {
+        zip(a, b, |a, b| a & b)
+    }
+
+    #[inline(always)]
+    fn add_pairs(self, sums: Self::I, a: Self::I) -> Self::I {
+        zip(sums, a, |sum, a| sum + i32::from(halves(a)[0]) + i32::from(halves(a)[1]))
+    }
+
+    #[inline(always)]
+    fn store_halves_as_bytes(self, a: Self::I, b: Self::I, to: &mut [u8]) {
+        for (bytes, word) in to[..4 * LANES].chunks_exact_mut(2).zip(a.into_iter().chain(b)) {
+            let [first, second] = halves(word);
+            (bytes[0], bytes[1]) = (first as u8, second as u8);
         }
     }
 
