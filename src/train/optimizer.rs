@@ -2,6 +2,7 @@
 //! parameters, moments and gradients. Of the word embeddings only the rows that a step has touched move;
 //! their moments rest in between.
 
+use crate::encoder::differentiable::vectorized::vectorized;
 use crate::encoder::differentiable::{Gradients, Layout};
 use rayon::prelude::*;
 
@@ -40,8 +41,8 @@ struct Update {
 
 impl Update {
     fn apply(self, parameters: &mut [f32], first: &mut [f32], second: &mut [f32], gradients: &[f32]) {
-        pulp::Arch::new().dispatch(|| {
-            let moments = first.iter_mut().zip(second);
+        vectorized!(|| {
+            let moments = first.iter_mut().zip(second.iter_mut());
             for ((parameter, (first, second)), gradient) in parameters.iter_mut().zip(moments).zip(gradients)
             {
                 let gradient = gradient * self.gradient_scale;
@@ -113,7 +114,6 @@ impl AdamW {
 
 /// The Euclidean norm of all gradients, summed in an order that does not depend on threads.
 fn norm(layout: &Layout, gradients: &Gradients) -> f64 {
-    let squares = |values: &[f32]| values.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>();
     let hidden = layout.dimensions.hidden;
     let words: f64 = gradients
         .touched
@@ -122,6 +122,21 @@ fn norm(layout: &Layout, gradients: &Gradients) -> f64 {
         .sum();
     let pieces: Vec<f64> = gradients.values[layout.words().end..].par_chunks(PIECE).map(squares).collect();
     (words + pieces.iter().sum::<f64>()).sqrt()
+}
+
+/// In several sums, for one would have each addition wait for the last.
+fn squares(values: &[f32]) -> f64 {
+    const LANES: usize = 32;
+    let mut sums = [0.0; LANES];
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    vectorized!(|| {
+        for chunk in chunks {
+            for (sum, &value) in sums.iter_mut().zip(chunk) {
+                *sum += f64::from(value) * f64::from(value);
+            }
+        }
+    });
+    sums.iter().sum::<f64>() + rest.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>()
 }
 
 /// The share of the highest learning rate at a step, counted from 1: up over the first `warmup` of all

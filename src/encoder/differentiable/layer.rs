@@ -19,6 +19,7 @@ pub(super) struct LayerTrace {
     context: Vec<f32>,
     attention_norm: Normalized,
     middle: Vec<f32>,
+    /// What goes into GELU and, once it has gone, the slope of GELU there.
     up: Vec<f32>,
     activated: Vec<f32>,
     output_norm: Normalized,
@@ -94,7 +95,7 @@ impl Layer<'_> {
 
         linear.forward(&trace.middle, (&ranges.up_weight, &ranges.up_bias), &mut trace.up);
         trace.activated.resize(trace.up.len(), 0.0);
-        sweeps::gelu(&trace.up, &mut trace.activated);
+        sweeps::gelu(&mut trace.up, &mut trace.activated);
         linear.forward(&trace.activated, (&ranges.down_weight, &ranges.down_bias), sum);
         sweeps::add_residual(sum, self.mask(dropout, AFTER_FEED_FORWARD), &trace.middle);
         output.resize(sum.len(), 0.0);
@@ -129,7 +130,7 @@ impl Layer<'_> {
         sweeps::masked(upstream, self.mask(dropout, AFTER_FEED_FORWARD), branch);
         let down = (&ranges.down_weight, &ranges.down_bias);
         linear.backward((branch, &trace.activated), down, gradients, Write::Replace, inner);
-        sweeps::gelu_backward(&trace.up, inner);
+        sweeps::multiply(inner, &trace.up);
         let up = (&ranges.up_weight, &ranges.up_bias);
         linear.backward((inner, &trace.middle), up, gradients, Write::Add, upstream);
 

@@ -13,6 +13,7 @@ mod linear;
 pub mod matmul;
 mod parameters;
 pub mod sweeps;
+pub(crate) mod vectorized;
 
 pub use fixed::FixedWeights;
 pub use parameters::{Dimensions, Gradients, Head, Layout, Segment};

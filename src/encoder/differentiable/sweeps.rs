@@ -3,8 +3,8 @@
 //! Plain safe loops, compiled for every instruction set and picked at run time (`pulp`). Sums run over a
 //! fixed number of lanes and no multiply-add is fused, so that results are the same on all of them.
 
+use super::vectorized::vectorized;
 use crate::random::scramble;
-use pulp::Arch;
 
 /// Sums are kept in this many lanes, whatever the width of the processor's registers.
 const LANES: usize = 16;
@@ -73,7 +73,7 @@ fn sum_pairs(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32 + Copy) -> f32 {
 
 /// `rows[r] += bias` for every row.
 pub fn add_bias(rows: &mut [f32], bias: &[f32]) {
-    Arch::new().dispatch(|| {
+    vectorized!(|| {
         for row in rows.chunks_exact_mut(bias.len()) {
             for (value, bias) in row.iter_mut().zip(bias) {
                 *value += bias;
@@ -84,7 +84,7 @@ pub fn add_bias(rows: &mut [f32], bias: &[f32]) {
 
 /// `sums += sum of all rows`: the gradient of a bias.
 pub fn add_column_sums(rows: &[f32], sums: &mut [f32]) {
-    Arch::new().dispatch(|| {
+    vectorized!(|| {
         for row in rows.chunks_exact(sums.len()) {
             for (sum, value) in sums.iter_mut().zip(row) {
                 *sum += value;
@@ -95,28 +95,30 @@ pub fn add_column_sums(rows: &[f32], sums: &mut [f32]) {
 
 /// `a += b`
 pub fn add(a: &mut [f32], b: &[f32]) {
-    Arch::new().dispatch(|| {
+    vectorized!(|| {
         for (a, b) in a.iter_mut().zip(b) {
             *a += b;
         }
     });
 }
 
-/// `after = GELU(before)`
-pub fn gelu(before: &[f32], after: &mut [f32]) {
-    Arch::new().dispatch(|| {
-        for (&x, out) in before.iter().zip(after.iter_mut()) {
-            *out = x * normal(x).0;
+/// `after = GELU(before)`; leaves `GELU'(before)` in `before`, which costs next to nothing here and would cost the backward
+/// pass as much again.
+pub fn gelu(before: &mut [f32], after: &mut [f32]) {
+    vectorized!(|| {
+        for (x, out) in before.iter_mut().zip(after.iter_mut()) {
+            let (cumulative, density) = normal(*x);
+            *out = *x * cumulative;
+            *x = cumulative + *x * density;
         }
     });
 }
 
-/// `gradient *= GELU'(before)`
-pub fn gelu_backward(before: &[f32], gradient: &mut [f32]) {
-    Arch::new().dispatch(|| {
-        for (gradient, &x) in gradient.iter_mut().zip(before) {
-            let (cumulative, density) = normal(x);
-            *gradient *= cumulative + x * density;
+/// `a *= b`
+pub fn multiply(a: &mut [f32], b: &[f32]) {
+    vectorized!(|| {
+        for (a, b) in a.iter_mut().zip(b) {
+            *a *= b;
         }
     });
 }
@@ -142,7 +144,7 @@ pub fn layer_norm(
     let width = weight.len();
     kept.values.resize(x.len(), 0.0);
     kept.inverse_deviation.resize(x.len() / width, 0.0);
-    Arch::new().dispatch(|| {
+    vectorized!(|| {
         let rows = x.chunks_exact(width).zip(kept.values.chunks_exact_mut(width));
         for (((x, kept), out), inverse) in
             rows.zip(out.chunks_exact_mut(width)).zip(&mut kept.inverse_deviation)
@@ -168,7 +170,7 @@ pub fn layer_norm_backward(
     bias_gradient: &mut [f32],
 ) {
     let width = weight.len();
-    Arch::new().dispatch(|| {
+    vectorized!(|| {
         let rows = gradient.chunks_exact_mut(width).zip(kept.values.chunks_exact(width));
         for ((gradient, normalized), &inverse) in rows.zip(&kept.inverse_deviation) {
             for i in 0..width {
@@ -190,7 +192,7 @@ pub fn layer_norm_backward(
 pub fn softmax(rows: &mut [f32], width: usize, dropout: Option<Dropout>, used: &mut Vec<f32>) {
     used.resize(rows.len(), 0.0);
     let draw = dropout.map_or(Draw::NOTHING, Dropout::draw);
-    Arch::new().dispatch(|| {
+    vectorized!(|| {
         for (index, (row, used)) in rows.chunks_exact_mut(width).zip(used.chunks_exact_mut(width)).enumerate()
         {
             let mut largest = [f32::NEG_INFINITY; LANES];
@@ -220,7 +222,7 @@ pub fn softmax(rows: &mut [f32], width: usize, dropout: Option<Dropout>, used: &
 pub fn used_again(probabilities: &[f32], dropout: Option<Dropout>, used: &mut Vec<f32>) {
     let scale = dropout.map_or(Draw::NOTHING, Dropout::draw).scale;
     used.resize(probabilities.len(), 0.0);
-    Arch::new().dispatch(|| {
+    vectorized!(|| {
         for (used, &probability) in used.iter_mut().zip(probabilities) {
             *used = if probability > 0.0 { probability * scale } else { 0.0 };
         }
@@ -229,7 +231,7 @@ pub fn used_again(probabilities: &[f32], dropout: Option<Dropout>, used: &mut Ve
 
 /// Turns the gradient of `used`, what dropout has left of a softmax's output, into that of the softmax's input, in place.
 pub fn softmax_backward(probabilities: &[f32], used: &[f32], gradient: &mut [f32], width: usize) {
-    Arch::new().dispatch(|| {
+    vectorized!(|| {
         let rows = probabilities.chunks_exact(width).zip(used.chunks_exact(width));
         for ((probabilities, used), gradient) in rows.zip(gradient.chunks_exact_mut(width)) {
             let mean = sum_pairs(used, gradient, |used, gradient| used * gradient);
@@ -269,7 +271,7 @@ impl Dropout {
     /// Multiplies by the mask: forward on values, backward on gradients.
     pub fn apply(self, values: &mut [f32]) {
         let draw = self.draw();
-        Arch::new().dispatch(|| {
+        vectorized!(|| {
             for (index, value) in values.iter_mut().enumerate() {
                 *value *= draw.factor(index as u32);
             }
@@ -307,7 +309,7 @@ impl Draw {
 pub fn masked(values: &[f32], dropout: Option<Dropout>, masked: &mut Vec<f32>) {
     let draw = dropout.map_or(Draw::NOTHING, Dropout::draw);
     masked.resize(values.len(), 0.0);
-    Arch::new().dispatch(|| {
+    vectorized!(|| {
         for (index, (masked, value)) in masked.iter_mut().zip(values).enumerate() {
             *masked = value * draw.factor(index as u32);
         }
@@ -317,7 +319,7 @@ pub fn masked(values: &[f32], dropout: Option<Dropout>, masked: &mut Vec<f32>) {
 /// `sum = kept + dropout(sum)`
 pub fn add_residual(sum: &mut [f32], dropout: Option<Dropout>, kept: &[f32]) {
     let draw = dropout.map_or(Draw::NOTHING, Dropout::draw);
-    Arch::new().dispatch(|| {
+    vectorized!(|| {
         for (index, (sum, kept)) in sum.iter_mut().zip(kept).enumerate() {
             *sum = kept + *sum * draw.factor(index as u32);
         }
@@ -348,10 +350,8 @@ mod tests {
             (1.0, 0.841_344_7, 1.083_315_5),
             (2.5, 2.484_475_8, 1.037_611_1),
         ] {
-            let mut after = [0.0];
-            gelu(&[x], &mut after);
-            let mut gradient = [1.0];
-            gelu_backward(&[x], &mut gradient);
+            let (mut gradient, mut after) = ([x], [0.0]);
+            gelu(&mut gradient, &mut after);
             assert!((after[0] - value).abs() < 1e-6, "GELU({x}) = {}, not {value}", after[0]);
             assert!((gradient[0] - slope).abs() < 1e-6, "GELU'({x}) = {}, not {slope}", gradient[0]);
         }

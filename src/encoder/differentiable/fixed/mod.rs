@@ -24,6 +24,9 @@ const LARGEST: f32 = 4095.0;
 const TILE_ROWS: usize = 8;
 const TILE_COLS: usize = 48;
 
+/// Rows that go by all columns of a panel before the next ones do: what they add to then stays in the second cache.
+const CHUNK: usize = 128;
+
 /// The right side of a product: what its columns are.
 type Panels = Columns<TILE_COLS>;
 
@@ -61,25 +64,28 @@ fn multiply<L: Left>(destination: &mut [f32], start: Start<'_>, left: &L, right:
     let rows = destination.len() / cols;
     for (panel, first_col) in (0..cols).step_by(TILE_COLS).enumerate() {
         let width = TILE_COLS.min(cols - first_col);
-        // The columns of one block stay in the first cache while all rows go by.
-        for block in 0..left.terms().div_ceil(BLOCK) {
-            let words = (left.terms() - block * BLOCK).min(BLOCK).div_ceil(2);
-            let columns = &right.block(panel, block)[..words * TILE_COLS];
-            let start = match start {
-                _ if block > 0 => Start::Kept,
-                Start::Bias(bias) => Start::Bias(&bias[first_col..first_col + width]),
-                other => other,
-            };
-            for row in (0..rows).step_by(TILE_ROWS) {
-                let height = TILE_ROWS.min(rows - row);
-                let from = row * cols + first_col;
-                tile::add_product::<L>(
-                    &mut destination[from..from + (height - 1) * cols + width],
-                    (height, width, cols),
-                    start,
-                    (left.tile(block, row), left.scales(block, row)),
-                    (columns, right.scales(panel, block)),
-                );
+        for first_row in (0..rows).step_by(CHUNK) {
+            let chunk = CHUNK.min(rows - first_row);
+            // The columns of one block stay in the first cache while the rows go by.
+            for block in 0..left.terms().div_ceil(BLOCK) {
+                let words = (left.terms() - block * BLOCK).min(BLOCK).div_ceil(2);
+                let columns = &right.block(panel, block)[..words * TILE_COLS];
+                let start = match start {
+                    _ if block > 0 => Start::Kept,
+                    Start::Bias(bias) => Start::Bias(&bias[first_col..first_col + width]),
+                    other => other,
+                };
+                for row in (first_row..first_row + chunk).step_by(TILE_ROWS) {
+                    let height = TILE_ROWS.min(rows - row);
+                    let from = row * cols + first_col;
+                    tile::add_product::<L>(
+                        &mut destination[from..from + (height - 1) * cols + width],
+                        (height, width, cols),
+                        start,
+                        (left.tile(block, row), left.scales(block, row)),
+                        (columns, right.scales(panel, block)),
+                    );
+                }
             }
         }
     }

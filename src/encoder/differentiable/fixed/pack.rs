@@ -2,7 +2,7 @@
 //! of terms one behind the other.
 
 use super::{BLOCK, LARGEST, Left, TILE_ROWS, WORDS};
-use pulp::Arch;
+use crate::encoder::differentiable::vectorized::vectorized;
 
 /// A scale and its inverse from the largest magnitude of a block, given as bits.
 #[inline(always)]
@@ -67,7 +67,7 @@ impl Rows {
         self.rows = (matrix.len() / terms).next_multiple_of(TILE_ROWS);
         self.words.resize(blocks * self.rows * WORDS, 0);
         self.scales.resize(blocks * self.rows, 0.0);
-        Arch::new().dispatch(|| {
+        vectorized!(|| {
             for (index, row) in matrix.chunks_exact(terms).enumerate() {
                 for (block, run) in row.chunks(BLOCK).enumerate() {
                     let at = block * self.rows + index;
@@ -157,7 +157,7 @@ impl<const WIDTH: usize> Columns<WIDTH> {
     pub(super) fn pack(&mut self, matrix: &[f32], columns: usize) {
         self.resize(matrix.len() / columns, columns);
         for (block, rows) in matrix.chunks(BLOCK * columns).enumerate() {
-            Arch::new().dispatch(|| self.pack_block(block, rows));
+            vectorized!(|| self.pack_block(block, rows));
         }
     }
 
@@ -202,7 +202,7 @@ impl<const WIDTH: usize> Columns<WIDTH> {
     pub(super) fn pack_transposed(&mut self, matrix: &[f32], terms: usize) {
         self.resize(terms, matrix.len() / terms);
         let mut run = [0; WORDS];
-        Arch::new().dispatch(|| {
+        vectorized!(|| {
             for (column, row) in matrix.chunks_exact(terms).enumerate() {
                 let (panel, lane) = (column / WIDTH, column % WIDTH);
                 for (block, terms) in row.chunks(BLOCK).enumerate() {
