@@ -6,7 +6,7 @@ use crate::gold::{GoldFile, GoldLabels};
 use crate::label::{Label, Role, Stance};
 use crate::model::BaseModel;
 use crate::output::atomic::write_whole;
-use crate::train::config::TrainConfig;
+use crate::train::config::{Keep, TrainConfig};
 use crate::train::dev::{DevReports, DevScore, HeadReport};
 use std::fmt::Write;
 use std::path::Path;
@@ -89,7 +89,7 @@ fn write_card(card: &mut String, facts: &Facts<'_>) -> std::fmt::Result {
          - Windows of up to {} tokens. Linear heads read each sentence's vector, the mean of its tokens' last states \
          (role, stance, check-worthiness), and each token's state (source, cue and content of attributions, holders); \
          those are there that the files below have labels for.\n\
-         - Written by `standpoint train`; seed {}, epoch {} of {} kept (the best mean of both macro-F1 on dev).\n",
+         - Written by `standpoint train`; seed {}, epoch {} of {} kept ({}).\n",
         config.base,
         &facts.base_sha256[..16],
         base.config.num_hidden_layers,
@@ -99,6 +99,10 @@ fn write_card(card: &mut String, facts: &Facts<'_>) -> std::fmt::Result {
         config.seed,
         facts.best + 1,
         config.schedule.epochs,
+        match config.schedule.keep {
+            Keep::Best => "the best mean of both macro-F1 on dev",
+            Keep::Last => "the last",
+        },
     )?;
     writeln!(
         card,
@@ -120,7 +124,7 @@ fn write_card(card: &mut String, facts: &Facts<'_>) -> std::fmt::Result {
     writeln!(
         card,
         "Gold sentences, f16 weights. Intervals are 95%, by bootstrap over documents. The epoch was chosen and the \
-         calibration was fitted on this same set, so that these figures flatter the model a little.\n"
+         temperatures were fitted on this same set, so that these figures flatter the model a little.\n"
     )?;
     write_head::<Role>(card, "Role", &facts.reports.role)?;
     write_head::<Stance>(card, "Stance", &facts.reports.stance)?;
@@ -172,11 +176,11 @@ fn write_head<L: Label>(card: &mut String, name: &str, report: &HeadReport) -> s
         .map_or("–".to_owned(), |interval| format!("{:.3} to {:.3}", interval.low, interval.high));
     writeln!(
         card,
-        "**{name}**: macro-F1 {} ({interval}), accuracy {}; calibration error {} (before calibration, temperature {:.2}: {}).\n",
+        "**{name}**: macro-F1 {} ({interval}), accuracy {}; calibration error {} (before temperature {:.2}: {}).\n",
         figure(report.score.confusion.macro_f1()),
         figure(report.score.confusion.accuracy()),
         figure(report.score.calibration_error),
-        report.calibration.temperature,
+        report.temperature,
         figure(report.uncalibrated_error),
     )?;
     writeln!(card, "| label | precision | recall | F1 | support |\n| --- | ---: | ---: | ---: | ---: |")?;

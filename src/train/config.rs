@@ -142,8 +142,20 @@ pub struct ScheduleConfig {
     /// How much of the weight of a step is left one step later, in the average of the parameters that dev scores
     /// and the model are made of; 0 for the last parameters themselves.
     pub average: f64,
+    /// The epoch whose parameters become the model.
+    pub keep: Keep,
     /// Minutes between checkpoints; there is one at the end of each epoch besides.
     pub checkpoint_minutes: f64,
+}
+
+/// Which epoch a model is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Keep {
+    /// The one with the highest mean of both macro-F1 on dev.
+    Best,
+    /// The last one, at which the learning rate has fallen to nothing.
+    Last,
 }
 
 impl Default for ScheduleConfig {
@@ -160,6 +172,7 @@ impl Default for ScheduleConfig {
             shards: 2,
             fixed_point: true,
             average: 0.0,
+            keep: Keep::Best,
             checkpoint_minutes: 5.0,
         }
     }

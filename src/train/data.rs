@@ -91,7 +91,7 @@ mod tests {
         let documents = || -> Vec<GoldDocument> {
             (0..400)
                 .map(|number| GoldDocument {
-                    document: Document::from_sentences(&format!("d{number}"), &["Text."]),
+                    document: Document::from_sentences(format!("d{number}"), &["Text."]),
                     target: String::new(),
                     labels: vec![GoldLabels::default()],
                     attributions: None,

@@ -1,13 +1,14 @@
-//! How good a model is on dev: the figures that choose an epoch, the calibration, and what goes into the model card.
+//! How good a model is on dev: the figures that choose an epoch, fit the temperatures and go into the model
+//! card.
 
 use crate::encoder::differentiable::{Layout, Trace};
 use crate::error::Result;
 use crate::gold::GoldDocument;
-use crate::heads::Logits;
+use crate::heads::{Logits, softmax};
 use crate::label::{Label, Prediction, Role, Stance};
 use crate::metrics::{HeadScore, Judged};
 use crate::model::Tokenizer;
-use crate::train::calibrate::{Calibration, Sequence, begin_shift};
+use crate::train::calibrate::{Sequence, begin_shift, temperature};
 use crate::train::labels::Labels;
 use crate::train::objective::{evaluate, evaluate_tags};
 use crate::train::plan::{Example, document_examples};
@@ -45,10 +46,10 @@ pub struct DevReports {
 
 /// One head on dev.
 pub struct HeadReport {
-    pub calibration: Calibration<3>,
-    /// With that calibration.
+    pub temperature: f32,
+    /// With that temperature.
     pub score: HeadScore,
-    /// Expected calibration error without it.
+    /// Expected calibration error at temperature 1.
     pub uncalibrated_error: Option<f64>,
 }
 
@@ -116,28 +117,29 @@ impl DevSet {
             .map_init(Trace::default, |trace, (example, _)| evaluate_tags(layout, parameters, example, trace))
             .collect();
         std::array::from_fn(|part| {
-            let sequence = |((example, goes_on), logits): (&(&Example, &Vec<bool>), &[Vec<[f32; 3]>; 3])| {
+            let mut sequences = Vec::with_capacity(marked.len());
+            for ((example, goes_on), logits) in marked.iter().zip(&logits) {
                 // As the model reads it: without the target.
                 let text = example.window.target_tokens..;
-                Sequence {
+                sequences.push(Sequence {
                     logits: logits[part][text.clone()].to_vec(),
                     goes_on: goes_on[text.clone()].to_vec(),
                     gold: example.tags[text].iter().map(|tags| tags.map(|tags| tags[part])).collect(),
-                }
-            };
-            begin_shift(&marked.iter().zip(&logits).map(sequence).collect::<Vec<_>>())
+                });
+            }
+            begin_shift(&sequences)
         })
     }
 
-    /// The calibration of the check-worthiness head; without labels for it, none.
-    pub fn checkworthy_calibration(&self, layout: &Layout, parameters: &[f32]) -> Calibration<2> {
+    /// The temperature of the check-worthiness head; 1 without labels for it.
+    pub fn checkworthy_temperature(&self, layout: &Layout, parameters: &[f32]) -> f32 {
         let answers = self.answers(layout, parameters);
         let items: Vec<([f32; 2], usize)> = answers
             .iter()
             .flat_map(|(_, sentences)| sentences)
             .filter_map(|(labels, logits)| Some((logits.checkworthy?, usize::from(!labels.checkworthy?))))
             .collect();
-        Calibration::fit(&items)
+        temperature(&items)
     }
 }
 
@@ -151,22 +153,22 @@ fn report<L: Label>(answers: &Answers, of: impl Fn(&Labels, &Logits) -> Option<(
         .collect();
     let pairs: Vec<([f32; 3], usize)> =
         items.iter().map(|&(_, label, logits)| (logits, label.index())).collect();
-    let fitted = Calibration::fit(&pairs);
-    let score_with = |calibration: Calibration<3>| {
+    let fitted = temperature(&pairs);
+    let score_at = |temperature: f32| {
         let judged: Vec<Judged<L>> = items
             .iter()
             .map(|&(document, gold, logits)| Judged {
                 document,
                 gold,
-                prediction: Prediction::new(calibration.probabilities(logits)),
+                prediction: Prediction::new(softmax(logits, temperature)),
             })
             .collect();
         HeadScore::new(&judged)
     };
     HeadReport {
-        calibration: fitted,
-        score: score_with(fitted),
-        uncalibrated_error: score_with(Calibration::NONE).calibration_error,
+        temperature: fitted,
+        score: score_at(fitted),
+        uncalibrated_error: score_at(1.0).calibration_error,
     }
 }
 

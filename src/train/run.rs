@@ -4,7 +4,7 @@ use crate::encoder::differentiable::{FixedWeights, Gradients, Layout, Trace};
 use crate::encoder::round_to_bytes;
 use crate::error::{Result, TrainError};
 use crate::hash::sha256;
-use crate::heads::tags::Part;
+use crate::heads::tags::{Part, Tag};
 use crate::label::{Role, Stance};
 use crate::model::{
     BaseModel, CHECKWORTHY, HEADS, HOLDER, HeadSettings, Model, ModelSource, Settings, TAGS, Tensor, Weights,
@@ -13,7 +13,7 @@ use crate::random::{SplitMix, scramble};
 use crate::train::average;
 use crate::train::card::{self, DataFile};
 use crate::train::checkpoint::{Checkpoint, RunFolder};
-use crate::train::config::TrainConfig;
+use crate::train::config::{Keep, TrainConfig};
 use crate::train::data::{Trained, TrainingData};
 use crate::train::dev::{DevScore, DevSet};
 use crate::train::objective::{LabelWeights, Pass};
@@ -214,7 +214,8 @@ impl Trainer {
             }
             let score = self.dev.score(&self.layout, self.state.shown());
             let progress = &mut self.state.progress;
-            let best = progress.best.is_none_or(|best| score.mean() > progress.scores[best].mean());
+            let best = self.config.schedule.keep == Keep::Last
+                || progress.best.is_none_or(|best| score.mean() > progress.scores[best].mean());
             progress.scores.push(score);
             if best {
                 progress.best = Some(epoch);
@@ -321,13 +322,10 @@ impl Trainer {
             }
         }
         let reports = self.dev.reports(&self.layout, &shipped);
-        let checkworthy = self.further_dev.checkworthy_calibration(&self.layout, &shipped);
-        shift(&mut weights, "role", &reports.role.calibration.shift);
-        shift(&mut weights, "stance", &reports.stance.calibration.shift);
-        shift(&mut weights, "checkworthy", &checkworthy.shift);
+        let checkworthy = self.further_dev.checkworthy_temperature(&self.layout, &shipped);
         let begin = self.further_dev.begin_shifts(&self.layout, &shipped);
         for (part, begin) in Part::ALL.into_iter().zip(begin) {
-            shift(&mut weights, part.as_str(), &[0.0, begin, 0.0]);
+            begin_more(&mut weights, part, begin);
         }
         let Trained { checkworthy: rates, attribution, holder } = self.trained;
         let settings = Settings {
@@ -336,9 +334,9 @@ impl Trainer {
             version: self.config.version.clone(),
             max_tokens: self.config.max_tokens,
             default_target: self.config.default_target.clone(),
-            role: HeadSettings::new::<Role>(reports.role.calibration.temperature),
-            stance: HeadSettings::new::<Stance>(reports.stance.calibration.temperature),
-            checkworthy: rates.then(|| HeadSettings::named(&CHECKWORTHY, checkworthy.temperature)),
+            role: HeadSettings::new::<Role>(reports.role.temperature),
+            stance: HeadSettings::new::<Stance>(reports.stance.temperature),
+            checkworthy: rates.then(|| HeadSettings::named(&CHECKWORTHY, checkworthy)),
             attribution: attribution.then(|| HeadSettings::named(&TAGS, 1.0)),
             holder: holder.then(|| HeadSettings::named(&HOLDER, 1.0)),
             training: card::provenance(&self.config, &self.base_sha256, &self.files, best),
@@ -369,11 +367,11 @@ impl Trainer {
     }
 }
 
-/// Adds the shift of a head's labels to its bias.
-fn shift(weights: &mut Weights, head: &str, shift: &[f32]) {
-    let name = format!("heads.{head}.bias");
+/// Adds to the logit of a beginning.
+fn begin_more(weights: &mut Weights, part: Part, shift: f32) {
+    let name = format!("heads.{}.bias", part.as_str());
     if let Some(mut bias) = weights.remove(&name) {
-        bias.values.iter_mut().zip(shift).for_each(|(value, shift)| *value += shift);
+        bias.values[Tag::Begin as usize] += shift;
         weights.insert(name, bias);
     }
 }

@@ -1,7 +1,7 @@
 //! The inner loop: some rows times some columns, with all sums in registers. With AVX-512's dot products of 16-bit
 //! integers, or in plain Rust: both give the same bits.
 
-use super::{Left, Start, TILE_COLS, TILE_ROWS};
+use super::{Left, Start, TILE_COLS};
 
 /// Adds the product of a block to a tile of the destination, whose rows stand `stride` apart.
 #[inline]
@@ -53,7 +53,8 @@ fn portable<L: Left>(
 
 #[cfg(target_arch = "x86_64")]
 mod avx512 {
-    use super::{Left, Start, TILE_COLS, TILE_ROWS};
+    use super::super::TILE_ROWS;
+    use super::{Left, Start, TILE_COLS};
     use std::arch::x86_64::*;
 
     const LANES: usize = 16;
