@@ -123,8 +123,8 @@ fn write_card(card: &mut String, facts: &Facts<'_>) -> std::fmt::Result {
     writeln!(card, "## On dev\n")?;
     writeln!(
         card,
-        "Gold sentences, f16 weights. Intervals are 95%, by bootstrap over documents. The epoch was chosen and the \
-         temperatures were fitted on this same set, so that these figures flatter the model a little.\n"
+        "Gold sentences, f16 weights. Intervals are 95%, by bootstrap over documents. Temperatures, and the \
+         epoch where the best one is kept, were chosen on this same set, so that these figures flatter the model a little.\n"
     )?;
     write_head::<Role>(card, "Role", &facts.reports.role)?;
     write_head::<Stance>(card, "Stance", &facts.reports.stance)?;

@@ -207,9 +207,7 @@ impl Trace {
         gradients.touched.extend_from_slice(&batch.tokens);
         gradients.fresh = false;
     }
-}
 
-impl Trace {
     /// From the gradient of each distance's bias to that of its bucket.
     fn add_distance_gradient(&self, layout: &Layout, batch: &PackedTokens, gradients: &mut Gradients) {
         let Dimensions { kind, heads, .. } = layout.dimensions;
