@@ -37,10 +37,19 @@ impl DataFile {
 }
 
 /// The `[training]` table of `standpoint.toml`.
-pub fn provenance(config: &TrainConfig, base_sha256: &str, files: &[DataFile], best: usize) -> toml::Table {
+pub fn provenance(
+    config: &TrainConfig,
+    base_sha256: &str,
+    teacher_sha256: Option<&str>,
+    files: &[DataFile],
+    best: usize,
+) -> toml::Table {
     let mut table = toml::Table::new();
     table.insert("base".into(), config.base.clone().into());
     table.insert("base_sha256".into(), base_sha256.into());
+    if let Some(teacher) = teacher_sha256 {
+        table.insert("teacher_sha256".into(), teacher.into());
+    }
     table.insert("seed".into(), (config.seed as i64).into());
     table.insert("epoch".into(), (best as i64 + 1).into());
     table.insert("epochs".into(), (config.schedule.epochs as i64).into());
@@ -120,6 +129,13 @@ fn write_card(card: &mut String, facts: &Facts<'_>) -> std::fmt::Result {
         )?;
     }
     writeln!(card, "\nOf auxiliary files each epoch reads a sample, of rows whose split is train.\n")?;
+    if config.data.teacher.is_some() {
+        writeln!(
+            card,
+            "Files whose use is *taught* have no labels: roles and stances were learnt from the probabilities that \
+             a larger model gives them (`train/teacher.toml`), which was trained on the gold files alone.\n"
+        )?;
+    }
     writeln!(card, "## On dev\n")?;
     writeln!(
         card,

@@ -48,6 +48,11 @@ impl RunFolder {
             .map_err(|source| Error::Write { path: self.folder.clone(), source })
     }
 
+    /// Where a teacher's judgements are kept.
+    pub fn judgements(&self) -> PathBuf {
+        self.folder.join("judgements.json")
+    }
+
     pub fn has_checkpoint(&self) -> bool {
         self.folder.join(CHECKPOINT).exists()
     }

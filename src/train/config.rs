@@ -68,6 +68,7 @@ pub struct DataConfig {
     /// Other files, of which each epoch reads a random sample.
     #[serde(default)]
     pub auxiliary: Vec<AuxiliaryConfig>,
+    pub teacher: Option<TeacherConfig>,
 }
 
 fn everything() -> f64 {
@@ -92,6 +93,24 @@ pub struct AuxiliaryConfig {
     /// Other targets to read the rows with, one drawn for each.
     #[serde(default)]
     pub targets: Vec<OtherTarget>,
+}
+
+/// A trained model, and unlabelled text on which its judgement is learnt.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TeacherConfig {
+    /// Its folder or hub id.
+    pub model: String,
+    pub text: Vec<TaughtTextConfig>,
+}
+
+/// A file that `classify` could read.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaughtTextConfig {
+    pub path: PathBuf,
+    /// Documents drawn in each epoch; all of them, if the file has fewer.
+    pub sample: usize,
 }
 
 /// Another way to name a file's target, or its opposite.
@@ -208,6 +227,8 @@ pub struct LossConfig {
     /// Of the tokens' three tags, for source, cue and content.
     pub attribution: f64,
     pub holder: f64,
+    /// Of what a teacher judges, its roles and its stances each.
+    pub taught: f64,
     /// The share of probability that training spreads over all labels.
     pub label_smoothing: f64,
 }
@@ -222,6 +243,7 @@ impl Default for LossConfig {
             checkworthy: 0.3,
             attribution: 3.0,
             holder: 0.3,
+            taught: 1.0,
             label_smoothing: 0.0,
         }
     }
@@ -268,6 +290,10 @@ impl TrainConfig {
                 "data.auxiliary.unrelated must be from 0 to 1",
             ),
             (self.data.auxiliary.iter().all(|aux| aux.sample > 0), "data.auxiliary.sample must be 1 or more"),
+            (
+                self.data.teacher.iter().flat_map(|teacher| &teacher.text).all(|text| text.sample > 0),
+                "data.teacher.text.sample must be 1 or more",
+            ),
             (schedule.epochs > 0, "schedule.epochs must be 1 or more"),
             (schedule.shards > 0 && schedule.shards <= 64, "schedule.shards must be from 1 to 64"),
             (positive(schedule.learning_rate), "schedule.learning_rate must be above 0"),
@@ -290,10 +316,16 @@ impl TrainConfig {
             (weights(&self.loss.stance_weights), "loss.stance_weights must be above 0"),
             (positive(self.loss.stance), "loss.stance must be above 0"),
             (
-                [self.loss.attributed, self.loss.checkworthy, self.loss.attribution, self.loss.holder]
-                    .into_iter()
-                    .all(|weight| weight.is_finite() && weight >= 0.0),
-                "loss.attributed, checkworthy, attribution and holder must not be negative",
+                [
+                    self.loss.attributed,
+                    self.loss.checkworthy,
+                    self.loss.attribution,
+                    self.loss.holder,
+                    self.loss.taught,
+                ]
+                .into_iter()
+                .all(|weight| weight.is_finite() && weight >= 0.0),
+                "loss.attributed, checkworthy, attribution, holder and taught must not be negative",
             ),
             (
                 (0.0..1.0).contains(&self.loss.label_smoothing),

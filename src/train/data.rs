@@ -5,6 +5,8 @@ use crate::gold::{self, GoldDocument, GoldFile, GoldFormat, GoldLabels, GoldSour
 use crate::hash::sha256;
 use crate::train::card::DataFile;
 use crate::train::config::DataConfig;
+use crate::train::teacher::read_unlabelled;
+use std::collections::HashSet;
 use std::path::Path;
 
 /// All that a run reads. `auxiliary` stands in the order of the configuration.
@@ -13,6 +15,8 @@ pub struct TrainingData {
     pub dev: Vec<GoldDocument>,
     pub further_dev: Vec<GoldDocument>,
     pub auxiliary: Vec<Vec<GoldDocument>>,
+    /// What a teacher is asked about, in the order of the configuration.
+    pub unlabelled: Vec<Vec<GoldDocument>>,
     pub files: Vec<DataFile>,
 }
 
@@ -27,7 +31,7 @@ pub struct Trained {
 impl TrainingData {
     /// # Errors
     /// If a file cannot be read, or is not of its format.
-    pub fn read(config: &DataConfig) -> Result<Self> {
+    pub fn read(config: &DataConfig, target: &str) -> Result<Self> {
         let mut files = Vec::new();
         let mut keep = |path: &Path, use_, file: GoldFile| {
             files.push(DataFile::new(path, use_, &file));
@@ -51,7 +55,14 @@ impl TrainingData {
             let source = GoldSource { part: file.part, ..source(&file.path, file.format, "train") };
             auxiliary.push(share(keep(&file.path, "auxiliary", gold::read(&source)?), config.share));
         }
-        Ok(Self { gold, dev, further_dev, auxiliary, files })
+        // Texts that dev is made of are not learnt from, whoever labels them.
+        let in_dev: HashSet<&str> = dev.iter().chain(&further_dev).map(|gold| gold.document.id()).collect();
+        let mut unlabelled = Vec::new();
+        for file in config.teacher.iter().flat_map(|teacher| &teacher.text) {
+            let read = read_unlabelled(&file.path, target, &in_dev)?;
+            unlabelled.push(share(keep(&file.path, "taught", read), config.share));
+        }
+        Ok(Self { gold, dev, further_dev, auxiliary, unlabelled, files })
     }
 
     /// Which heads there are labels for.

@@ -6,12 +6,13 @@ use crate::heads::tags::{Part, Tag};
 use crate::label::{Attribution, Role, Stance};
 use crate::model::Tokenizer;
 use crate::text::Span;
+use crate::train::teacher::Judgement;
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::ops::Range;
 
 /// The labels of a sentence; without any, it is context.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Labels {
     pub role: Option<Role>,
     /// Whether it is attributed, where that is all that is known of its role.
@@ -19,6 +20,8 @@ pub struct Labels {
     pub stance: Option<Stance>,
     pub checkworthy: Option<bool>,
     pub holder: Option<HolderLabel>,
+    /// What a teacher says, where nobody has labelled the sentence.
+    pub taught: Option<Judgement>,
 }
 
 /// Where whoever takes the stance is named.
@@ -127,6 +130,7 @@ fn sentence_labels(labels: &GoldLabels, places: &[Span]) -> Labels {
         stance: labels.stance,
         checkworthy: labels.checkworthy,
         holder,
+        taught: None,
     }
 }
 

@@ -10,6 +10,7 @@ use crate::text::Document;
 use crate::train::config::{OtherTarget, TrainConfig};
 use crate::train::labels::{HolderLabel, Labels, Tags, TokenizedDocument, tokenize};
 use crate::train::rename::Renaming;
+use crate::train::teacher::Taught;
 use crate::window::{SpecialTokens, Window, WindowSentence, windows};
 use std::ops::Range;
 
@@ -151,6 +152,7 @@ pub struct Plan {
     renamed: f64,
     mixed: f64,
     auxiliary: Vec<Auxiliary>,
+    taught: Vec<Auxiliary>,
     special: SpecialTokens,
     max_tokens: usize,
     step_tokens: usize,
@@ -158,7 +160,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// `auxiliary` stands in the order of `config.data.auxiliary`.
+    /// `auxiliary` and `taught` stand in the order of the configuration.
     ///
     /// # Errors
     /// If a text cannot be tokenized.
@@ -167,6 +169,7 @@ impl Plan {
         tokenizer: &Tokenizer,
         gold: &[GoldDocument],
         auxiliary: &[Vec<GoldDocument>],
+        taught: &[Taught],
     ) -> Result<Self> {
         let max_tokens = config.max_tokens;
         let renamed_gold = match config.data.renamed > 0.0 {
@@ -174,6 +177,7 @@ impl Plan {
             false => Vec::new(),
         };
         let gold = tokenize(gold, tokenizer, max_tokens)?;
+        let sample = |sample: usize| (sample as f64 * config.data.share).ceil() as usize;
         let auxiliary = auxiliary
             .iter()
             .zip(&config.data.auxiliary)
@@ -185,9 +189,28 @@ impl Plan {
                 };
                 Ok(Auxiliary {
                     documents: tokenize(documents, tokenizer, max_tokens)?,
-                    sample: (settings.sample as f64 * config.data.share).ceil() as usize,
+                    sample: sample(settings.sample),
                     unrelated: settings.unrelated,
                     targets: settings.targets.iter().map(target).collect::<Result<_>>()?,
+                })
+            })
+            .collect::<Result<_>>()?;
+        let texts = config.data.teacher.iter().flat_map(|teacher| &teacher.text);
+        let taught = taught
+            .iter()
+            .zip(texts)
+            .map(|(taught, settings)| {
+                let mut documents = tokenize(&taught.documents, tokenizer, max_tokens)?;
+                for (document, judgements) in documents.iter_mut().zip(&taught.judgements) {
+                    for (labels, judgement) in document.labels.iter_mut().zip(judgements) {
+                        labels.taught = Some(*judgement);
+                    }
+                }
+                Ok(Auxiliary {
+                    documents,
+                    sample: sample(settings.sample),
+                    unrelated: 0.0,
+                    targets: Vec::new(),
                 })
             })
             .collect::<Result<_>>()?;
@@ -197,6 +220,7 @@ impl Plan {
             renamed: config.data.renamed,
             mixed: config.data.mixed,
             auxiliary,
+            taught,
             special: tokenizer.special(),
             max_tokens,
             step_tokens: config.schedule.step_tokens,
@@ -210,6 +234,9 @@ impl Plan {
         let mut read = self.mixed_gold(&mut random);
         for index in 0..self.auxiliary.len() {
             self.draw(index, &mut random, &mut read);
+        }
+        for file in &self.taught {
+            read.extend(drawn(file, &mut random).flat_map(|document| self.examples(document)));
         }
         random.shuffle(&mut read);
         let mut steps: Vec<Vec<Example>> = Vec::new();
@@ -240,11 +267,11 @@ impl Plan {
                     while start < document.sentences.len() {
                         let length = SHORT_WINDOW.start + random.below(SHORT_WINDOW.len());
                         let end = (start + length).min(document.sentences.len());
-                        read.extend(examples(&document.part(start..end), self.max_tokens, self.special));
+                        read.extend(self.examples(&document.part(start..end)));
                         start = end;
                     }
                 }
-                false => read.extend(examples(document, self.max_tokens, self.special)),
+                false => read.extend(self.examples(document)),
             }
         }
         random.shuffle(&mut joined);
@@ -264,10 +291,14 @@ impl Plan {
             for other in &together[1..] {
                 document.append(other);
             }
-            read.extend(examples(&document, self.max_tokens, self.special));
+            read.extend(self.examples(&document));
             rest = others;
         }
         read
+    }
+
+    fn examples(&self, document: &TokenizedDocument) -> Vec<Example> {
+        examples(document, self.max_tokens, self.special)
     }
 
     /// A gold document as it is, or with other names.
@@ -288,10 +319,7 @@ impl Plan {
             .filter(|(other, auxiliary)| *other != index && !auxiliary.documents.is_empty())
             .map(|(_, auxiliary)| auxiliary)
             .collect();
-        let mut order: Vec<usize> = (0..file.documents.len()).collect();
-        random.shuffle(&mut order);
-        for &row in order.iter().take(file.sample) {
-            let document = &file.documents[row];
+        for document in drawn(file, random) {
             if !file.targets.is_empty() {
                 let (target, reversed) = &file.targets[random.below(file.targets.len())];
                 let stance = |stance: Stance| if *reversed { stance.reversed() } else { stance };
@@ -312,10 +340,20 @@ impl Plan {
                     .collect();
                 read.extend(examples_toward(document, target, &none, self.max_tokens, self.special));
             } else {
-                read.extend(examples(document, self.max_tokens, self.special));
+                read.extend(self.examples(document));
             }
         }
     }
+}
+
+/// The sample of an epoch.
+fn drawn<'a>(
+    file: &'a Auxiliary,
+    random: &mut SplitMix,
+) -> impl Iterator<Item = &'a TokenizedDocument> + use<'a> {
+    let mut order: Vec<usize> = (0..file.documents.len()).collect();
+    random.shuffle(&mut order);
+    order.into_iter().take(file.sample).map(|row| &file.documents[row])
 }
 
 /// Deals a step's examples into `shards` of about equal length, each cut into passes of at most `pass_tokens`
@@ -373,6 +411,7 @@ mod tests {
             renamed: 0.0,
             mixed,
             auxiliary: Vec::new(),
+            taught: Vec::new(),
             special: SPECIAL,
             max_tokens: 128,
             step_tokens: 256,

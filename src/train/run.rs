@@ -19,6 +19,7 @@ use crate::train::dev::{DevScore, DevSet};
 use crate::train::objective::{LabelWeights, Pass};
 use crate::train::optimizer::{AdamW, StepRates, rate_share};
 use crate::train::plan::{Example, Plan, deal};
+use crate::train::teacher::{self, Teaching};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -78,6 +79,7 @@ pub struct Trainer {
     config: TrainConfig,
     base: BaseModel,
     base_sha256: String,
+    teacher_sha256: Option<String>,
     layout: Layout,
     plan: Plan,
     dev: DevSet,
@@ -132,10 +134,18 @@ impl Trainer {
             Err(TrainError::Setting { path: path.to_owned(), problem })?;
         }
 
-        let data = TrainingData::read(&config.data)?;
+        let data = TrainingData::read(&config.data, &config.default_target)?;
         let trained = data.trained();
-        let TrainingData { gold, dev, further_dev, auxiliary, files } = data;
-        let plan = Plan::new(&config, &base.tokenizer, &gold, &auxiliary)?;
+        let TrainingData { gold, dev, further_dev, auxiliary, unlabelled, files } = data;
+        let (teacher_sha256, taught) = match &config.data.teacher {
+            Some(teacher) => {
+                let Teaching { teacher_sha256, taught } =
+                    teacher::ask(teacher, offline, unlabelled, &folder.judgements())?;
+                (Some(teacher_sha256), taught)
+            }
+            None => (None, Vec::new()),
+        };
+        let plan = Plan::new(&config, &base.tokenizer, &gold, &auxiliary, &taught)?;
         let further_dev = DevSet::new(&further_dev, &base.tokenizer, config.max_tokens)?;
         let dev = DevSet::new(&dev, &base.tokenizer, config.max_tokens)?;
         if !dev.has_all_labels() {
@@ -145,7 +155,7 @@ impl Trainer {
         let layout = Layout::new((&base.config).into(), &HEADS);
         let steps = (0..config.schedule.epochs).map(|epoch| plan.epoch(epoch).len()).sum();
         let base_sha256 = base.fingerprint();
-        let fingerprint = fingerprint(&config, &base_sha256, &files);
+        let fingerprint = fingerprint(&config, &base_sha256, teacher_sha256.as_deref(), &files);
         let state = if resume {
             let checkpoint = folder.load(layout.len(), config.schedule.average > 0.0)?;
             if checkpoint.progress.fingerprint != fingerprint {
@@ -169,6 +179,7 @@ impl Trainer {
             config,
             base,
             base_sha256,
+            teacher_sha256,
             layout,
             plan,
             dev,
@@ -339,7 +350,13 @@ impl Trainer {
             checkworthy: rates.then(|| HeadSettings::named(&CHECKWORTHY, checkworthy)),
             attribution: attribution.then(|| HeadSettings::named(&TAGS, 1.0)),
             holder: holder.then(|| HeadSettings::named(&HOLDER, 1.0)),
-            training: card::provenance(&self.config, &self.base_sha256, &self.files, best),
+            training: card::provenance(
+                &self.config,
+                &self.base_sha256,
+                self.teacher_sha256.as_deref(),
+                &self.files,
+                best,
+            ),
         };
         // Heads that no label was seen for are not shipped.
         let shipped_heads = settings.heads();
@@ -403,7 +420,12 @@ fn initial_parameters(layout: &Layout, base: &BaseModel, seed: u64) -> Vec<f32> 
 }
 
 /// Whatever decides the result of a run, in one line.
-fn fingerprint(config: &TrainConfig, base_sha256: &str, files: &[DataFile]) -> String {
+fn fingerprint(
+    config: &TrainConfig,
+    base_sha256: &str,
+    teacher_sha256: Option<&str>,
+    files: &[DataFile],
+) -> String {
     // Where things are written and how often does not decide the result.
     let deciding = TrainConfig {
         output: PathBuf::new(),
@@ -412,5 +434,5 @@ fn fingerprint(config: &TrainConfig, base_sha256: &str, files: &[DataFile]) -> S
         ..config.clone()
     };
     let hashes: Vec<&str> = files.iter().map(|file| file.sha256.as_str()).collect();
-    sha256([format!("{deciding:?} {base_sha256} {hashes:?}").as_bytes()])
+    sha256([format!("{deciding:?} {base_sha256} {teacher_sha256:?} {hashes:?}").as_bytes()])
 }

@@ -67,12 +67,13 @@ impl Dtype {
     }
 
     /// Rows that go through the feed-forward layers together: few enough for their inner states and a layer's weights
-    /// to stay in cache, enough for weights that do not to be worth fetching.
+    /// to stay in cache, enough for weights that do not to be worth fetching. In f32 they do not, and a batch goes through
+    /// whole.
     fn block(self) -> usize {
         match self {
             Self::Int8 => 32,
             Self::Bf16 => 64,
-            Self::F32 => 128,
+            Self::F32 => 512,
         }
     }
 

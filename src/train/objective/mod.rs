@@ -10,6 +10,7 @@ use crate::label::{Label, Role};
 use crate::train::config::{DropoutConfig, LossConfig};
 use crate::train::labels::Labels;
 use crate::train::plan::Example;
+use crate::train::teacher::Judgement;
 use std::ops::Range;
 
 /// What each head's loss over a step is divided by: the weights of all labels of an epoch, over its steps. A label
@@ -22,6 +23,7 @@ pub struct LabelWeights {
     checkworthy: f64,
     tokens: f64,
     holder: f64,
+    taught: f64,
 }
 
 impl LabelWeights {
@@ -34,6 +36,7 @@ impl LabelWeights {
                 sum.stance += labels.stance.map_or(0.0, |stance| loss.stance_weights[stance.index()]);
                 sum.checkworthy += f64::from(u8::from(labels.checkworthy.is_some()));
                 sum.holder += f64::from(u8::from(labels.holder.is_some()));
+                sum.taught += f64::from(u8::from(labels.taught.is_some()));
             }
             sum.tokens += example.tags.iter().flatten().count() as f64;
         }
@@ -46,6 +49,7 @@ impl LabelWeights {
             checkworthy: mean(sum.checkworthy),
             tokens: mean(sum.tokens),
             holder: mean(sum.holder),
+            taught: mean(sum.taught),
         }
     }
 }
@@ -142,8 +146,9 @@ impl Pass<'_> {
         gradients: &mut Gradients,
     ) -> f64 {
         let hidden = self.layout.dimensions.hidden;
-        let Labels { role, attributed, stance, checkworthy, .. } = row.labels;
-        if role.is_none() && attributed.is_none() && stance.is_none() && checkworthy.is_none() {
+        let Labels { role, attributed, stance, checkworthy, taught, .. } = row.labels;
+        let labelled = role.is_some() || attributed.is_some() || stance.is_some() || checkworthy.is_some();
+        if !labelled && taught.is_none() {
             return 0.0;
         }
         let mut vector = mean_state(states, &row.vector, hidden);
@@ -174,6 +179,13 @@ impl Pass<'_> {
             let weight = config.checkworthy / weights.checkworthy;
             let wanted = Wanted::<2>::label(usize::from(!yes), weight, smoothing);
             loss += self.head(checkworthy_head, &wanted, &vector, &mut vector_gradient, gradients);
+        }
+        if let Some(Judgement { role, stance }) = taught {
+            let weight = config.taught / weights.taught;
+            for (head, judgement) in [(role_head, role), (stance_head, stance)] {
+                let wanted = Wanted { weight, probabilities: judgement.map(f64::from) };
+                loss += self.head(head, &wanted, &vector, &mut vector_gradient, gradients);
+            }
         }
         mask.apply(&mut vector_gradient);
         let share = 1.0 / row.vector.len() as f32;
@@ -341,7 +353,12 @@ mod tests {
                 holder: Some(HolderLabel::Tokens { first: 1, last: 2 }),
                 ..Labels::default()
             },
-            Labels { attributed: Some(false), stance: Some(Stance::None), ..Labels::default() },
+            Labels {
+                attributed: Some(false),
+                stance: Some(Stance::None),
+                taught: Some(Judgement { role: [0.2, 0.7, 0.1], stance: [0.0, 0.6, 0.4] }),
+                ..Labels::default()
+            },
             Labels {
                 role: Some(Role::Background),
                 checkworthy: Some(true),
