@@ -129,11 +129,19 @@ fn write_card(card: &mut String, facts: &Facts<'_>) -> std::fmt::Result {
         )?;
     }
     writeln!(card, "\nOf auxiliary files each epoch reads a sample, of rows whose split is train.\n")?;
-    if config.data.teacher.is_some() {
+    if let Some(teacher) = &config.data.teacher {
         writeln!(
             card,
             "Files whose use is *taught* have no labels: roles and stances were learnt from the probabilities that \
-             a larger model gives them (`train/teacher.toml`), which was trained on the gold files alone.\n"
+             another model gives them (`{}`).\n",
+            teacher.model
+        )?;
+    }
+    if let Some(run) = &config.start {
+        writeln!(
+            card,
+            "It goes on from an earlier run (`{}`), whose parameters it started from.\n",
+            run.display()
         )?;
     }
     writeln!(card, "## On dev\n")?;

@@ -19,6 +19,8 @@ pub struct TrainConfig {
     pub base_revision: Option<String>,
     /// How many of the base's layers to keep, from the first on; all, if it does not say.
     pub base_layers: Option<usize>,
+    /// The folder of a finished run to start from, heads and all, instead of the base's weights.
+    pub start: Option<PathBuf>,
     /// Where the finished model goes.
     pub output: PathBuf,
     /// Where checkpoints go.

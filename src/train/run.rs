@@ -155,7 +155,11 @@ impl Trainer {
         let layout = Layout::new((&base.config).into(), &HEADS);
         let steps = (0..config.schedule.epochs).map(|epoch| plan.epoch(epoch).len()).sum();
         let base_sha256 = base.fingerprint();
-        let fingerprint = fingerprint(&config, &base_sha256, teacher_sha256.as_deref(), &files);
+        let initial = match &config.start {
+            Some(run) => RunFolder::new(run).load_best(layout.len())?,
+            None => initial_parameters(&layout, &base, config.seed),
+        };
+        let fingerprint = fingerprint(&config, &base_sha256, teacher_sha256.as_deref(), &initial, &files);
         let state = if resume {
             let checkpoint = folder.load(layout.len(), config.schedule.average > 0.0)?;
             if checkpoint.progress.fingerprint != fingerprint {
@@ -166,11 +170,10 @@ impl Trainer {
             checkpoint
         } else {
             let AdamW { first, second } = AdamW::new(&layout);
-            let parameters = initial_parameters(&layout, &base, config.seed);
             Checkpoint {
                 progress: Progress { fingerprint, ..Progress::default() },
-                average: (config.schedule.average > 0.0).then(|| parameters.clone()),
-                parameters,
+                average: (config.schedule.average > 0.0).then(|| initial.clone()),
+                parameters: initial,
                 first,
                 second,
             }
@@ -424,6 +427,7 @@ fn fingerprint(
     config: &TrainConfig,
     base_sha256: &str,
     teacher_sha256: Option<&str>,
+    initial: &[f32],
     files: &[DataFile],
 ) -> String {
     // Where things are written and how often does not decide the result.
@@ -434,5 +438,6 @@ fn fingerprint(
         ..config.clone()
     };
     let hashes: Vec<&str> = files.iter().map(|file| file.sha256.as_str()).collect();
-    sha256([format!("{deciding:?} {base_sha256} {teacher_sha256:?} {hashes:?}").as_bytes()])
+    let initial = sha256([bytemuck::cast_slice(initial)]);
+    sha256([format!("{deciding:?} {base_sha256} {teacher_sha256:?} {initial} {hashes:?}").as_bytes()])
 }

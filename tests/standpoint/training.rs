@@ -94,6 +94,20 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     files
 }
 
+/// The same for long enough to learn.
+fn long(config: &str) -> String {
+    config
+        .replace("epochs = 3", "epochs = 15")
+        .replace("learning_rate = 1e-3", "learning_rate = 4e-3")
+        .replace("checkpoint_minutes = 1e-9", "checkpoint_minutes = 60.0")
+}
+
+/// Macro-F1 of roles, of which the card says "macro-F1 0.912 (0.871 to 0.950)".
+fn role_on_dev(model: &Path) -> f64 {
+    let card = std::fs::read_to_string(model.join("MODEL_CARD.md")).unwrap();
+    card.split("**Role**: macro-F1 ").nth(1).unwrap()[..5].parse().unwrap()
+}
+
 fn names(files: &[(String, Vec<u8>)]) -> Vec<&str> {
     files.iter().map(|(name, _)| name.as_str()).collect()
 }
@@ -159,18 +173,12 @@ fn the_number_of_threads_does_not_change_the_model() {
 #[test]
 fn a_trained_model_has_learnt_and_can_be_used() {
     let folder = workplace();
-    let config = CONFIG
-        .replace("epochs = 3", "epochs = 15")
-        .replace("learning_rate = 1e-3", "learning_rate = 4e-3")
-        .replace("checkpoint_minutes = 1e-9", "checkpoint_minutes = 60.0");
-    std::fs::write(folder.path().join("train.toml"), config).unwrap();
+    std::fs::write(folder.path().join("train.toml"), long(CONFIG)).unwrap();
     let output = train(folder.path(), &[]).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{said}");
     assert!(said.contains("epoch 15: dev macro-F1"), "{said}");
-    let card = std::fs::read_to_string(folder.path().join("model/MODEL_CARD.md")).unwrap();
-    // The card says "macro-F1 0.912 (0.871 to 0.950)".
-    let role: f64 = card.split("**Role**: macro-F1 ").nth(1).unwrap()[..5].parse().unwrap();
+    let role = role_on_dev(&folder.path().join("model"));
     assert!(role > 0.9, "the second word decides the role, but macro-F1 is {role}:\n{said}");
 
     let gold: Vec<serde_json::Value> =
@@ -198,6 +206,54 @@ fn a_trained_model_has_learnt_and_can_be_used() {
     assert_eq!(lines.len(), sentences().count());
     let right = lines.iter().zip(sentences()).filter(|(line, gold)| line["role"] == gold["role"]).count();
     assert!(right * 10 > lines.len() * 9, "{right} of {} roles are right", lines.len());
+}
+
+#[test]
+fn a_teacher_teaches_what_the_labels_do_not_say_and_a_run_goes_on_from_another() {
+    let folder = workplace();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    let run = |config: &str| {
+        write("train.toml", config);
+        let output = train(folder.path(), &[]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    run(&long(CONFIG));
+
+    // Labels of one kind only; all that is known of the others, the teacher says.
+    let (before, after) = (CONFIG.find("[[data.auxiliary]]").unwrap(), CONFIG.find("[schedule]").unwrap());
+    let alone = format!("default_target = \"withdrawal\"\n{}{}", &CONFIG[..before], &CONFIG[after..])
+        .replace("train.jsonl", "claims.jsonl");
+    let claim = r#"{"text": "minister will troops in the bases on", "role": "claim", "stance": "none"}"#;
+    write("claims.jsonl", &format!(r#"{{"doc_id": "c", "target": "withdrawal", "sentences": [{claim}]}}"#));
+    let unlabelled: Vec<String> = gold(60)
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .flat_map(|document| {
+            let texts = document["sentences"].as_array().unwrap().clone();
+            let row = move |sentence: &serde_json::Value| {
+                serde_json::json!({ "doc_id": document["doc_id"], "text": sentence["text"] }).to_string()
+            };
+            texts.iter().map(row).collect::<Vec<_>>()
+        })
+        .collect();
+    write("unlabelled.jsonl", &unlabelled.join("\n"));
+    let taught = alone.replace(
+        "[schedule]",
+        "[data.teacher]\nmodel = \"model\"\n\n[[data.teacher.text]]\npath = \"unlabelled.jsonl\"\nsample = 60\n\n[schedule]",
+    );
+    run(&long(&taught).replace("\"model\"\nrun = \"run\"", "\"student\"\nrun = \"student-run\""));
+    let role = role_on_dev(&folder.path().join("student"));
+    assert!(role > 0.8, "macro-F1 is {role}");
+    let settings = std::fs::read_to_string(folder.path().join("student/standpoint.toml")).unwrap();
+    assert!(settings.contains("teacher_sha256"), "{settings}");
+
+    let standing = alone
+        .replace("epochs = 3", "epochs = 1")
+        .replace("learning_rate = 1e-3", "learning_rate = 1e-9\nhead_learning_rate = 1e-9")
+        .replace("\"model\"\nrun = \"run\"", "\"again\"\nrun = \"again-run\"\nstart = \"student-run\"");
+    run(&standing);
+    let again = role_on_dev(&folder.path().join("again"));
+    assert!((again - role).abs() < 0.02, "{again} is not {role}");
 }
 
 #[test]

@@ -385,6 +385,7 @@ mod tests {
             checkworthy: 0.8,
             attribution: 2.0,
             holder: 0.6,
+            taught: 0.4,
             label_smoothing: 0.1,
         };
         let dropout = DropoutConfig { hidden: 0.1, attention: 0.1, heads: 0.2 };
