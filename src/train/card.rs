@@ -144,6 +144,10 @@ fn write_card(card: &mut String, facts: &Facts<'_>) -> std::fmt::Result {
             run.display()
         )?;
     }
+    if !config.blend.is_empty() {
+        let runs: Vec<String> = config.blend.iter().map(|run| format!("`{}`", run.display())).collect();
+        writeln!(card, "Its parameters are the mean of this run's and those of {}.\n", runs.join(", "))?;
+    }
     writeln!(card, "## On dev\n")?;
     writeln!(
         card,

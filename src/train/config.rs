@@ -21,6 +21,10 @@ pub struct TrainConfig {
     pub base_layers: Option<usize>,
     /// The folder of a finished run to start from, heads and all, instead of the base's weights.
     pub start: Option<PathBuf>,
+    /// Folders of other finished runs of models of the same shape: the model is made of the mean of their parameters and
+    /// this run's.
+    #[serde(default)]
+    pub blend: Vec<PathBuf>,
     /// Where the finished model goes.
     pub output: PathBuf,
     /// Where checkpoints go.

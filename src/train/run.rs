@@ -323,6 +323,12 @@ impl Trainer {
         let progress = &self.state.progress;
         let best = progress.best.expect("a finished run has a best epoch");
         let mut shipped = self.folder.load_best(self.layout.len())?;
+        for run in &self.config.blend {
+            let other = RunFolder::new(run).load_best(self.layout.len())?;
+            shipped.iter_mut().zip(other).for_each(|(sum, other)| *sum += other);
+        }
+        let runs = 1 + self.config.blend.len();
+        shipped.iter_mut().for_each(|sum| *sum /= runs as f32);
         let mut weights = Weights::default();
         for segment in self.layout.segments() {
             let values = shipped[segment.range.clone()].to_vec();
