@@ -38,7 +38,7 @@ const CONTENT_BETWEEN: usize = 30;
 /// - Contents of one cue that follow each other without a word between them, in one sentence or over the end of it, are
 ///   one.
 /// - A cue has at most one content before it and one behind it, the nearest: so it is with 99% of the attributions of
-///   PolNeAR's training articles. Another one is left out, if it is not whole sentences, which may stand alone.
+///   PolNeAR's training articles. Another one is left out, if it is less than a sentence: more may stand alone.
 /// - The source of a cue is the nearest one of its sentence that is neither in what the cue attributes, nor in a content
 ///   in which the cue is not.
 ///
@@ -60,7 +60,9 @@ pub fn attributions(pieces: &[Piece]) -> Vec<Attribution> {
     }
     for (cue, own) in cues.iter().zip(of_cues) {
         let (content, others) = nearest(cue, own);
-        let alone = others.into_iter().filter(|content| content.from_start && content.to_end);
+        let alone = others
+            .into_iter()
+            .filter(|content| content.first < content.last || content.from_start && content.to_end);
         attributions.extend(
             alone.map(|content| Attribution { content: vec![content.span], ..Attribution::default() }),
         );
@@ -290,6 +292,20 @@ mod tests {
         let found = attributions(&pieces);
         assert_eq!(found.len(), 1);
         assert_eq!(words(text, &found[0].cue), ["went on to say"]);
+    }
+
+    #[test]
+    fn a_sentence_is_not_lost_with_the_words_that_it_goes_on_from() {
+        let text = "He said no and that was it\nNobody stays";
+        let pieces = [
+            piece(text, Part::Cue, "said"),
+            piece(text, Part::Content, "no"),
+            piece(text, Part::Content, "it"),
+            Piece { to_end: true, continues: false, ..piece(text, Part::Content, "Nobody stays") },
+        ];
+        let found = attributions(&pieces);
+        assert_eq!(words(text, &found[0].content), ["no"]);
+        assert_eq!(words(text, &found[1].content), ["it\nNobody stays"]);
     }
 
     #[test]

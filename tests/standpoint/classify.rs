@@ -138,7 +138,6 @@ fn plain_cases_get_their_labels() {
     for (name, words, stance) in [
         ("op-ed-bring-them-home", "it is time for our forces to come home", "favor"),
         ("op-ed-bring-them-home", "a withdrawal would leave a vacuum", "against"),
-        ("troop-surge", "Pentagon to send 1,500 more troops", "against"),
         ("troop-surge", "Until the job is finished, and not a day less", "against"),
         ("troop-surge", "Defense stocks rose", "none"),
         ("river-flood", "Soldiers from three neighbouring countries", "none"),
