@@ -155,11 +155,12 @@ impl Trainer {
         let layout = Layout::new((&base.config).into(), &HEADS);
         let steps = (0..config.schedule.epochs).map(|epoch| plan.epoch(epoch).len()).sum();
         let base_sha256 = base.fingerprint();
-        let initial = match &config.start {
-            Some(run) => RunFolder::new(run).load_best(layout.len())?,
-            None => initial_parameters(&layout, &base, config.seed),
-        };
-        let fingerprint = fingerprint(&config, &base_sha256, teacher_sha256.as_deref(), &initial, &files);
+        let best_of = |run: &PathBuf| RunFolder::new(run).load_best(layout.len());
+        let start = config.start.as_ref().map(best_of).transpose()?;
+        // What is missing at the end shall be missed before the beginning.
+        config.blend.iter().try_for_each(|run| best_of(run).map(drop))?;
+        let fingerprint =
+            fingerprint(&config, &base_sha256, teacher_sha256.as_deref(), start.as_deref(), &files);
         let state = if resume {
             let checkpoint = folder.load(layout.len(), config.schedule.average > 0.0)?;
             if checkpoint.progress.fingerprint != fingerprint {
@@ -170,6 +171,7 @@ impl Trainer {
             checkpoint
         } else {
             let AdamW { first, second } = AdamW::new(&layout);
+            let initial = start.unwrap_or_else(|| initial_parameters(&layout, &base, config.seed));
             Checkpoint {
                 progress: Progress { fingerprint, ..Progress::default() },
                 average: (config.schedule.average > 0.0).then(|| initial.clone()),
@@ -433,7 +435,7 @@ fn fingerprint(
     config: &TrainConfig,
     base_sha256: &str,
     teacher_sha256: Option<&str>,
-    initial: &[f32],
+    start: Option<&[f32]>,
     files: &[DataFile],
 ) -> String {
     // Where things are written and how often does not decide the result.
@@ -444,6 +446,6 @@ fn fingerprint(
         ..config.clone()
     };
     let hashes: Vec<&str> = files.iter().map(|file| file.sha256.as_str()).collect();
-    let initial = sha256([bytemuck::cast_slice(initial)]);
-    sha256([format!("{deciding:?} {base_sha256} {teacher_sha256:?} {initial} {hashes:?}").as_bytes()])
+    let start = start.map(|parameters| sha256([bytemuck::cast_slice(parameters)]));
+    sha256([format!("{deciding:?} {base_sha256} {teacher_sha256:?} {start:?} {hashes:?}").as_bytes()])
 }

@@ -250,10 +250,29 @@ fn a_teacher_teaches_what_the_labels_do_not_say_and_a_run_goes_on_from_another()
     let standing = alone
         .replace("epochs = 3", "epochs = 1")
         .replace("learning_rate = 1e-3", "learning_rate = 1e-9\nhead_learning_rate = 1e-9")
-        .replace("\"model\"\nrun = \"run\"", "\"again\"\nrun = \"again-run\"\nstart = \"student-run\"");
+        .replace(
+            "\"model\"\nrun = \"run\"",
+            "\"again\"\nrun = \"again-run\"\nstart = \"student-run\"\nblend = [\"student-run\"]",
+        );
     run(&standing);
     let again = role_on_dev(&folder.path().join("again"));
     assert!((again - role).abs() < 0.02, "{again} is not {role}");
+    // The mean of what has hardly moved and of where it started.
+    let weights = |model: &str| {
+        let model = Model::load(&ModelSource::Folder(folder.path().join(model))).unwrap();
+        model.weights().values("encoder.layer.0.output.LayerNorm.weight").to_vec()
+    };
+    let (student, mean) = (weights("student"), weights("again"));
+    assert!(
+        student.iter().zip(&mean).all(|(one, other)| (one - other).abs() < 1e-3),
+        "{student:?}, {mean:?}"
+    );
+
+    std::fs::remove_dir_all(folder.path().join("again-run")).unwrap();
+    write("train.toml", &standing.replace("blend = [\"student-run\"]", "blend = [\"nowhere\"]"));
+    let output = train(folder.path(), &[]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && said.contains("nowhere") && !said.contains("epoch 1"), "{said}");
 }
 
 #[test]
