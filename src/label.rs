@@ -205,7 +205,7 @@ pub struct TargetStance {
 /// Something presented as coming from somebody: who it comes from, the words that attribute it, and what is
 /// attributed. Spans of the document's text; each part may be in pieces, and source and cue may be missing, as
 /// in a quote that runs on.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Attribution {
     pub source: Vec<Span>,
     pub cue: Vec<Span>,

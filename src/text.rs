@@ -3,8 +3,9 @@
 //! Everything that a later stage says about a text it says with a [`Span`]: half-open, in bytes, on
 //! character boundaries, so that `span.slice(document.text())` is always the very text that was meant.
 
+use serde::de::Error;
 use serde::ser::SerializeStruct;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::ops::Range;
 
 /// A half-open range of bytes, `start..end`, with `start <= end`.
@@ -62,6 +63,21 @@ impl Serialize for Span {
         fields.serialize_field("start", &self.start)?;
         fields.serialize_field("end", &self.end)?;
         fields.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Fields {
+            start: usize,
+            end: usize,
+        }
+        let Fields { start, end } = Fields::deserialize(deserializer)?;
+        match start <= end {
+            true => Ok(Self { start, end }),
+            false => Err(D::Error::custom(format!("a span must not end before it starts: {start}..{end}"))),
+        }
     }
 }
 

@@ -110,13 +110,19 @@ pub struct TeacherConfig {
     pub text: Vec<TaughtTextConfig>,
 }
 
-/// A file that `classify` could read.
+/// A file that the teacher reads.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TaughtTextConfig {
     pub path: PathBuf,
+    /// Of a labelled file: each row is judged toward its own target, and its labels are not looked at. Without, it is a
+    /// file that `classify` could read, and is judged toward the default target.
+    pub format: Option<GoldFormat>,
     /// Documents drawn in each epoch; all of them, if the file has fewer.
     pub sample: usize,
+    /// Whether to learn the attributions that the teacher finds, too.
+    #[serde(default)]
+    pub attributions: bool,
 }
 
 /// Another way to name a file's target, or its opposite.

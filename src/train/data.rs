@@ -59,7 +59,10 @@ impl TrainingData {
         let in_dev: HashSet<&str> = dev.iter().chain(&further_dev).map(|gold| gold.document.id()).collect();
         let mut unlabelled = Vec::new();
         for file in config.teacher.iter().flat_map(|teacher| &teacher.text) {
-            let read = read_unlabelled(&file.path, target, &in_dev)?;
+            let read = match file.format {
+                Some(format) => without_labels(gold::read(&source(&file.path, format, "train"))?, &in_dev),
+                None => read_unlabelled(&file.path, target, &in_dev)?,
+            };
             unlabelled.push(share(keep(&file.path, "taught", read), config.share));
         }
         Ok(Self { gold, dev, further_dev, auxiliary, unlabelled, files })
@@ -86,6 +89,16 @@ fn share(mut documents: Vec<GoldDocument>, share: f64) -> Vec<GoldDocument> {
         number as f64 <= share * 16_f64.powi(DIGITS as i32)
     });
     documents
+}
+
+/// The texts and targets of a labelled file, but for the documents that `left_out` names.
+fn without_labels(mut file: GoldFile, left_out: &HashSet<&str>) -> GoldFile {
+    file.documents.retain(|gold| !left_out.contains(gold.document.id()));
+    for gold in &mut file.documents {
+        gold.labels.fill(GoldLabels::default());
+        gold.attributions = None;
+    }
+    file
 }
 
 fn source(path: &Path, format: GoldFormat, split: &str) -> GoldSource {

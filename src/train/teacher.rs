@@ -5,7 +5,7 @@ use crate::error::{InputError, InputProblem, Place, Result};
 use crate::gold::{GoldDocument, GoldFile, GoldLabels};
 use crate::hash::sha256;
 use crate::input::{Documents, InputFormat};
-use crate::label::Target;
+use crate::label::{Attribution, SentenceAnalysis, Target};
 use crate::model::{Model, ModelSource};
 use crate::output::atomic::write_whole;
 use crate::pipeline::Pipeline;
@@ -13,7 +13,7 @@ use crate::text::Document;
 use crate::train::config::TeacherConfig;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 /// The probabilities that a teacher gives each role and each stance of a sentence.
@@ -23,7 +23,8 @@ pub struct Judgement {
     pub stance: [f32; 3],
 }
 
-/// Unlabelled documents, with a judgement for each sentence.
+/// Unlabelled documents, with a judgement for each sentence, and with the attributions that the teacher finds in them,
+/// where they are to be learnt.
 pub struct Taught {
     pub documents: Vec<GoldDocument>,
     pub judgements: Vec<Vec<Judgement>>,
@@ -42,7 +43,14 @@ pub struct Teaching {
 struct Kept {
     /// Hashes of the teacher and of all it has read.
     of: String,
-    judgements: Vec<Vec<Judgement>>,
+    judged: Vec<Judged>,
+}
+
+/// What is said of one document.
+#[derive(Clone, Serialize, Deserialize)]
+struct Judged {
+    sentences: Vec<Judgement>,
+    attributions: Option<Vec<Attribution>>,
 }
 
 /// Reads a file as `classify` would, but for two fields of JSON Lines. `before` and `after` are neighbours of a text and
@@ -102,44 +110,53 @@ pub fn ask(
 ) -> Result<Teaching> {
     let model = Model::load(&ModelSource::parse(Some(&config.model), None, offline)?)?;
     let teacher_sha256 = model.fingerprint()?;
-    let all: Vec<Document> = files.iter().flatten().map(|gold| gold.document.clone()).collect();
-    let texts = all.iter().flat_map(|document| [document.id().as_bytes(), document.text().as_bytes()]);
-    let of = sha256([teacher_sha256.as_bytes()].into_iter().chain(texts));
-    let judgements = match read_kept(kept).filter(|kept| kept.of == of) {
-        Some(kept) => kept.judgements,
+    let documents: Vec<&GoldDocument> = files.iter().flatten().collect();
+    let parts =
+        documents.iter().flat_map(|gold| [gold.target.as_str(), gold.document.id(), gold.document.text()]);
+    let of = sha256([teacher_sha256.as_bytes()].into_iter().chain(parts.map(str::as_bytes)));
+    let judged = match read_kept(kept).filter(|kept| kept.of == of) {
+        Some(kept) => kept.judged,
         None => {
-            let targets: Vec<Target> = files
-                .iter()
-                .flatten()
-                .take(1)
-                .map(|gold| Target::new(&gold.target))
-                .collect::<Result<_, _>>()?;
-            let judgements = judge(&Pipeline::new(model)?, &all, &targets)?;
-            let found = Kept { of, judgements };
+            let found = Kept { of, judged: judge(&Pipeline::new(model)?, &documents)? };
             let json = serde_json::to_vec(&found).expect("numbers are JSON");
             write_whole(kept, &json)?;
-            found.judgements
+            found.judged
         }
     };
-    let mut judgements = judgements.into_iter();
-    let taught = files.into_iter().map(|documents| Taught {
-        judgements: judgements.by_ref().take(documents.len()).collect(),
-        documents,
+    let mut judged = judged.into_iter();
+    let taught = files.into_iter().zip(&config.text).map(|(mut documents, text)| {
+        let judgements = documents.iter_mut().zip(judged.by_ref()).map(|(gold, judged)| {
+            gold.attributions = judged.attributions.filter(|_| text.attributions);
+            judged.sentences
+        });
+        Taught { judgements: judgements.collect(), documents }
     });
     Ok(Teaching { taught: taught.collect(), teacher_sha256 })
 }
 
-fn judge(pipeline: &Pipeline, documents: &[Document], targets: &[Target]) -> Result<Vec<Vec<Judgement>>> {
-    let analyses = pipeline.analyze(documents, targets)?;
-    let judgements = analyses.iter().map(|analysis| {
-        let sentences = analysis.sentences.iter();
-        let judgement = sentences.map(|sentence| Judgement {
-            role: sentence.role.probabilities(),
-            stance: sentence.stances[0].prediction.probabilities(),
-        });
-        judgement.collect()
-    });
-    Ok(judgements.collect())
+/// Judges each document toward its target, those of the same target together.
+fn judge(pipeline: &Pipeline, documents: &[&GoldDocument]) -> Result<Vec<Judged>> {
+    let mut by_target: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (index, gold) in documents.iter().enumerate() {
+        by_target.entry(&gold.target).or_default().push(index);
+    }
+    let mut judged: Vec<Option<Judged>> = vec![None; documents.len()];
+    for (target, indices) in by_target {
+        let together: Vec<Document> =
+            indices.iter().map(|&index| documents[index].document.clone()).collect();
+        let analyses = pipeline.analyze(&together, &[Target::new(target)?])?;
+        for (index, analysis) in indices.into_iter().zip(analyses) {
+            let judgement = |sentence: &SentenceAnalysis| Judgement {
+                role: sentence.role.probabilities(),
+                stance: sentence.stances[0].prediction.probabilities(),
+            };
+            judged[index] = Some(Judged {
+                sentences: analysis.sentences.iter().map(judgement).collect(),
+                attributions: analysis.attributions,
+            });
+        }
+    }
+    Ok(judged.into_iter().map(|judged| judged.expect("every document has a target")).collect())
 }
 
 /// What cannot be read is judged anew.
@@ -150,6 +167,8 @@ fn read_kept(path: &Path) -> Option<Kept> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::label::{Label, Stance};
+    use crate::train::config::TaughtTextConfig;
 
     fn written(lines: &[&str]) -> tempfile::NamedTempFile {
         let file = tempfile::Builder::new().suffix(".jsonl").tempfile().unwrap();
@@ -182,6 +201,40 @@ mod tests {
                 ("c", vec!["Eight.", "Nine."]),
             ]
         );
+    }
+
+    #[test]
+    fn each_text_is_judged_toward_its_own_target_and_its_attributions_are_kept_where_they_are_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let gold = |target: &str| GoldDocument {
+            document: Document::from_sentences(
+                "a",
+                &["“The troops must go home now,” the mayor said on Friday."],
+            ),
+            target: target.to_owned(),
+            labels: vec![GoldLabels::default()],
+            attributions: None,
+        };
+        let text =
+            |attributions| TaughtTextConfig { path: "a".into(), format: None, sample: 1, attributions };
+        let config = TeacherConfig { model: "models/small".into(), text: vec![text(true), text(false)] };
+        let (of_troops, of_bases) = (gold(Target::DEFAULT), gold("keeping the bases"));
+        let ask = || {
+            let files = vec![vec![of_bases.clone(), of_troops.clone()], vec![of_troops.clone()]];
+            ask(&config, true, files, &folder.path().join("judgements.json")).unwrap().taught
+        };
+        let taught = ask();
+        let (bases, troops) = (&taught[0].judgements[0], &taught[0].judgements[1]);
+        let again = &taught[1].judgements[0];
+        assert_eq!(troops, again);
+        let favor = |judgements: &[Judgement]| judgements[0].stance[Stance::Favor.index()];
+        assert!(favor(troops) > favor(bases), "{troops:?}, {bases:?}");
+        let attributions = taught[0].documents[1].attributions.as_deref().unwrap();
+        assert_eq!(attributions.len(), 1, "{attributions:?}");
+        assert_eq!(taught[1].documents[0].attributions, None);
+        let kept = ask();
+        assert_eq!(kept[0].judgements, taught[0].judgements);
+        assert_eq!(kept[0].documents, taught[0].documents);
     }
 
     #[test]

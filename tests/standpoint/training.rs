@@ -237,9 +237,13 @@ fn a_teacher_teaches_what_the_labels_do_not_say_and_a_run_goes_on_from_another()
         })
         .collect();
     write("unlabelled.jsonl", &unlabelled.join("\n"));
+    // Of a labelled file, the labels are not looked at.
+    let mislabelled = gold(60).replace("background", "claim").replace("attributed", "claim");
+    write("mislabelled.jsonl", &mislabelled);
     let taught = alone.replace(
         "[schedule]",
-        "[data.teacher]\nmodel = \"model\"\n\n[[data.teacher.text]]\npath = \"unlabelled.jsonl\"\nsample = 60\n\n[schedule]",
+        "[data.teacher]\nmodel = \"model\"\n\n[[data.teacher.text]]\npath = \"unlabelled.jsonl\"\nsample = 40\n\n\
+         [[data.teacher.text]]\npath = \"mislabelled.jsonl\"\nformat = \"standpoint\"\nsample = 40\n\n[schedule]",
     );
     run(&long(&taught).replace("\"model\"\nrun = \"run\"", "\"student\"\nrun = \"student-run\""));
     let role = role_on_dev(&folder.path().join("student"));
