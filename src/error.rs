@@ -225,6 +225,8 @@ pub enum ModelProblem {
     MissingFile { file: &'static str },
     #[error("{file} could not be read: {source}")]
     Read { file: &'static str, source: io::Error },
+    #[error("{name}, a piece of model.safetensors, could not be read: {source}")]
+    Piece { name: String, source: io::Error },
     #[error("{file} is not valid: {source}")]
     Parse { file: &'static str, source: Box<dyn std::error::Error + Send + Sync> },
     #[error("config.json: {field} is {found}, but this version supports {supported}")]
@@ -235,7 +237,9 @@ pub enum ModelProblem {
         "model.safetensors: tensor \"{name}\" has shape {found:?}, but config.json asks for {expected:?}"
     )]
     Shape { name: String, expected: Vec<usize>, found: Vec<usize> },
-    #[error("model.safetensors: tensor \"{name}\" is stored as {found}; f32, f16 and bf16 can be read")]
+    #[error(
+        "model.safetensors: tensor \"{name}\" is stored as {found}; f32, f16, bf16, and int8 with scales in f32 can be read"
+    )]
     Dtype { name: String, found: String },
     #[error(
         "model.safetensors: tensor \"{name}\" holds a value that is not a finite number: the file is corrupt"

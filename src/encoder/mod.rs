@@ -6,7 +6,7 @@ mod mpnet;
 mod packed;
 mod reference;
 
-pub use packed::{Dtype, Isa, PackedEncoder, round_to_bytes};
+pub use packed::{Dtype, Isa, PackedEncoder};
 pub use packed::{KernelProfile, Profile, profile};
 pub use reference::ReferenceEncoder;
 

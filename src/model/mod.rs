@@ -1,21 +1,25 @@
 //! Where a model comes from, and loading, checking and saving it. Whatever leaves this module has been
 //! checked: sizes, shapes, label order, tokenizer, numbers. Knows the files, not how to run them.
 //!
-//! A model folder is in Hugging Face's layout: `config.json`, `tokenizer.json`, `model.safetensors`, and
-//! `standpoint.toml` with what makes an encoder a standpoint model.
+//! A model folder is in Hugging Face's layout: `config.json`, `tokenizer.json`, `model.safetensors` or pieces of it with
+//! `model.safetensors.index.json`, and `standpoint.toml` with what makes an encoder a standpoint model.
 
 mod config;
+mod grid;
 mod hub;
 mod kind;
 mod settings;
 mod source;
+mod stored;
 mod tokenizer;
 mod weights;
 
 pub use config::BertConfig;
+pub use grid::round_to_bytes;
 pub use kind::Kind;
 pub use settings::{CHECKWORTHY, HOLDER, HeadSettings, Settings, TAGS};
 pub use source::ModelSource;
+pub use stored::WeightFormat;
 pub use tokenizer::{Placed, Tokenizer};
 pub use weights::{HEADS, HeadShape, Parameter, Tensor, Weights, encoder_parameters, head_parameters};
 
@@ -23,6 +27,7 @@ use crate::error::{Error, ModelError, ModelProblem, Result};
 use crate::hash::sha256;
 use crate::output::atomic::write_whole;
 use source::{BASE_FILES, Files, MODEL_FILES};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -86,22 +91,30 @@ impl Model {
         }
     }
 
-    /// Writes the model's four files into `folder`, making it if need be, with weights as f16. Each file
-    /// appears whole; `standpoint.toml`, without which no folder is a model, comes last.
+    /// Writes the model's files into `folder`, making it if need be. Each file appears whole; `standpoint.toml`, without
+    /// which no folder is a model, comes last. Weights that an earlier model has left there in the other format are removed.
     ///
     /// # Errors
     /// If a file cannot be written, or a weight is too large for f16.
-    pub fn save(&self, folder: &Path) -> Result<()> {
+    pub fn save(&self, folder: &Path, format: WeightFormat) -> Result<()> {
         let failed = |problem| ModelError { origin: self.origin.clone(), problem };
-        let weights = self.weights.to_safetensors().map_err(failed)?;
+        let weights = self.weights.to_safetensors(&self.config, format).map_err(failed)?;
         let config = serde_json::to_string_pretty(&self.config)
             .map_err(|error| failed(ModelProblem::Parse { file: "config.json", source: error.into() }))?;
         let settings = toml::to_string_pretty(&self.settings)
             .map_err(|error| failed(ModelProblem::Parse { file: "standpoint.toml", source: error.into() }))?;
-        std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.to_owned(), source })?;
+        let unwritable = |source| Error::Write { path: folder.to_owned(), source };
+        std::fs::create_dir_all(folder).map_err(unwritable)?;
         write_whole(&folder.join("config.json"), format!("{config}\n").as_bytes())?;
         write_whole(&folder.join("tokenizer.json"), self.tokenizer.json())?;
-        write_whole(&folder.join("model.safetensors"), &weights)?;
+        for (name, bytes) in &weights {
+            write_whole(&folder.join(name), bytes)?;
+        }
+        let stale = if format == WeightFormat::F16 { stored::INDEX } else { stored::WHOLE };
+        match std::fs::remove_file(folder.join(stale)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unwritable(error)),
+            _ => {}
+        }
         write_whole(&folder.join("standpoint.toml"), settings.as_bytes())
     }
 
@@ -131,18 +144,21 @@ impl Model {
         self.weights
     }
 
-    /// The SHA-256 of `model.safetensors`, in hexadecimal; for a model made in memory, of the file that
-    /// [`Model::save`] would write. Reads the file anew: loading does not wait for it.
+    /// The SHA-256 of the file with the weights, in hexadecimal, or of its pieces one behind the other; for a model made in
+    /// memory, of the file that [`Model::save`] would write in f16. Reads the files anew: loading does not wait for it.
     ///
     /// # Errors
-    /// If the file can no longer be read.
+    /// If a file can no longer be read.
     pub fn fingerprint(&self) -> Result<String> {
         let bytes = match &self.files {
-            Some(files) => files.read("model.safetensors"),
-            None => self.weights.to_safetensors().map(Into::into),
+            Some(files) => files.weights(),
+            None => self
+                .weights
+                .to_safetensors(&self.config, WeightFormat::F16)
+                .map(|files| files.into_iter().map(|(_, bytes)| bytes.into()).collect()),
         };
         let bytes = bytes.map_err(|problem| ModelError { origin: self.origin.clone(), problem })?;
-        Ok(sha256([&*bytes]))
+        Ok(sha256(bytes.iter().map(|bytes| &**bytes)))
     }
 }
 
@@ -202,7 +218,7 @@ fn load_parts(
 ) -> Result<(Arc<Tokenizer>, Weights), ModelProblem> {
     let (tokenizer, weights) = rayon::join(
         || Tokenizer::from_json(files.read("tokenizer.json")?, config).map(Arc::new),
-        || Weights::from_safetensors(&files.read("model.safetensors")?, parameters),
+        || Weights::from_safetensors(&files.weights()?, parameters),
     );
     Ok((tokenizer?, weights?))
 }

@@ -2,7 +2,7 @@
 //! got at from there. Finds and reads bytes; what they mean is for the other files of this module.
 
 use crate::error::{Error, ModelError, ModelProblem, UsageError};
-use crate::model::hub;
+use crate::model::{hub, stored};
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
@@ -117,6 +117,23 @@ impl Files {
 
     pub(super) fn origin(&self) -> &str {
         &self.origin
+    }
+
+    /// The weights' file, or all of its pieces.
+    pub(super) fn weights(&self) -> Result<Vec<Cow<'static, [u8]>>, ModelProblem> {
+        let whole = self.read(stored::WHOLE);
+        let (Place::Folder(folder), Err(ModelProblem::MissingFile { .. })) = (&self.place, &whole) else {
+            return whole.map(|bytes| vec![bytes]);
+        };
+        let pieces = match self.read(stored::INDEX) {
+            Err(ModelProblem::MissingFile { .. }) => return whole.map(|bytes| vec![bytes]),
+            index => stored::Index::pieces(&index?)?,
+        };
+        let read = |name: String| match std::fs::read(folder.join(&name)) {
+            Ok(bytes) => Ok(Cow::Owned(bytes)),
+            Err(source) => Err(ModelProblem::Piece { name, source }),
+        };
+        pieces.into_iter().map(read).collect()
     }
 
     pub(super) fn read(&self, file: &'static str) -> Result<Cow<'static, [u8]>, ModelProblem> {

@@ -1,17 +1,10 @@
-//! The numbers of a model by the names Hugging Face gives them, in memory as f32 whatever the file holds.
-//! Reads and writes the bytes of `model.safetensors`; a missing, misshapen or broken tensor is found here.
+//! The numbers of a model by the names Hugging Face gives them, in memory as f32 whatever a file holds, and which of them
+//! a model must have.
 
 use crate::error::ModelProblem;
 use crate::model::config::BertConfig;
 use crate::model::kind::Kind;
-use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
-use half::{bf16, f16};
-use rayon::prelude::*;
-use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
 use std::collections::BTreeMap;
-
-const FILE: &str = "model.safetensors";
 
 /// The name and shape that a tensor must have.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,74 +104,9 @@ pub struct Tensor {
 
 /// Tensors by name.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Weights(BTreeMap<String, Tensor>);
+pub struct Weights(pub(super) BTreeMap<String, Tensor>);
 
 impl Weights {
-    /// Reads `parameters` from the bytes of a safetensors file, each under its name or behind `bert.` or `mpnet.`;
-    /// whatever else the file holds is left out.
-    ///
-    /// # Errors
-    /// If the bytes are no safetensors file, or a parameter is missing, has another shape, is of a type
-    /// that is not f32, f16 or bf16, or holds a value that is not finite.
-    pub fn from_safetensors(bytes: &[u8], parameters: &[Parameter]) -> Result<Self, ModelProblem> {
-        let file = SafeTensors::deserialize(bytes)
-            .map_err(|source| ModelProblem::Parse { file: FILE, source: Box::new(source) })?;
-        let views: BTreeMap<&str, TensorView<'_>> = file.iter().collect();
-        let find = |parameter: &Parameter| {
-            let name = &parameter.name;
-            let named = ["", "bert.", "mpnet."].map(|prefix| format!("{prefix}{name}"));
-            let view = named
-                .iter()
-                .find_map(|name| views.get(name.as_str()))
-                .ok_or_else(|| ModelProblem::MissingTensor { name: name.clone() })?;
-            match view.shape() == parameter.shape {
-                true => Ok(view),
-                false => Err(misshapen(parameter, view.shape())),
-            }
-        };
-        let found = parameters.iter().map(find).collect::<Result<Vec<_>, _>>()?;
-        // All at once, before large blocks are freed elsewhere: from then on, glibc keeps what tensors give back.
-        let room: Vec<Vec<f32>> = parameters.iter().map(|parameter| vec![0.0; parameter.len()]).collect();
-        parameters
-            .par_iter()
-            .zip(found)
-            .zip(room)
-            .map(|((parameter, view), values)| Ok((parameter.name.clone(), read(view, parameter, values)?)))
-            .collect::<Result<_, _>>()
-            .map(Self)
-    }
-
-    /// The bytes of a safetensors file with all tensors as f16. The same weights give the same bytes.
-    ///
-    /// # Errors
-    /// If a value is beyond f16's range, of ±65504.
-    pub fn to_safetensors(&self) -> Result<Vec<u8>, ModelProblem> {
-        let halves: Vec<(&str, &[usize], Vec<u8>)> = self
-            .0
-            .iter()
-            .map(|(name, tensor)| {
-                let mut halves = vec![f16::ZERO; tensor.values.len()];
-                halves.convert_from_f32_slice(&tensor.values);
-                if halves.iter().all(|value| value.is_finite()) {
-                    let bits: &[u16] = halves.reinterpret_cast();
-                    Ok((name.as_str(), tensor.shape.as_slice(), bytemuck::cast_slice(bits).to_vec()))
-                } else {
-                    Err(ModelProblem::NotFinite { name: name.clone() })
-                }
-            })
-            .collect::<Result<_, _>>()?;
-        let unwritable = |source| ModelProblem::Parse { file: FILE, source: Box::new(source) };
-        let views = halves
-            .iter()
-            .map(|(name, shape, bytes)| {
-                Ok((*name, TensorView::new(Dtype::F16, shape.to_vec(), bytes).map_err(unwritable)?))
-            })
-            .collect::<Result<Vec<_>, ModelProblem>>()?;
-        // Written by transformers too: it is how other tools know the layout for PyTorch's.
-        let metadata = [("format".to_owned(), "pt".to_owned())].into();
-        safetensors::serialize(views, Some(metadata)).map_err(unwritable)
-    }
-
     /// Adds a tensor, or replaces the one of that name.
     pub fn insert(&mut self, name: impl Into<String>, tensor: Tensor) {
         self.0.insert(name.into(), tensor);
@@ -225,7 +153,7 @@ impl Weights {
     }
 }
 
-fn misshapen(parameter: &Parameter, found: &[usize]) -> ModelProblem {
+pub(super) fn misshapen(parameter: &Parameter, found: &[usize]) -> ModelProblem {
     ModelProblem::Shape {
         name: parameter.name.clone(),
         expected: parameter.shape.clone(),
@@ -234,39 +162,6 @@ fn misshapen(parameter: &Parameter, found: &[usize]) -> ModelProblem {
 }
 
 /// Without a branch in the loop, so that it runs at the speed of memory.
-fn all_finite(values: &[f32]) -> bool {
+pub(super) fn all_finite(values: &[f32]) -> bool {
     values.iter().fold(true, |finite, value| finite & value.is_finite())
-}
-
-/// Reads a tensor into `values`, which are as many as it has.
-fn read(view: &TensorView<'_>, parameter: &Parameter, mut values: Vec<f32>) -> Result<Tensor, ModelProblem> {
-    let name = &parameter.name;
-    let convert: fn(&[u8], &mut [f32]) = match view.dtype() {
-        Dtype::F32 => |bytes, values| bytemuck::cast_slice_mut(values).copy_from_slice(bytes),
-        Dtype::F16 => |bytes, values| aligned(bytes).reinterpret_cast::<f16>().convert_to_f32_slice(values),
-        Dtype::BF16 => |bytes, values| aligned(bytes).reinterpret_cast::<bf16>().convert_to_f32_slice(values),
-        other => return Err(ModelProblem::Dtype { name: name.clone(), found: other.to_string() }),
-    };
-    // Small enough to stay in cache between the steps.
-    const PIECE: usize = 1 << 16;
-    let size = view.dtype().bitsize() / 8;
-    let finite = values
-        .par_chunks_mut(PIECE)
-        .zip(view.data().par_chunks(PIECE * size))
-        .map(|(values, bytes)| {
-            convert(bytes, values);
-            all_finite(values)
-        })
-        .reduce(|| true, |left, right| left & right);
-    if !finite {
-        return Err(ModelProblem::NotFinite { name: name.clone() });
-    }
-    Ok(Tensor { shape: parameter.shape.clone(), values })
-}
-
-/// The file's bytes may stand at any address; 16-bit numbers may not.
-fn aligned(bytes: &[u8]) -> Vec<u16> {
-    let mut bits = vec![0; bytes.len() / 2];
-    bytemuck::cast_slice_mut(&mut bits).copy_from_slice(bytes);
-    bits
 }

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result, TomlError, TrainError};
 use crate::gold::{GoldFormat, Part};
 use crate::label::Target;
+use crate::model::WeightFormat;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
@@ -27,6 +28,9 @@ pub struct TrainConfig {
     pub blend: Vec<PathBuf>,
     /// Where the finished model goes.
     pub output: PathBuf,
+    /// How its weights are written there.
+    #[serde(default)]
+    pub weights: WeightFormat,
     /// Where checkpoints go.
     pub run: PathBuf,
     pub seed: u64,

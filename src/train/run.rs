@@ -1,13 +1,13 @@
 //! A training run: from a configuration to a finished model, with checkpoints on the way.
 
 use crate::encoder::differentiable::{FixedWeights, Gradients, Layout, Trace};
-use crate::encoder::round_to_bytes;
-use crate::error::{Result, TrainError};
+use crate::error::{ModelError, Result, TrainError};
 use crate::hash::sha256;
 use crate::heads::tags::{Part, Tag};
 use crate::label::{Role, Stance};
 use crate::model::{
-    BaseModel, CHECKWORTHY, HEADS, HOLDER, HeadSettings, Model, ModelSource, Settings, TAGS, Tensor, Weights,
+    BaseModel, CHECKWORTHY, HEADS, HOLDER, HeadSettings, Model, ModelSource, Settings, TAGS, Tensor,
+    WeightFormat, Weights, round_to_bytes,
 };
 use crate::random::{SplitMix, scramble};
 use crate::train::average;
@@ -337,11 +337,14 @@ impl Trainer {
             weights.insert(segment.name.clone(), Tensor { shape: segment.shape.clone(), values });
         }
         round_to_bytes(&self.base.config, &mut weights);
-        // The shipped weights are f16: what is measured and calibrated is what is shipped.
+        // What is measured and calibrated is what is shipped.
+        let output = self.config.output.clone();
+        let origin = output.display().to_string();
+        let mut weights = weights
+            .rounded(&self.base.config, self.config.weights)
+            .map_err(|problem| ModelError { origin: origin.clone(), problem })?;
         for segment in self.layout.segments() {
-            for (to, from) in shipped[segment.range.clone()].iter_mut().zip(weights.values(&segment.name)) {
-                *to = half::f16::from_f32(*from).to_f32();
-            }
+            shipped[segment.range.clone()].copy_from_slice(weights.values(&segment.name));
         }
         let reports = self.dev.reports(&self.layout, &shipped);
         let checkworthy = self.further_dev.checkworthy_temperature(&self.layout, &shipped);
@@ -375,11 +378,9 @@ impl Trainer {
             weights.remove(&format!("heads.{head}.weight"));
             weights.remove(&format!("heads.{head}.bias"));
         }
-        let output = self.config.output.clone();
-        let origin = output.display().to_string();
         let model =
             Model::new(origin, self.base.config.clone(), settings, self.base.tokenizer.clone(), weights)?;
-        model.save(&output)?;
+        model.save(&output, self.config.weights)?;
         let card = card::render(&card::Facts {
             config: &self.config,
             base: &self.base,
@@ -438,9 +439,10 @@ fn fingerprint(
     start: Option<&[f32]>,
     files: &[DataFile],
 ) -> String {
-    // Where things are written and how often does not decide the result.
+    // Where things are written, how, and how often does not decide the result.
     let deciding = TrainConfig {
         output: PathBuf::new(),
+        weights: WeightFormat::default(),
         run: PathBuf::new(),
         schedule: crate::train::config::ScheduleConfig { checkpoint_minutes: 0.0, ..config.schedule.clone() },
         ..config.clone()

@@ -2,6 +2,7 @@
 
 use crate::tiny;
 use assert_cmd::Command;
+use standpoint::model::WeightFormat;
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
@@ -27,7 +28,7 @@ fn classify(folder: &Path, name: &str, content: &str) -> Option<(usize, usize)> 
 
 fn folder() -> (tempfile::TempDir, usize) {
     let folder = tempfile::tempdir().unwrap();
-    tiny::model().save(&folder.path().join("model")).unwrap();
+    tiny::model().save(&folder.path().join("model"), WeightFormat::F16).unwrap();
     let small = classify(folder.path(), "small.txt", "The troops leave. They said so.\n");
     (folder, small.map_or(0, |(peak, _)| peak))
 }

@@ -3,6 +3,7 @@
 
 use crate::tiny;
 use standpoint::label::{Analysis, Target};
+use standpoint::model::{Model, ModelSource, WeightFormat};
 use standpoint::pipeline::{LabelledPiece, Pipeline};
 use standpoint::text::Document;
 
@@ -171,7 +172,7 @@ fn a_stream_ends_where_its_taker_fails() {
 fn weights_that_overflow_are_an_error_and_no_answer() {
     let folder = tempfile::tempdir().unwrap();
     let (model, weights) = (folder.path().join("model"), folder.path().join("model/model.safetensors"));
-    tiny::model().save(&model).unwrap();
+    tiny::model().save(&model, WeightFormat::F16).unwrap();
     std::fs::write(folder.path().join("a.txt"), "The troops leave. They said so.").unwrap();
     let bytes = std::fs::read(&weights).unwrap();
     let classify = |parameter: &str, value: f32, dtype: &str| {
@@ -210,9 +211,30 @@ fn weights_that_overflow_are_an_error_and_no_answer() {
 }
 
 #[test]
+fn a_model_in_bytes_is_read_from_its_pieces() {
+    let folder = tempfile::tempdir().unwrap();
+    let (model, path) = (tiny::model(), folder.path().join("model"));
+    model.save(&path, WeightFormat::F16).unwrap();
+    let halves = Model::load(&ModelSource::Folder(path.clone())).unwrap();
+    model.save(&path, WeightFormat::Int8).unwrap();
+    assert!(!path.join("model.safetensors").exists(), "of two models in one folder, one would be ignored");
+    let bytes = Model::load(&ModelSource::Folder(path.clone())).unwrap();
+    assert_ne!(halves.fingerprint().unwrap(), bytes.fingerprint().unwrap());
+    for (name, tensor) in halves.weights().iter() {
+        let highest = tensor.values.iter().fold(0.0_f32, |highest, value| highest.max(value.abs()));
+        for (half, byte) in tensor.values.iter().zip(bytes.weights().values(name)) {
+            assert!((half - byte).abs() <= highest / 200.0, "{name}: {half} is {byte}");
+        }
+    }
+    std::fs::remove_file(path.join("model-00001-of-00001.safetensors")).unwrap();
+    let error = Model::load(&ModelSource::Folder(path)).unwrap_err().to_string();
+    assert!(error.contains("model-00001-of-00001.safetensors, a piece of"), "{error}");
+}
+
+#[test]
 fn threads_do_not_matter() {
     let folder = tempfile::tempdir().unwrap();
-    tiny::wide_model().save(&folder.path().join("model")).unwrap();
+    tiny::wide_model().save(&folder.path().join("model"), WeightFormat::F16).unwrap();
     let lines: Vec<String> = documents()
         .iter()
         .filter(|document| !document.sentences().is_empty())

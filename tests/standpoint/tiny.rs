@@ -3,8 +3,8 @@
 
 use standpoint::label::{Role, Stance};
 use standpoint::model::{
-    BertConfig, CHECKWORTHY, HEADS, HOLDER, HeadSettings, Model, Settings, TAGS, Tensor, Tokenizer, Weights,
-    encoder_parameters, head_parameters,
+    BertConfig, CHECKWORTHY, HEADS, HOLDER, HeadSettings, Model, Settings, TAGS, Tensor, Tokenizer,
+    WeightFormat, Weights, encoder_parameters, head_parameters,
 };
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -150,7 +150,7 @@ pub fn wide_model() -> Model {
 /// The fixture in a folder, which goes when the value is dropped.
 pub fn folder() -> TempDir {
     let folder = TempDir::new().expect("a temporary folder can be made");
-    model().save(folder.path()).expect("a temporary folder can be written to");
+    model().save(folder.path(), WeightFormat::F16).expect("a temporary folder can be written to");
     folder
 }
 
@@ -168,6 +168,6 @@ pub fn plain_folder() -> TempDir {
     }
     let model = Model::new("tiny", config, settings, tokenizer, weights).expect("the fixture is valid");
     let folder = TempDir::new().expect("a temporary folder can be made");
-    model.save(folder.path()).expect("a temporary folder can be written to");
+    model.save(folder.path(), WeightFormat::F16).expect("a temporary folder can be written to");
     folder
 }

@@ -4,7 +4,7 @@ use crate::tiny;
 use assert_cmd::Command;
 use standpoint::encoder::differentiable::{Layout, PackedTokens, Trace};
 use standpoint::encoder::{Encoder, ReferenceEncoder};
-use standpoint::model::{Model, ModelSource};
+use standpoint::model::{Model, ModelSource, WeightFormat};
 use standpoint::window::{self, Window};
 use std::path::Path;
 use std::process::Stdio;
@@ -65,7 +65,7 @@ fn gold(documents: usize) -> String {
 fn workplace() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
-    tiny::model().save(&folder.path().join("base")).unwrap();
+    tiny::model().save(&folder.path().join("base"), WeightFormat::F16).unwrap();
     write("train.toml", CONFIG);
     write("train.jsonl", &gold(60));
     write("dev.jsonl", &gold(9));

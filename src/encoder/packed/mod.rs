@@ -9,7 +9,6 @@
 mod aligned;
 mod attention;
 mod layer;
-mod grid;
 mod linear;
 mod math;
 mod norm;
@@ -18,7 +17,6 @@ mod quantize;
 mod simd;
 mod tile;
 
-pub use grid::round_to_bytes;
 pub use profile::{KernelProfile, Profile, profile};
 pub use simd::Isa;
 
