@@ -220,13 +220,13 @@ pub enum ModelProblem {
     #[error("this binary was built without a model: give one with --model <folder or hub id>")]
     NotBundled,
     #[error(
-        "lacks {file}: a model folder holds config.json, tokenizer.json, model.safetensors and standpoint.toml"
+        "lacks {file}: a model folder holds config.json, tokenizer.json, standpoint.toml, and model.safetensors or pieces of it with their index"
     )]
     MissingFile { file: &'static str },
     #[error("{file} could not be read: {source}")]
     Read { file: &'static str, source: io::Error },
     #[error("{name}, a piece of model.safetensors, could not be read: {source}")]
-    Piece { name: String, source: io::Error },
+    Piece { name: String, source: Box<dyn std::error::Error + Send + Sync> },
     #[error("{file} is not valid: {source}")]
     Parse { file: &'static str, source: Box<dyn std::error::Error + Send + Sync> },
     #[error("config.json: {field} is {found}, but this version supports {supported}")]

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 /// The SHA-256 of some parts, one behind the other, in hexadecimal.
 pub fn sha256<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
     let mut digest = Digest::default();
-    parts.into_iter().for_each(|part| digest.0.update(part));
+    parts.into_iter().for_each(|part| digest.update(part));
     digest.finish()
 }
 
@@ -15,6 +15,10 @@ pub fn sha256<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
 pub struct Digest(Sha256);
 
 impl Digest {
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
     /// In hexadecimal.
     pub fn finish(self) -> String {
         self.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
@@ -36,7 +40,7 @@ impl<'d, R: Read> Hashing<'d, R> {
 impl<R: Read> Read for Hashing<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
-        self.digest.0.update(&buffer[..read]);
+        self.digest.update(&buffer[..read]);
         Ok(read)
     }
 }

@@ -38,7 +38,13 @@ pub struct Window {
 impl Window {
     /// The segment of each token, as BERT's token type: 0 for the target, 1 for the text.
     pub fn token_types(&self) -> impl Iterator<Item = u32> + '_ {
-        (0..self.tokens.len()).map(|position| u32::from(position >= self.target_tokens))
+        (0..self.tokens.len()).map(|position| self.token_type(position))
+    }
+
+    /// The type of one token.
+    #[inline(always)]
+    pub fn token_type(&self, position: usize) -> u32 {
+        u32::from(position >= self.target_tokens)
     }
 
     fn new(target: &[u32], special: SpecialTokens) -> Self {

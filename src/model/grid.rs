@@ -2,6 +2,7 @@
 //! loses nothing of the weights, and every other encoder computes with the same ones.
 
 use crate::model::{BertConfig, Weights};
+use half::f16;
 use std::iter;
 
 /// A matrix that bytes can hold, row by row.
@@ -13,12 +14,43 @@ pub(super) struct Matrix {
 }
 
 impl Matrix {
-    /// The weights of the layer norm, if it has one; where one is 0, there is nothing to multiply with, and 1 stands for it.
-    pub(super) fn factors(&self, weights: &Weights) -> Option<Vec<f32>> {
+    /// The weights of the layer norm, if it has one, as f16 holds them: so they are stored, and multiplied into the matrix.
+    fn factors(&self, weights: &Weights) -> Option<Vec<f32>> {
         let norm = self.norm.as_ref()?;
         let of_norm = weights.values(&format!("{norm}.weight")).iter();
-        Some(of_norm.map(|&factor| if factor == 0.0 { 1.0 } else { factor }).collect())
+        Some(of_norm.map(|&factor| f16::from_f32(factor).to_f32()).collect())
     }
+
+    /// The matrix in bytes.
+    pub(super) fn quantized(&self, weights: &Weights) -> Quantized {
+        let factors = self.factors(weights);
+        let tensor = weights.get(&self.name).expect("the parameters are all there");
+        let width = tensor.shape[1];
+        let (mut bytes, mut rows) =
+            (Vec::with_capacity(tensor.values.len()), Vec::with_capacity(tensor.shape[0]));
+        for row in tensor.values.chunks_exact(width) {
+            let mut folded = row.to_vec();
+            if let Some(factors) = &factors {
+                folded.iter_mut().zip(factors).for_each(|(value, factor)| *value *= factor);
+            }
+            let highest = folded.iter().fold(0.0, |highest: f32, value| highest.max(value.abs()));
+            let scale = highest / 127.0;
+            let byte = |value: f32| if scale > 0.0 { (value / scale).round_ties_even() as i8 } else { 0 };
+            bytes.extend(folded.into_iter().map(byte));
+            rows.push(scale);
+        }
+        // What a weight of 0 in the norm takes away, nothing gives back.
+        let reciprocal = |factor: &f32| if *factor == 0.0 { 0.0 } else { factor.recip() };
+        Quantized { bytes, rows, columns: factors.map(|factors| factors.iter().map(reciprocal).collect()) }
+    }
+}
+
+/// A weight is its byte times the scales of its row and its column.
+pub(super) struct Quantized {
+    pub bytes: Vec<i8>,
+    pub rows: Vec<f32>,
+    /// Where the inputs come from a layer norm.
+    pub columns: Option<Vec<f32>>,
 }
 
 /// The word embeddings, and the weights of every linear layer.
@@ -48,27 +80,24 @@ fn linear(config: &BertConfig) -> impl Iterator<Item = Matrix> {
     })
 }
 
-/// What a byte of 1 stands for.
-pub(super) fn scale(row: &[f32]) -> f32 {
-    row.iter().fold(0.0, |highest: f32, value| highest.max(value.abs())) / 127.0
-}
-
 /// Moves each weight of the linear layers to the nearest that int8 has, as the packed encoder quantizes them: with one
-/// scale for each row, and after the weights of the layer norm before it, if its input comes from one.
+/// scale for each row, and after the weights of the layer norm before it, if its input comes from one. What a norm's weight of
+/// 0 takes away stays as it is.
 ///
 /// # Panics
 /// If a parameter of [`crate::model::encoder_parameters`] is missing.
 pub fn round_to_bytes(config: &BertConfig, weights: &mut Weights) {
     for matrix in linear(config) {
-        let factors = matrix.factors(weights);
+        let Quantized { bytes, rows, columns } = matrix.quantized(weights);
         let mut tensor = weights.remove(&matrix.name).expect("the parameters are all there");
-        let factors = factors.unwrap_or_else(|| vec![1.0; tensor.shape[1]]);
-        for row in tensor.values.chunks_exact_mut(factors.len()) {
-            row.iter_mut().zip(&factors).for_each(|(value, factor)| *value *= factor);
-            let scale = scale(row);
-            for (value, factor) in row.iter_mut().zip(&factors) {
-                let rounded = if scale > 0.0 { (*value / scale).round_ties_even() * scale } else { 0.0 };
-                *value = rounded / factor;
+        let width = tensor.shape[1];
+        let columns = columns.unwrap_or_else(|| vec![1.0; width]);
+        let of_rows = tensor.values.chunks_exact_mut(width).zip(bytes.chunks_exact(width)).zip(&rows);
+        for ((row, bytes), scale) in of_rows {
+            for (value, (byte, column)) in row.iter_mut().zip(bytes.iter().zip(&columns)) {
+                if *column != 0.0 {
+                    *value = f32::from(*byte) * scale * column;
+                }
             }
         }
         weights.insert(matrix.name, tensor);

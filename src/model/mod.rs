@@ -92,7 +92,7 @@ impl Model {
     }
 
     /// Writes the model's files into `folder`, making it if need be. Each file appears whole; `standpoint.toml`, without
-    /// which no folder is a model, comes last. Weights that an earlier model has left there in the other format are removed.
+    /// which no folder is a model, goes first and comes last. Weights of an earlier model that are in the way are removed.
     ///
     /// # Errors
     /// If a file cannot be written, or a weight is too large for f16.
@@ -103,18 +103,20 @@ impl Model {
             .map_err(|error| failed(ModelProblem::Parse { file: "config.json", source: error.into() }))?;
         let settings = toml::to_string_pretty(&self.settings)
             .map_err(|error| failed(ModelProblem::Parse { file: "standpoint.toml", source: error.into() }))?;
-        let unwritable = |source| Error::Write { path: folder.to_owned(), source };
-        std::fs::create_dir_all(folder).map_err(unwritable)?;
+        std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.to_owned(), source })?;
+        let mut stale = std::fs::read(folder.join(stored::INDEX))
+            .ok()
+            .and_then(|index| stored::pieces(&index).ok())
+            .unwrap_or_default();
+        stale.extend([stored::WHOLE, stored::INDEX].map(str::to_owned));
+        stale.retain(|name| weights.iter().all(|(written, _)| written != name));
+        remove(folder, "standpoint.toml")?;
         write_whole(&folder.join("config.json"), format!("{config}\n").as_bytes())?;
         write_whole(&folder.join("tokenizer.json"), self.tokenizer.json())?;
         for (name, bytes) in &weights {
             write_whole(&folder.join(name), bytes)?;
         }
-        let stale = if format == WeightFormat::F16 { stored::INDEX } else { stored::WHOLE };
-        match std::fs::remove_file(folder.join(stale)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unwritable(error)),
-            _ => {}
-        }
+        stale.iter().try_for_each(|name| remove(folder, name))?;
         write_whole(&folder.join("standpoint.toml"), settings.as_bytes())
     }
 
@@ -155,10 +157,10 @@ impl Model {
             None => self
                 .weights
                 .to_safetensors(&self.config, WeightFormat::F16)
-                .map(|files| files.into_iter().map(|(_, bytes)| bytes.into()).collect()),
+                .map(|files| files.into_iter().map(|(name, bytes)| (name, bytes.into())).collect()),
         };
         let bytes = bytes.map_err(|problem| ModelError { origin: self.origin.clone(), problem })?;
-        Ok(sha256(bytes.iter().map(|bytes| &**bytes)))
+        Ok(sha256(bytes.iter().map(|(_, bytes)| &**bytes)))
     }
 }
 
@@ -191,7 +193,7 @@ impl BaseModel {
         self.weights = kept;
     }
 
-    /// Loads `config.json`, `tokenizer.json` and `model.safetensors`.
+    /// Loads `config.json`, `tokenizer.json` and the weights.
     ///
     /// # Errors
     /// [`ModelError`], which says what is missing or does not fit.
@@ -207,6 +209,15 @@ impl BaseModel {
             Ok((config, tokenizer, weights)) => Ok(Self { origin, config, tokenizer, weights }),
             Err(problem) => Err(ModelError { origin, problem }.into()),
         }
+    }
+}
+
+/// Removes a file that may not be there.
+fn remove(folder: &Path, file: &str) -> Result<()> {
+    let path = folder.join(file);
+    match std::fs::remove_file(&path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::Write { path, source }),
+        _ => Ok(()),
     }
 }
 

@@ -2,18 +2,18 @@
 //! got at from there. Finds and reads bytes; what they mean is for the other files of this module.
 
 use crate::error::{Error, ModelError, ModelProblem, UsageError};
-use crate::model::{hub, stored};
+use crate::model::hub;
+use crate::model::stored::{self, Named};
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
 /// The files of a plain encoder.
-pub(super) const BASE_FILES: &[&str] = &["config.json", "tokenizer.json", "model.safetensors"];
+pub(super) const BASE_FILES: &[&str] = &["config.json", "tokenizer.json", stored::WHOLE];
 
 /// The files of a standpoint model.
-pub(super) const MODEL_FILES: &[&str] =
-    &["config.json", "tokenizer.json", "model.safetensors", "standpoint.toml"];
+pub(super) const MODEL_FILES: &[&str] = &["config.json", "tokenizer.json", stored::WHOLE, "standpoint.toml"];
 
 /// Where to take a model from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,21 +119,20 @@ impl Files {
         &self.origin
     }
 
-    /// The weights' file, or all of its pieces.
-    pub(super) fn weights(&self) -> Result<Vec<Cow<'static, [u8]>>, ModelProblem> {
+    /// The weights' file, or all of its pieces, by name.
+    pub(super) fn weights(&self) -> Result<Vec<Named<Cow<'static, [u8]>>>, ModelProblem> {
         let whole = self.read(stored::WHOLE);
-        let (Place::Folder(folder), Err(ModelProblem::MissingFile { .. })) = (&self.place, &whole) else {
-            return whole.map(|bytes| vec![bytes]);
-        };
-        let pieces = match self.read(stored::INDEX) {
-            Err(ModelProblem::MissingFile { .. }) => return whole.map(|bytes| vec![bytes]),
-            index => stored::Index::pieces(&index?)?,
-        };
-        let read = |name: String| match std::fs::read(folder.join(&name)) {
-            Ok(bytes) => Ok(Cow::Owned(bytes)),
-            Err(source) => Err(ModelProblem::Piece { name, source }),
-        };
-        pieces.into_iter().map(read).collect()
+        let missing = matches!(whole, Err(ModelProblem::MissingFile { .. }));
+        match &self.place {
+            Place::Folder(folder) if missing && folder.join(stored::INDEX).exists() => {
+                let read = |name: String| match std::fs::read(folder.join(&name)) {
+                    Ok(bytes) => Ok((name, Cow::Owned(bytes))),
+                    Err(error) => Err(ModelProblem::Piece { name, source: error.into() }),
+                };
+                stored::pieces(&self.read(stored::INDEX)?)?.into_iter().map(read).collect()
+            }
+            _ => Ok(vec![(stored::WHOLE.to_owned(), whole?)]),
+        }
     }
 
     pub(super) fn read(&self, file: &'static str) -> Result<Cow<'static, [u8]>, ModelProblem> {

@@ -7,7 +7,7 @@
 
 use crate::error::ModelProblem;
 use crate::model::config::BertConfig;
-use crate::model::grid::{self, Matrix};
+use crate::model::grid::{self, Matrix, Quantized};
 use crate::model::weights::{Parameter, Tensor, Weights, all_finite, misshapen};
 use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 use half::{bf16, f16};
@@ -23,7 +23,7 @@ pub(super) const WHOLE: &str = "model.safetensors";
 /// Which of several files holds which tensor.
 pub(super) const INDEX: &str = "model.safetensors.index.json";
 
-/// A piece of a model in bytes has at most as many of them, but for a matrix that alone has more.
+/// A piece of a model in bytes has at most as many bytes of numbers, but for a matrix that alone has more.
 const LARGEST_PIECE: usize = 48_000_000;
 
 /// How a model's weights are written.
@@ -37,30 +37,37 @@ pub enum WeightFormat {
     Int8,
 }
 
-#[derive(Serialize, Deserialize)]
-pub(super) struct Index {
-    metadata: BTreeMap<String, usize>,
-    weight_map: BTreeMap<String, String>,
+#[derive(Serialize)]
+struct Index<'a> {
+    metadata: BTreeMap<&'a str, usize>,
+    weight_map: BTreeMap<&'a str, &'a str>,
 }
 
-impl Index {
-    /// The names of the pieces, each once, in order.
-    ///
-    /// # Errors
-    /// If it is no index, or a name is not that of a file beside it.
-    pub(super) fn pieces(json: &[u8]) -> Result<Vec<String>, ModelProblem> {
-        let invalid = |source| ModelProblem::Parse { file: INDEX, source };
-        let index: Self = serde_json::from_slice(json).map_err(|error| invalid(error.into()))?;
-        let mut pieces: Vec<String> = index.weight_map.into_values().collect();
-        pieces.sort_unstable();
-        pieces.dedup();
-        let is_beside = |name: &String| !name.starts_with('.') && !name.contains(['/', '\\', ':']);
-        match pieces.iter().find(|name| !is_beside(name)) {
-            Some(name) => Err(invalid(format!("{name:?} is not a file of the same folder").into())),
-            None => Ok(pieces),
-        }
+/// The names of the pieces that an index tells of, each once, in order.
+///
+/// # Errors
+/// If it is no index, or a name is not that of a safetensors file beside it.
+pub(super) fn pieces(json: &[u8]) -> Result<Vec<String>, ModelProblem> {
+    #[derive(Deserialize)]
+    struct Map {
+        weight_map: BTreeMap<String, String>,
+    }
+    let invalid = |source| ModelProblem::Parse { file: INDEX, source };
+    let map: Map = serde_json::from_slice(json).map_err(|error| invalid(error.into()))?;
+    let mut pieces: Vec<String> = map.weight_map.into_values().collect();
+    pieces.sort_unstable();
+    pieces.dedup();
+    let is_beside = |name: &String| {
+        name.ends_with(".safetensors") && !name.starts_with('.') && !name.contains(['/', '\\', ':'])
+    };
+    match pieces.iter().find(|name| !is_beside(name)) {
+        Some(name) => Err(invalid(format!("{name:?} is not a safetensors file of the same folder").into())),
+        None => Ok(pieces),
     }
 }
+
+/// A file's name and what is in it.
+pub(super) type Named<B> = (String, B);
 
 /// A tensor's bytes.
 struct Stored {
@@ -86,6 +93,23 @@ impl Stored {
         let bytes = bytemuck::cast_slice(values).to_vec();
         Self { name, dtype: Dtype::F32, shape: vec![values.len()], bytes }
     }
+
+    /// A matrix in bytes, and its scales.
+    fn bytes(matrix: &Matrix, weights: &Weights) -> Result<Vec<Self>, ModelProblem> {
+        let name = &matrix.name;
+        if !all_finite(weights.values(name)) {
+            return Err(ModelProblem::NotFinite { name: name.clone() });
+        }
+        let Quantized { bytes, rows, columns } = matrix.quantized(weights);
+        let shape = vec![rows.len(), bytes.len() / rows.len().max(1)];
+        let bytes = bytemuck::cast_slice(&bytes).to_vec();
+        let mut stored = vec![
+            Self { name: name.clone(), dtype: Dtype::I8, shape, bytes },
+            Self::floats(format!("{name}{ROW_SCALE}"), &rows),
+        ];
+        stored.extend(columns.map(|columns| Self::floats(format!("{name}{COLUMN_SCALE}"), &columns)));
+        Ok(stored)
+    }
 }
 
 impl Weights {
@@ -95,14 +119,20 @@ impl Weights {
     /// # Errors
     /// If the bytes are no safetensors file, or a parameter is missing, has another shape, is of a type
     /// that is not f32, f16, bf16, or int8 with its scales, or holds a value that is not finite.
-    pub fn from_safetensors(
-        files: &[impl AsRef<[u8]>],
+    pub fn from_safetensors<B: AsRef<[u8]>>(
+        files: &[(String, B)],
         parameters: &[Parameter],
     ) -> Result<Self, ModelProblem> {
-        let parse = |file| SafeTensors::deserialize(file).map_err(unusable);
-        let files: Vec<SafeTensors<'_>> =
-            files.iter().map(|file| parse(file.as_ref())).collect::<Result<_, _>>()?;
-        let views: BTreeMap<&str, TensorView<'_>> = files.iter().flat_map(SafeTensors::iter).collect();
+        let mut views: BTreeMap<String, TensorView<'_>> = BTreeMap::new();
+        for (file, bytes) in files {
+            let unusable = |source| unusable(file, source);
+            let tensors = SafeTensors::deserialize(bytes.as_ref()).map_err(|error| unusable(error.into()))?;
+            for (name, view) in tensors.iter() {
+                if views.insert(name.to_owned(), view).is_some() {
+                    return Err(unusable(format!("tensor \"{name}\" stands in another file, too").into()));
+                }
+            }
+        }
         let found = parameters.iter().map(|parameter| Found::of(parameter, &views));
         let found = found.collect::<Result<Vec<_>, _>>()?;
         // All at once, before large blocks are freed elsewhere: from then on, glibc keeps what tensors give back.
@@ -120,52 +150,30 @@ impl Weights {
     /// same bytes.
     ///
     /// # Errors
-    /// If a value is beyond f16's range, of ±65504.
+    /// If a value is not finite, or is to be in f16 and beyond its range, of ±65504.
     pub fn to_safetensors(
         &self,
         config: &BertConfig,
         format: WeightFormat,
-    ) -> Result<Vec<(String, Vec<u8>)>, ModelProblem> {
+    ) -> Result<Vec<Named<Vec<u8>>>, ModelProblem> {
         let matrices: BTreeMap<String, Matrix> = match format {
             WeightFormat::F16 => BTreeMap::new(),
             WeightFormat::Int8 => {
                 grid::matrices(config).map(|matrix| (matrix.name.clone(), matrix)).collect()
             }
         };
-        let stored: Vec<Vec<Stored>> = self
-            .0
-            .iter()
-            .map(|(name, tensor)| match matrices.get(name) {
-                Some(matrix) => Ok(bytes(name, tensor, matrix.factors(self))),
-                None => Stored::halves(name, tensor).map(|stored| vec![stored]),
-            })
-            .collect::<Result<_, _>>()?;
-        if format == WeightFormat::F16 {
-            let all: Vec<Stored> = stored.into_iter().flatten().collect();
-            return Ok(vec![(WHOLE.to_owned(), serialize(&all)?)]);
-        }
-        let mut pieces: Vec<Vec<Stored>> = Vec::new();
-        let mut room = 0;
-        for tensor in stored {
-            let size: usize = tensor.iter().map(|stored| stored.bytes.len()).sum();
-            if pieces.is_empty() || size > room {
-                pieces.push(Vec::new());
-                room = LARGEST_PIECE;
+        let store = |(name, tensor): (&String, &Tensor)| match matrices.get(name) {
+            Some(matrix) => Stored::bytes(matrix, self),
+            None => Stored::halves(name, tensor).map(|stored| vec![stored]),
+        };
+        let stored: Vec<Vec<Stored>> = self.0.iter().map(store).collect::<Result<_, _>>()?;
+        match format {
+            WeightFormat::F16 => {
+                let all: Vec<Stored> = stored.into_iter().flatten().collect();
+                Ok(vec![(WHOLE.to_owned(), serialize(WHOLE, &all)?)])
             }
-            room = room.saturating_sub(size);
-            pieces.last_mut().expect("there is a piece").extend(tensor);
+            WeightFormat::Int8 => in_pieces(stored, LARGEST_PIECE),
         }
-        let (mut files, mut weight_map, mut total) = (Vec::new(), BTreeMap::new(), 0);
-        for (index, piece) in pieces.iter().enumerate() {
-            let file = format!("model-{:05}-of-{:05}.safetensors", index + 1, pieces.len());
-            total += piece.iter().map(|stored| stored.bytes.len()).sum::<usize>();
-            weight_map.extend(piece.iter().map(|stored| (stored.name.clone(), file.clone())));
-            files.push((file, serialize(piece)?));
-        }
-        let index = Index { metadata: [("total_size".to_owned(), total)].into(), weight_map };
-        let json = serde_json::to_string_pretty(&index).expect("names are JSON");
-        files.push((INDEX.to_owned(), format!("{json}\n").into_bytes()));
-        Ok(files)
     }
 
     /// These weights as they are when they have been written and read again.
@@ -180,16 +188,47 @@ impl Weights {
             .collect();
         let mut files = self.to_safetensors(config, format)?;
         files.retain(|(name, _)| name != INDEX);
-        let bytes: Vec<Vec<u8>> = files.into_iter().map(|(_, bytes)| bytes).collect();
-        Self::from_safetensors(&bytes, &parameters)
+        Self::from_safetensors(&files, &parameters)
     }
 }
 
-fn unusable(source: safetensors::SafeTensorError) -> ModelProblem {
-    ModelProblem::Parse { file: WHOLE, source: Box::new(source) }
+/// Cuts tensors, each with its scales, into files of up to `largest` bytes of numbers, and adds their index.
+fn in_pieces(stored: Vec<Vec<Stored>>, largest: usize) -> Result<Vec<Named<Vec<u8>>>, ModelProblem> {
+    let mut pieces: Vec<Vec<Stored>> = Vec::new();
+    let (mut room, mut total) = (0, 0);
+    for tensor in stored {
+        let size: usize = tensor.iter().map(|stored| stored.bytes.len()).sum();
+        if pieces.is_empty() || size > room {
+            pieces.push(Vec::new());
+            room = largest;
+        }
+        room = room.saturating_sub(size);
+        total += size;
+        pieces.last_mut().expect("there is a piece").extend(tensor);
+    }
+    let names: Vec<String> = (1..=pieces.len())
+        .map(|number| format!("model-{number:05}-of-{:05}.safetensors", pieces.len()))
+        .collect();
+    let (mut files, mut weight_map) = (Vec::new(), BTreeMap::new());
+    for (piece, file) in pieces.iter().zip(&names) {
+        weight_map.extend(piece.iter().map(|stored| (stored.name.as_str(), file.as_str())));
+        files.push((file.clone(), serialize(file, piece)?));
+    }
+    let index = Index { metadata: [("total_size", total)].into(), weight_map };
+    let json = serde_json::to_string_pretty(&index).expect("names are JSON");
+    files.push((INDEX.to_owned(), format!("{json}\n").into_bytes()));
+    Ok(files)
 }
 
-fn serialize(tensors: &[Stored]) -> Result<Vec<u8>, ModelProblem> {
+fn unusable(file: &str, source: Box<dyn std::error::Error + Send + Sync>) -> ModelProblem {
+    match file == WHOLE {
+        true => ModelProblem::Parse { file: WHOLE, source },
+        false => ModelProblem::Piece { name: file.to_owned(), source },
+    }
+}
+
+fn serialize(file: &str, tensors: &[Stored]) -> Result<Vec<u8>, ModelProblem> {
+    let unusable = |error: safetensors::SafeTensorError| unusable(file, error.into());
     let mut views = Vec::with_capacity(tensors.len());
     for Stored { name, dtype, shape, bytes } in tensors {
         views.push((name, TensorView::new(*dtype, shape.clone(), bytes).map_err(unusable)?));
@@ -197,29 +236,6 @@ fn serialize(tensors: &[Stored]) -> Result<Vec<u8>, ModelProblem> {
     // Written by transformers too: it is how other tools know the layout for PyTorch's.
     let metadata = [("format".to_owned(), "pt".to_owned())].into();
     safetensors::serialize(views, Some(metadata)).map_err(unusable)
-}
-
-/// A matrix in bytes, and its scales.
-fn bytes(name: &str, tensor: &Tensor, factors: Option<Vec<f32>>) -> Vec<Stored> {
-    let width = tensor.shape[1];
-    let factors_or_ones = factors.clone().unwrap_or_else(|| vec![1.0; width]);
-    let (mut bytes, mut scales) = (Vec::with_capacity(tensor.values.len()), Vec::new());
-    for row in tensor.values.chunks_exact(width) {
-        let folded: Vec<f32> =
-            row.iter().zip(&factors_or_ones).map(|(value, factor)| value * factor).collect();
-        let scale = grid::scale(&folded);
-        let byte = |value: &f32| if scale > 0.0 { (value / scale).round_ties_even() as i8 } else { 0 };
-        bytes.extend(folded.iter().map(|value| byte(value) as u8));
-        scales.push(scale);
-    }
-    let mut stored =
-        vec![Stored { name: name.to_owned(), dtype: Dtype::I8, shape: tensor.shape.clone(), bytes }];
-    stored.push(Stored::floats(format!("{name}{ROW_SCALE}"), &scales));
-    if let Some(factors) = factors {
-        let columns: Vec<f32> = factors.iter().map(|factor| factor.recip()).collect();
-        stored.push(Stored::floats(format!("{name}{COLUMN_SCALE}"), &columns));
-    }
-    stored
 }
 
 const ROW_SCALE: &str = "_scale";
@@ -233,7 +249,7 @@ struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
-    fn of(parameter: &Parameter, views: &'a BTreeMap<&str, TensorView<'a>>) -> Result<Self, ModelProblem> {
+    fn of(parameter: &Parameter, views: &'a BTreeMap<String, TensorView<'a>>) -> Result<Self, ModelProblem> {
         let missing = |name: &str| ModelProblem::MissingTensor { name: name.to_owned() };
         let names = ["", "bert.", "mpnet."].map(|prefix| format!("{prefix}{}", parameter.name));
         let (name, view) = names
@@ -332,7 +348,6 @@ fn aligned<N: bytemuck::AnyBitPattern + bytemuck::NoUninit>(bytes: &[u8]) -> Vec
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::encoder_parameters;
     use crate::model::grid::tests::small;
 
     #[test]
@@ -350,33 +365,56 @@ mod tests {
         let largest = weights.values(word).iter().zip(read.values(word)).map(error).fold(0.0, f32::max);
         assert!(largest > 0.0 && largest < 0.5 / 127.0, "{largest}");
         let again = read.rounded(&config, WeightFormat::Int8).unwrap();
-        for (read, again) in read.values(word).iter().zip(again.values(word)) {
-            assert!((read - again).abs() <= 1e-5 * read.abs(), "{read} became {again}");
+        for (name, tensor) in read.iter() {
+            for (read, again) in tensor.values.iter().zip(again.values(name)) {
+                assert!((read - again).abs() <= 1e-6 * read.abs(), "{name}: {read} became {again}");
+            }
         }
     }
 
     #[test]
     fn pieces_are_found_by_their_index_and_a_scale_that_is_missing_is_named() {
         let (config, weights) = small();
-        let files = weights.to_safetensors(&config, WeightFormat::Int8).unwrap();
-        let [(piece, bytes), (index, json)] = &files[..] else { panic!("one piece and an index") };
-        assert_eq!((piece.as_str(), index.as_str()), ("model-00001-of-00001.safetensors", INDEX));
-        assert_eq!(Index::pieces(json).unwrap(), [piece.as_str()]);
-        let parameters = encoder_parameters(&config);
-        let name = b"encoder.layer.0.output.dense.weight_scale";
-        let at = bytes.windows(name.len()).position(|bytes| bytes == name).unwrap();
-        let mut broken = bytes.clone();
-        broken[at..at + 2].copy_from_slice(b"XX");
-        let error = Weights::from_safetensors(&[&broken], &parameters).unwrap_err().to_string();
-        assert!(error.contains("no tensor \"encoder.layer.0.output.dense.weight_scale\""), "{error}");
+        let stored = |matrix: Matrix| Stored::bytes(&matrix, &weights).unwrap();
+        let files = in_pieces(grid::matrices(&config).map(stored).collect(), 4_000).unwrap();
+        let (index, pieces) = files.split_last().unwrap();
+        assert!(pieces.len() > 2 && index.0 == INDEX, "{} pieces", pieces.len());
+        let names: Vec<&str> = pieces.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(super::pieces(&index.1).unwrap(), names);
+        let parameter =
+            |Matrix { name, .. }| Parameter { shape: weights.get(&name).unwrap().shape.clone(), name };
+        let parameters: Vec<Parameter> = grid::matrices(&config).map(parameter).collect();
+        Weights::from_safetensors(pieces, &parameters).unwrap();
+
+        let mut broken = pieces.to_vec();
+        let (name, scale) =
+            ("encoder.layer.0.output.dense.weight", "encoder.layer.0.output.dense.weight_scale");
+        for (_, bytes) in &mut broken {
+            let found = bytes.windows(scale.len()).position(|bytes| bytes == scale.as_bytes());
+            if let Some(at) = found {
+                bytes[at..at + 2].copy_from_slice(b"XX");
+            }
+        }
+        let error = Weights::from_safetensors(&broken, &parameters).unwrap_err().to_string();
+        assert!(error.contains(&format!("no tensor \"{scale}\"")), "{name}: {error}");
+        let twice: Vec<_> = pieces.iter().chain(&pieces[..1]).cloned().collect();
+        let error = Weights::from_safetensors(&twice, &parameters).unwrap_err().to_string();
+        assert!(error.contains(names[0]) && error.contains("another file"), "{error}");
     }
 
     #[test]
     fn an_index_leads_to_no_other_folder() {
         let index = |file: &str| format!(r#"{{"metadata": {{}}, "weight_map": {{"a": "{file}"}}}}"#);
-        for file in ["../x.safetensors", "/etc/x", "a/b", ".hidden", "C:x"] {
-            assert!(Index::pieces(index(file).as_bytes()).is_err(), "{file}");
+        for file in [
+            "../x.safetensors",
+            "/etc/x.safetensors",
+            "a/b.safetensors",
+            ".safetensors",
+            "C:x.safetensors",
+            "x",
+        ] {
+            assert!(pieces(index(file).as_bytes()).is_err(), "{file}");
         }
-        assert_eq!(Index::pieces(index("a.safetensors").as_bytes()).unwrap(), ["a.safetensors"]);
+        assert_eq!(pieces(index("a.safetensors").as_bytes()).unwrap(), ["a.safetensors"]);
     }
 }

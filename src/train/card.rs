@@ -4,12 +4,12 @@
 use crate::error::Result;
 use crate::gold::{GoldFile, GoldLabels};
 use crate::label::{Label, Role, Stance};
-use crate::model::BaseModel;
+use crate::model::{BaseModel, WeightFormat};
 use crate::output::atomic::write_whole;
 use crate::train::config::{Keep, TrainConfig};
 use crate::train::dev::{DevReports, DevScore, HeadReport};
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A file that a run has read.
 pub struct DataFile {
@@ -36,19 +36,26 @@ impl DataFile {
     }
 }
 
+/// Hashes of the weights that a run has learnt from.
+#[derive(Clone, Debug)]
+pub struct Origins {
+    pub base_sha256: String,
+    pub teacher_sha256: Option<String>,
+    pub start_sha256: Option<String>,
+    /// In the order of the configuration.
+    pub blend_sha256: Vec<String>,
+}
+
 /// The `[training]` table of `standpoint.toml`.
-pub fn provenance(
-    config: &TrainConfig,
-    base_sha256: &str,
-    teacher_sha256: Option<&str>,
-    files: &[DataFile],
-    best: usize,
-) -> toml::Table {
+pub fn provenance(config: &TrainConfig, origins: &Origins, files: &[DataFile], best: usize) -> toml::Table {
     let mut table = toml::Table::new();
     table.insert("base".into(), config.base.clone().into());
+    let Origins { base_sha256, teacher_sha256, start_sha256, blend_sha256 } = origins.clone();
     table.insert("base_sha256".into(), base_sha256.into());
-    if let Some(teacher) = teacher_sha256 {
-        table.insert("teacher_sha256".into(), teacher.into());
+    let others = [("teacher_sha256", teacher_sha256), ("start_sha256", start_sha256)];
+    table.extend(others.into_iter().filter_map(|(name, hash)| Some((name.to_owned(), hash?.into()))));
+    if !blend_sha256.is_empty() {
+        table.insert("blend_sha256".into(), blend_sha256.into());
     }
     table.insert("seed".into(), (config.seed as i64).into());
     table.insert("epoch".into(), (best as i64 + 1).into());
@@ -62,7 +69,7 @@ pub fn provenance(
 pub struct Facts<'a> {
     pub config: &'a TrainConfig,
     pub base: &'a BaseModel,
-    pub base_sha256: &'a str,
+    pub origins: &'a Origins,
     pub parameters: usize,
     pub files: &'a [DataFile],
     pub scores: &'a [DevScore],
@@ -83,7 +90,7 @@ pub fn save(folder: &Path, card: &str) -> Result<()> {
 }
 
 fn write_card(card: &mut String, facts: &Facts<'_>) -> std::fmt::Result {
-    let Facts { config, base, .. } = facts;
+    let Facts { config, base, origins, .. } = facts;
     writeln!(card, "# {} {}\n", config.name, config.version)?;
     writeln!(
         card,
@@ -94,16 +101,20 @@ fn write_card(card: &mut String, facts: &Facts<'_>) -> std::fmt::Result {
     )?;
     writeln!(
         card,
-        "- Base: {} (parameters `{}`), {} layers of width {}; {:.1} million parameters in all, stored as f16.\n\
+        "- Base: {} (parameters `{}`), {} layers of width {}; {:.1} million parameters in all, stored as {}.\n\
          - Windows of up to {} tokens. Linear heads read each sentence's vector, the mean of its tokens' last states \
          (role, stance, check-worthiness), and each token's state (source, cue and content of attributions, holders); \
          those are there that the files below have labels for.\n\
          - Written by `standpoint train`; seed {}, epoch {} of {} kept ({}).\n",
         config.base,
-        &facts.base_sha256[..16],
+        &origins.base_sha256[..16],
         base.config.num_hidden_layers,
         base.config.hidden_size,
         facts.parameters as f64 / 1e6,
+        match config.weights {
+            WeightFormat::F16 => "f16",
+            WeightFormat::Int8 => "int8",
+        },
         config.max_tokens,
         config.seed,
         facts.best + 1,
@@ -129,29 +140,36 @@ fn write_card(card: &mut String, facts: &Facts<'_>) -> std::fmt::Result {
         )?;
     }
     writeln!(card, "\nOf auxiliary files each epoch reads a sample, of rows whose split is train.\n")?;
-    if let Some(teacher) = &config.data.teacher {
+    if let (Some(teacher), Some(hash)) = (&config.data.teacher, &origins.teacher_sha256) {
+        let too = match teacher.text.iter().any(|text| text.attributions) {
+            true => ", and attributions from the spans that it finds",
+            false => "",
+        };
         writeln!(
             card,
-            "Files whose use is *taught* have no labels: roles and stances were learnt from the probabilities that \
-             another model gives them (`{}`).\n",
-            teacher.model
+            "What is read as *taught* is read without labels: roles and stances were learnt from the probabilities \
+             that another model gives them (`{}`, weights `{}`){too}.\n",
+            teacher.model,
+            &hash[..16]
         )?;
     }
-    if let Some(run) = &config.start {
+    if let (Some(run), Some(hash)) = (&config.start, &origins.start_sha256) {
         writeln!(
             card,
-            "It goes on from an earlier run (`{}`), whose parameters it started from.\n",
-            run.display()
+            "It goes on from an earlier run (`{}`, parameters `{}`), whose parameters it started from.\n",
+            run.display(),
+            &hash[..16]
         )?;
     }
     if !config.blend.is_empty() {
-        let runs: Vec<String> = config.blend.iter().map(|run| format!("`{}`", run.display())).collect();
+        let run = |(run, hash): (&PathBuf, &String)| format!("`{}` (`{}`)", run.display(), &hash[..16]);
+        let runs: Vec<String> = config.blend.iter().zip(&origins.blend_sha256).map(run).collect();
         writeln!(card, "Its parameters are the mean of this run's and those of {}.\n", runs.join(", "))?;
     }
     writeln!(card, "## On dev\n")?;
     writeln!(
         card,
-        "Gold sentences, f16 weights. Intervals are 95%, by bootstrap over documents. Temperatures, and the \
+        "Gold sentences, weights as shipped. Intervals are 95%, by bootstrap over documents. Temperatures, and the \
          epoch where the best one is kept, were chosen on this same set, so that these figures flatter the model a little.\n"
     )?;
     write_head::<Role>(card, "Role", &facts.reports.role)?;

@@ -4,8 +4,9 @@
 use crate::error::{Error, Result, TrainError};
 use crate::train::run::Progress;
 use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
+use safetensors::{Dtype, SafeTensorError, SafeTensors};
 use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// What a run needs to go on.
@@ -63,7 +64,8 @@ impl RunFolder {
     /// If it cannot be written.
     pub fn save(&self, checkpoint: &Checkpoint) -> Result<()> {
         // TOML, whose numbers are read back to the last bit.
-        let progress = toml::to_string(&checkpoint.progress).map_err(|error| self.unusable(error))?;
+        let progress =
+            toml::to_string(&checkpoint.progress).map_err(|error| self.unusable(CHECKPOINT, error))?;
         let mut tensors = vec![
             ("parameters", &checkpoint.parameters),
             ("first_moments", &checkpoint.first),
@@ -77,10 +79,11 @@ impl RunFolder {
     /// If there is no checkpoint, it is damaged, or it belongs to a model of another size.
     pub fn load(&self, parameters: usize, averaged: bool) -> Result<Checkpoint> {
         let (bytes, metadata) = self.read(CHECKPOINT)?;
-        let tensor = |name| self.tensor(&bytes, name, parameters);
-        let progress = metadata.get(PROGRESS).ok_or_else(|| self.unusable("it has no progress"))?;
+        let tensor = |name| self.tensor(CHECKPOINT, &bytes, name, parameters);
+        let progress =
+            metadata.get(PROGRESS).ok_or_else(|| self.unusable(CHECKPOINT, "it has no progress"))?;
         Ok(Checkpoint {
-            progress: toml::from_str(progress).map_err(|error| self.unusable(error))?,
+            progress: toml::from_str(progress).map_err(|error| self.unusable(CHECKPOINT, error))?,
             parameters: tensor("parameters")?,
             first: tensor("first_moments")?,
             second: tensor("second_moments")?,
@@ -100,7 +103,7 @@ impl RunFolder {
     /// If they cannot be read.
     pub fn load_best(&self, parameters: usize) -> Result<Vec<f32>> {
         let (bytes, _) = self.read(BEST)?;
-        self.tensor(&bytes, "parameters", parameters)
+        self.tensor(BEST, &bytes, "parameters", parameters)
     }
 
     fn write(
@@ -116,34 +119,45 @@ impl RunFolder {
                 TensorView::new(Dtype::F32, vec![values.len()], bytes).map(|view| (*name, view))
             })
             .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| self.unusable(error))?;
+            .map_err(|error| self.unusable(file, error))?;
         let partial = self.folder.join(format!("{file}.partial"));
-        safetensors::serialize_to_file(views, metadata, &partial).map_err(|error| self.unusable(error))?;
         let path = self.folder.join(file);
-        std::fs::rename(&partial, &path).map_err(|source| Error::Write { path, source })
+        let written =
+            safetensors::serialize_to_file(views, metadata, &partial).map_err(|error| match error {
+                SafeTensorError::IoError(source) => source,
+                other => io::Error::other(other),
+            });
+        written
+            .and_then(|()| std::fs::rename(&partial, &path))
+            .map_err(|source| Error::Write { path, source })
     }
 
     fn read(&self, file: &str) -> Result<(Vec<u8>, HashMap<String, String>)> {
-        let bytes = std::fs::read(self.folder.join(file)).map_err(|error| self.unusable(error))?;
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| self.unusable(error))?;
+        let bytes = std::fs::read(self.folder.join(file)).map_err(|error| self.unusable(file, error))?;
+        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| self.unusable(file, error))?;
         let metadata = header.metadata().clone().unwrap_or_default();
         Ok((bytes, metadata))
     }
 
-    fn tensor(&self, bytes: &[u8], name: &str, length: usize) -> Result<Vec<f32>> {
-        let file = SafeTensors::deserialize(bytes).map_err(|error| self.unusable(error))?;
-        let view = file.tensor(name).map_err(|error| self.unusable(error))?;
+    fn tensor(&self, file: &str, bytes: &[u8], name: &str, length: usize) -> Result<Vec<f32>> {
+        let tensors = SafeTensors::deserialize(bytes).map_err(|error| self.unusable(file, error))?;
+        let view = tensors.tensor(name).map_err(|error| self.unusable(file, error))?;
         if view.dtype() != Dtype::F32 || view.shape() != [length] {
-            return Err(self.unusable("it belongs to a model of another size"));
+            return Err(self.unusable(file, "it belongs to a model of another size"));
         }
         let mut values = vec![0.0_f32; length];
         bytemuck::cast_slice_mut(&mut values).copy_from_slice(view.data());
         Ok(values)
     }
 
-    fn unusable(&self, problem: impl ToString) -> Error {
-        let problem =
-            format!("the checkpoint cannot be used ({}): start anew without --resume", problem.to_string());
+    fn unusable(&self, file: &str, problem: impl ToString) -> Error {
+        let problem = problem.to_string();
+        let problem = match file {
+            BEST => format!(
+                "the parameters of this run cannot be used ({problem}): train it first, with the same base"
+            ),
+            _ => format!("the checkpoint cannot be used ({problem}): start anew without --resume"),
+        };
         TrainError::Checkpoint { path: self.folder.clone(), problem }.into()
     }
 }

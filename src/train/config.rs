@@ -105,7 +105,7 @@ pub struct AuxiliaryConfig {
     pub targets: Vec<OtherTarget>,
 }
 
-/// A trained model, and unlabelled text on which its judgement is learnt.
+/// A trained model, and text on which its judgement is learnt.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TeacherConfig {

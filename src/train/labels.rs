@@ -20,7 +20,7 @@ pub struct Labels {
     pub stance: Option<Stance>,
     pub checkworthy: Option<bool>,
     pub holder: Option<HolderLabel>,
-    /// What a teacher says, where nobody has labelled the sentence.
+    /// What a teacher says of the sentence, where no label is looked at.
     pub taught: Option<Judgement>,
 }
 

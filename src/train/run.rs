@@ -11,7 +11,7 @@ use crate::model::{
 };
 use crate::random::{SplitMix, scramble};
 use crate::train::average;
-use crate::train::card::{self, DataFile};
+use crate::train::card::{self, DataFile, Origins};
 use crate::train::checkpoint::{Checkpoint, RunFolder};
 use crate::train::config::{Keep, TrainConfig};
 use crate::train::data::{Trained, TrainingData};
@@ -78,8 +78,7 @@ pub enum Outcome {
 pub struct Trainer {
     config: TrainConfig,
     base: BaseModel,
-    base_sha256: String,
-    teacher_sha256: Option<String>,
+    origins: Origins,
     layout: Layout,
     plan: Plan,
     dev: DevSet,
@@ -134,8 +133,16 @@ impl Trainer {
             Err(TrainError::Setting { path: path.to_owned(), problem })?;
         }
 
+        // What is missing at the end shall be missed before the beginning.
+        let layout = Layout::new((&base.config).into(), &HEADS);
+        let best_of = |run: &PathBuf| RunFolder::new(run).load_best(layout.len());
+        let start = config.start.as_ref().map(best_of).transpose()?;
+        let hash = |parameters: &Vec<f32>| sha256([bytemuck::cast_slice(parameters)]);
+        let start_sha256 = start.as_ref().map(hash);
+        let blend_sha256 = config.blend.iter().map(|run| Ok(hash(&best_of(run)?))).collect::<Result<_>>()?;
+
         let data = TrainingData::read(&config.data, &config.default_target)?;
-        let trained = data.trained();
+        let mut trained = data.trained();
         let TrainingData { gold, dev, further_dev, auxiliary, unlabelled, files } = data;
         let (teacher_sha256, taught) = match &config.data.teacher {
             Some(teacher) => {
@@ -145,6 +152,8 @@ impl Trainer {
             }
             None => (None, Vec::new()),
         };
+        let mut learnt = taught.iter().flat_map(|taught| &taught.documents);
+        trained.attribution |= learnt.any(|gold| gold.attributions.is_some());
         let plan = Plan::new(&config, &base.tokenizer, &gold, &auxiliary, &taught)?;
         let further_dev = DevSet::new(&further_dev, &base.tokenizer, config.max_tokens)?;
         let dev = DevSet::new(&dev, &base.tokenizer, config.max_tokens)?;
@@ -152,15 +161,9 @@ impl Trainer {
             let problem = "data.dev must hold sentences with a role and sentences with a stance".to_owned();
             Err(TrainError::Setting { path: path.to_owned(), problem })?;
         }
-        let layout = Layout::new((&base.config).into(), &HEADS);
         let steps = (0..config.schedule.epochs).map(|epoch| plan.epoch(epoch).len()).sum();
-        let base_sha256 = base.fingerprint();
-        let best_of = |run: &PathBuf| RunFolder::new(run).load_best(layout.len());
-        let start = config.start.as_ref().map(best_of).transpose()?;
-        // What is missing at the end shall be missed before the beginning.
-        config.blend.iter().try_for_each(|run| best_of(run).map(drop))?;
-        let fingerprint =
-            fingerprint(&config, &base_sha256, teacher_sha256.as_deref(), start.as_deref(), &files);
+        let origins = Origins { base_sha256: base.fingerprint(), teacher_sha256, start_sha256, blend_sha256 };
+        let fingerprint = fingerprint(&config, &origins, &files);
         let state = if resume {
             let checkpoint = folder.load(layout.len(), config.schedule.average > 0.0)?;
             if checkpoint.progress.fingerprint != fingerprint {
@@ -183,8 +186,7 @@ impl Trainer {
         Ok(Self {
             config,
             base,
-            base_sha256,
-            teacher_sha256,
+            origins,
             layout,
             plan,
             dev,
@@ -364,13 +366,7 @@ impl Trainer {
             checkworthy: rates.then(|| HeadSettings::named(&CHECKWORTHY, checkworthy)),
             attribution: attribution.then(|| HeadSettings::named(&TAGS, 1.0)),
             holder: holder.then(|| HeadSettings::named(&HOLDER, 1.0)),
-            training: card::provenance(
-                &self.config,
-                &self.base_sha256,
-                self.teacher_sha256.as_deref(),
-                &self.files,
-                best,
-            ),
+            training: card::provenance(&self.config, &self.origins, &self.files, best),
         };
         // Heads that no label was seen for are not shipped.
         let shipped_heads = settings.heads();
@@ -384,7 +380,7 @@ impl Trainer {
         let card = card::render(&card::Facts {
             config: &self.config,
             base: &self.base,
-            base_sha256: &self.base_sha256,
+            origins: &self.origins,
             parameters: self.layout.len(),
             files: &self.files,
             scores: &progress.scores,
@@ -432,13 +428,7 @@ fn initial_parameters(layout: &Layout, base: &BaseModel, seed: u64) -> Vec<f32> 
 }
 
 /// Whatever decides the result of a run, in one line.
-fn fingerprint(
-    config: &TrainConfig,
-    base_sha256: &str,
-    teacher_sha256: Option<&str>,
-    start: Option<&[f32]>,
-    files: &[DataFile],
-) -> String {
+fn fingerprint(config: &TrainConfig, origins: &Origins, files: &[DataFile]) -> String {
     // Where things are written, how, and how often does not decide the result.
     let deciding = TrainConfig {
         output: PathBuf::new(),
@@ -448,6 +438,8 @@ fn fingerprint(
         ..config.clone()
     };
     let hashes: Vec<&str> = files.iter().map(|file| file.sha256.as_str()).collect();
-    let start = start.map(|parameters| sha256([bytemuck::cast_slice(parameters)]));
-    sha256([format!("{deciding:?} {base_sha256} {teacher_sha256:?} {start:?} {hashes:?}").as_bytes()])
+    let Origins { base_sha256, teacher_sha256, start_sha256, blend_sha256 } = origins;
+    let blend = blend_sha256.join(" ");
+    let facts = format!("{deciding:?} {base_sha256} {teacher_sha256:?} {start_sha256:?} {hashes:?}{blend}");
+    sha256([facts.as_bytes()])
 }

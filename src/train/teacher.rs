@@ -1,9 +1,9 @@
-//! What a larger model thinks of text that nobody labelled: a smaller one learns from its probabilities, which say more
+//! What a larger model thinks of text, whose labels are not looked at if there are any: a smaller one learns from its probabilities, which say more
 //! than labels would (Hinton et al., Distilling the knowledge in a neural network, 2015).
 
-use crate::error::{InputError, InputProblem, Place, Result};
+use crate::error::{InputError, InputProblem, Place, Result, UsageError};
 use crate::gold::{GoldDocument, GoldFile, GoldLabels};
-use crate::hash::sha256;
+use crate::hash::{Digest, sha256};
 use crate::input::{Documents, InputFormat};
 use crate::label::{Attribution, SentenceAnalysis, Target};
 use crate::model::{Model, ModelSource};
@@ -23,7 +23,7 @@ pub struct Judgement {
     pub stance: [f32; 3],
 }
 
-/// Unlabelled documents, with a judgement for each sentence, and with the attributions that the teacher finds in them,
+/// Documents without labels, with a judgement for each sentence, and with the attributions that the teacher finds in them,
 /// where they are to be learnt.
 pub struct Taught {
     pub documents: Vec<GoldDocument>,
@@ -41,7 +41,7 @@ pub struct Teaching {
 /// What was judged, by whom: kept, because judging takes minutes.
 #[derive(Serialize, Deserialize)]
 struct Kept {
-    /// Hashes of the teacher and of all it has read.
+    /// A hash of the teacher and of all it has read.
     of: String,
     judged: Vec<Judged>,
 }
@@ -110,10 +110,20 @@ pub fn ask(
 ) -> Result<Teaching> {
     let model = Model::load(&ModelSource::parse(Some(&config.model), None, offline)?)?;
     let teacher_sha256 = model.fingerprint()?;
+    let asked = config.text.iter().any(|text| text.attributions);
+    if asked && model.settings().attribution.is_none() {
+        let problem = format!("data.teacher.text.attributions: {} finds no attributions", config.model);
+        return Err(UsageError::Other(problem).into());
+    }
     let documents: Vec<&GoldDocument> = files.iter().flatten().collect();
-    let parts =
-        documents.iter().flat_map(|gold| [gold.target.as_str(), gold.document.id(), gold.document.text()]);
-    let of = sha256([teacher_sha256.as_bytes()].into_iter().chain(parts.map(str::as_bytes)));
+    let mut digest = Digest::default();
+    digest.update(format!("{teacher_sha256} {:?}", model.settings()).as_bytes());
+    for gold in &documents {
+        let (id, sentences) = (gold.document.id(), gold.document.sentences());
+        digest.update(format!("{:?} {id:?} {sentences:?}", gold.target).as_bytes());
+        digest.update(gold.document.text().as_bytes());
+    }
+    let of = digest.finish();
     let judged = match read_kept(kept).filter(|kept| kept.of == of) {
         Some(kept) => kept.judged,
         None => {
@@ -139,6 +149,10 @@ fn judge(pipeline: &Pipeline, documents: &[&GoldDocument]) -> Result<Vec<Judged>
     let mut by_target: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (index, gold) in documents.iter().enumerate() {
         by_target.entry(&gold.target).or_default().push(index);
+    }
+    // A target that cannot be asked for is told before minutes have passed.
+    for target in by_target.keys() {
+        pipeline.analyze(&[], &[Target::new(target)?])?;
     }
     let mut judged: Vec<Option<Judged>> = vec![None; documents.len()];
     for (target, indices) in by_target {

@@ -17,7 +17,8 @@ fn config() -> BertConfig {
 
 fn weights() -> Weights {
     let bytes = include_bytes!("mpnet/model.safetensors");
-    Weights::from_safetensors(&[bytes], &encoder_parameters(&config())).unwrap()
+    Weights::from_safetensors(&[("model.safetensors".to_owned(), bytes)], &encoder_parameters(&config()))
+        .unwrap()
 }
 
 fn expected() -> (Vec<Window>, Vec<Vec<f32>>) {

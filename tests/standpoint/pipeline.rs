@@ -226,7 +226,11 @@ fn a_model_in_bytes_is_read_from_its_pieces() {
             assert!((half - byte).abs() <= highest / 200.0, "{name}: {half} is {byte}");
         }
     }
-    std::fs::remove_file(path.join("model-00001-of-00001.safetensors")).unwrap();
+    let piece = path.join("model-00001-of-00001.safetensors");
+    model.save(&path, WeightFormat::F16).unwrap();
+    assert!(!piece.exists(), "nor is there use for pieces beside a whole model");
+    model.save(&path, WeightFormat::Int8).unwrap();
+    std::fs::remove_file(piece).unwrap();
     let error = Model::load(&ModelSource::Folder(path)).unwrap_err().to_string();
     assert!(error.contains("model-00001-of-00001.safetensors, a piece of"), "{error}");
 }

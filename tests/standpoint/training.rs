@@ -251,6 +251,11 @@ fn a_teacher_teaches_what_the_labels_do_not_say_and_a_run_goes_on_from_another()
     let settings = std::fs::read_to_string(folder.path().join("student/standpoint.toml")).unwrap();
     assert!(settings.contains("teacher_sha256"), "{settings}");
 
+    write("train.toml", &taught.replace("sample = 40", "sample = 40\nattributions = true"));
+    std::fs::remove_dir_all(folder.path().join("run")).unwrap();
+    let said = String::from_utf8(train(folder.path(), &[]).output().unwrap().stderr).unwrap();
+    assert!(said.contains("model finds no attributions"), "{said}");
+
     let standing = alone
         .replace("epochs = 3", "epochs = 1")
         .replace("learning_rate = 1e-3", "learning_rate = 1e-9\nhead_learning_rate = 1e-9")

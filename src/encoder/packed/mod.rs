@@ -19,6 +19,7 @@ mod tile;
 
 pub use profile::{KernelProfile, Profile, profile};
 pub use simd::Isa;
+use simd::{Kernel, Simd};
 
 use crate::encoder::{Encoder, States};
 use crate::error::{Error, Result};
@@ -306,27 +307,53 @@ impl PackedEncoder {
 
     /// `states = norm(word + position + type)`
     fn embed(&self, windows: &[&Window], memory: &mut Memory) {
-        let (hidden, stride) = (self.hidden, padded(self.hidden));
         let Memory { states, context, quantized, .. } = memory;
-        let tokens = states.len() / stride;
+        let tokens = states.len() / padded(self.hidden);
         let others = &mut context[..states.len()];
-        // The columns that fill up are 0.
-        states.fill(0.0);
-        others.fill(0.0);
-        let mut rows = states.chunks_exact_mut(stride).zip(others.chunks_exact_mut(stride));
-        for window in windows {
-            for (position, (&id, kind)) in window.tokens.iter().zip(window.token_types()).enumerate() {
-                let Some((state, other)) = rows.next() else { return };
-                state[..hidden].copy_from_slice(&self.words[id as usize * hidden..][..hidden]);
-                let position = &self.position_embeddings[position * hidden..][..hidden];
-                let kind = &self.types[kind as usize * hidden..][..hidden];
-                for (other, (position, kind)) in other.iter_mut().zip(position.iter().zip(kind)) {
-                    *other = position + kind;
-                }
-            }
-        }
+        self.isa.run(Embed { encoder: self, windows, states, others });
         let quantized = (self.dtype == Dtype::Int8).then(|| quantized.rows_mut(0, tokens));
         self.isa.run(AddNorm { norm: &self.embedding_norm, rows: states, others, quantized });
+    }
+}
+
+/// Writes the word of each token into `states`, and the sum of its position and type into `others`.
+struct Embed<'a> {
+    encoder: &'a PackedEncoder,
+    windows: &'a [&'a Window],
+    /// `[tokens, hidden]`, rows filled up, as the next one.
+    states: &'a mut [f32],
+    others: &'a mut [f32],
+}
+
+impl Kernel for Embed<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let Self { encoder, windows, states, others } = self;
+        let hidden = encoder.hidden;
+        let stride = padded(hidden);
+        if stride > hidden {
+            // The columns that fill up are 0.
+            states.fill(0.0);
+            others.fill(0.0);
+        }
+        let mut row = 0;
+        for window in windows {
+            for (position, &id) in window.tokens.iter().enumerate() {
+                let kind = window.token_type(position) as usize;
+                let word = &encoder.words[id as usize * hidden..][..hidden];
+                let place = &encoder.position_embeddings[position * hidden..][..hidden];
+                let kind = &encoder.types[kind * hidden..][..hidden];
+                states[row * stride..][..hidden].copy_from_slice(word);
+                let other = &mut others[row * stride..][..hidden];
+                #[expect(clippy::needless_range_loop, reason = "zip is not inlined into the instruction set")]
+                for at in 0..hidden {
+                    other[at] = place[at] + kind[at];
+                }
+                row += 1;
+            }
+        }
     }
 }
 
