@@ -347,7 +347,7 @@ impl Kernel for Embed<'_> {
                 let kind = &encoder.types[kind * hidden..][..hidden];
                 states[row * stride..][..hidden].copy_from_slice(word);
                 let other = &mut others[row * stride..][..hidden];
-                #[expect(clippy::needless_range_loop, reason = "zip is not inlined into the instruction set")]
+                // A zip would not be inlined into the instruction set.
                 for at in 0..hidden {
                     other[at] = place[at] + kind[at];
                 }
