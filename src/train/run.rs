@@ -427,10 +427,11 @@ fn initial_parameters(layout: &Layout, base: &BaseModel, seed: u64) -> Vec<f32> 
     parameters
 }
 
-/// Whatever decides the result of a run, in one line.
+/// Whatever decides what a run trains, in one line.
 fn fingerprint(config: &TrainConfig, origins: &Origins, files: &[DataFile]) -> String {
-    // Where things are written, how, and how often does not decide the result.
+    // Where things are written, how, and how often does not decide what is trained, nor does what it is blended with in the end.
     let deciding = TrainConfig {
+        blend: Vec::new(),
         output: PathBuf::new(),
         weights: WeightFormat::default(),
         run: PathBuf::new(),
@@ -438,8 +439,6 @@ fn fingerprint(config: &TrainConfig, origins: &Origins, files: &[DataFile]) -> S
         ..config.clone()
     };
     let hashes: Vec<&str> = files.iter().map(|file| file.sha256.as_str()).collect();
-    let Origins { base_sha256, teacher_sha256, start_sha256, blend_sha256 } = origins;
-    let blend = blend_sha256.join(" ");
-    let facts = format!("{deciding:?} {base_sha256} {teacher_sha256:?} {start_sha256:?} {hashes:?}{blend}");
-    sha256([facts.as_bytes()])
+    let Origins { base_sha256, teacher_sha256, start_sha256, .. } = origins;
+    sha256([format!("{deciding:?} {base_sha256} {teacher_sha256:?} {start_sha256:?} {hashes:?}").as_bytes()])
 }
