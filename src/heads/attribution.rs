@@ -111,6 +111,8 @@ impl Whole {
         let Self { span, last, to_end, .. } = *next;
         *self = Self {
             span: Span::new(self.span.start(), span.end().max(self.span.end())),
+            // What is whole is not less for what stands before it in its sentence, where marks contradict each other.
+            from_start: self.from_start || self.last == next.first && next.from_start,
             last,
             to_end,
             ..*self
@@ -306,6 +308,29 @@ mod tests {
         let found = attributions(&pieces);
         assert_eq!(words(text, &found[0].content), ["no"]);
         assert_eq!(words(text, &found[1].content), ["it\nNobody stays"]);
+    }
+
+    #[test]
+    fn a_whole_sentence_is_not_lost_with_a_piece_that_meets_it() {
+        let content = |sentence, start, end, whole| Piece {
+            part: Part::Content,
+            sentence,
+            span: Span::new(start, end),
+            continues: whole,
+            from_start: whole,
+            to_end: whole,
+        };
+        let cue = Piece { part: Part::Cue, ..content(5, 100, 120, false) };
+        let rest = Piece { sentence: 6, span: Span::new(120, 121), continues: true, ..cue };
+        let pieces = [
+            content(6, 127, 134, false),
+            content(6, 134, 140, true),
+            Piece { to_end: true, ..cue },
+            rest,
+            content(5, 100, 101, false),
+        ];
+        let found = attributions(&pieces);
+        assert!(found.iter().any(|a| a.content == [Span::new(127, 140)]), "{found:?}");
     }
 
     #[test]
