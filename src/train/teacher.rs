@@ -1,5 +1,5 @@
-//! What a larger model thinks of text, whose labels are not looked at if there are any: a smaller one learns from its probabilities, which say more
-//! than labels would (Hinton et al., Distilling the knowledge in a neural network, 2015).
+//! What a larger model thinks of text, whose labels are not looked at if there are any: a smaller one learns from its
+//! probabilities, which say more than labels would (Hinton et al., Distilling the knowledge in a neural network, 2015).
 
 use crate::error::{InputError, InputProblem, Place, Result, UsageError};
 use crate::gold::{GoldDocument, GoldFile, GoldLabels};
@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
+use std::slice::from_ref;
 
 /// The probabilities that a teacher gives each role and each stance of a sentence.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -150,15 +151,17 @@ fn judge(pipeline: &Pipeline, documents: &[&GoldDocument]) -> Result<Vec<Judged>
     for (index, gold) in documents.iter().enumerate() {
         by_target.entry(&gold.target).or_default().push(index);
     }
+    let named = |(target, indices)| Ok((Target::new(target)?, indices));
+    let by_target = by_target.into_iter().map(named).collect::<Result<Vec<(Target, Vec<usize>)>>>()?;
     // A target that cannot be asked for is told before minutes have passed.
-    for target in by_target.keys() {
-        pipeline.analyze(&[], &[Target::new(target)?])?;
+    for (target, _) in &by_target {
+        pipeline.analyze(&[], from_ref(target))?;
     }
     let mut judged: Vec<Option<Judged>> = vec![None; documents.len()];
     for (target, indices) in by_target {
         let together: Vec<Document> =
             indices.iter().map(|&index| documents[index].document.clone()).collect();
-        let analyses = pipeline.analyze(&together, &[Target::new(target)?])?;
+        let analyses = pipeline.analyze(&together, from_ref(&target))?;
         for (index, analysis) in indices.into_iter().zip(analyses) {
             let judgement = |sentence: &SentenceAnalysis| Judgement {
                 role: sentence.role.probabilities(),

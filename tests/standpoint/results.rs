@@ -65,7 +65,7 @@ fn the_readme_and_the_card_say_what_was_measured() {
             let card = read(&format!("models/{model}/MODEL_CARD.md"));
             let title = format!("**{}{}**: macro-F1 ", head[..1].to_uppercase(), &head[1..]);
             let on_card: f64 = card.split(&title).nth(1).unwrap()[..5].parse().unwrap();
-            assert!((on_card - value).abs() < 0.004, "{model}, {head}: {on_card} on the card");
+            assert!((on_card - value).abs() < 0.003, "{model}, {head}: {on_card} on the card");
         }
         assert!(readme.contains(&row), "README.md lacks {row:?}");
     }

@@ -19,7 +19,6 @@ mod tile;
 
 pub use profile::{KernelProfile, Profile, profile};
 pub use simd::Isa;
-use simd::{Kernel, Simd};
 
 use crate::encoder::{Encoder, States};
 use crate::error::{Error, Result};
@@ -32,6 +31,7 @@ use linear::Input;
 use norm::{AddNorm, Norm};
 use quantize::{Quantize, Quantized};
 use rayon::prelude::*;
+use simd::{Kernel, Simd};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
