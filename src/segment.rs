@@ -1,7 +1,7 @@
 //! From a text to the spans of its sentences. Pure, and total: any text has sentences, none makes it fail.
 //!
-//! The rules of what ends a sentence are sentencex's. What is decided here is what it is shown: one
-//! paragraph at a time (its time is quadratic in the quotation marks of a paragraph, and it would read on
+//! The rules of what ends a sentence are sentencex's, but for a few titles. What is decided here is what it is
+//! shown: one paragraph at a time (its time is quadratic in the quotation marks of a paragraph, and it would read on
 //! over the end of a headline), and of a very long paragraph one stretch at a time.
 
 use crate::text::Span;
@@ -19,6 +19,9 @@ const STRETCH: usize = 4096;
 
 /// An end of a sentence counts only if this many bytes of what follows it were in sight.
 const FORESIGHT: usize = 1024;
+
+/// Titles before a name that news has in every other article, and sentencex takes for a sentence's end.
+const TITLES: [&str; 3] = ["Ms.", "Spc.", "Amb."];
 
 /// The sentences of a text: in order, apart, not empty, without white space at either end. All that lies
 /// outside of them is white space, and a byte order mark where the text begins with one.
@@ -131,8 +134,8 @@ fn sentence_ends(paragraph: &str) -> impl Iterator<Item = usize> {
         let mut ends = Vec::new();
         for boundary in sentencex::get_sentence_boundaries("en", shown) {
             let end = boundary.end_byte;
-            let is_inside = end > 0 && end <= reach && end < stretch.len();
-            if is_inside && stretch.is_char_boundary(end) && last.is_none_or(|last| last < start + end) {
+            let is_inside = end > 0 && end <= reach && end < stretch.len() && stretch.is_char_boundary(end);
+            if is_inside && last.is_none_or(|last| last < start + end) && !is_abbreviated(stretch, end) {
                 ends.push(start + end);
                 last = Some(start + end);
             }
@@ -146,6 +149,22 @@ fn sentence_ends(paragraph: &str) -> impl Iterator<Item = usize> {
         Some(ends)
     });
     stretches.flatten()
+}
+
+/// Whether what seems to end there is a title, or the first of some initials, as in `D-N.M.`.
+fn is_abbreviated(text: &str, end: usize) -> bool {
+    let (before, after) = text.split_at(end);
+    let word = before.trim_end().rsplit(char::is_whitespace).next().unwrap_or_default();
+    if TITLES.contains(&word.trim_start_matches(|c: char| !c.is_alphabetic())) {
+        return true;
+    }
+    let mut last = before.chars().rev();
+    let mut next = after.chars();
+    last.next() == Some('.')
+        && last.next().is_some_and(char::is_uppercase)
+        && !last.next().is_some_and(char::is_alphanumeric)
+        && next.next().is_some_and(char::is_uppercase)
+        && next.next() == Some('.')
 }
 
 /// As much of the text as sentencex is shown at once, up to a white space where there is one.
@@ -174,6 +193,10 @@ mod tests {
     fn abbreviations_do_not_end_a_sentence() {
         let first = "Gen. Smith told U.S. troops on Jan. 5 that Mr. Doe had left.";
         assert_eq!(cut(&format!("{first} They cheered.")), [first, "They cheered."]);
+        let quoted = "“It was time,” Ms. Doe told Spc. Roe.";
+        let initials = "Rep. Alma Reyes, D-N.M., wrote to Amb. Poe.";
+        assert_eq!(cut(&format!("{quoted} {initials}")), [quoted, initials]);
+        assert_eq!(cut("He chose plan B. Then he left."), ["He chose plan B.", "Then he left."]);
     }
 
     #[test]

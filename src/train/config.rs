@@ -20,9 +20,9 @@ pub struct TrainConfig {
     pub base_revision: Option<String>,
     /// How many of the base's layers to keep, from the first on; all, if it does not say.
     pub base_layers: Option<usize>,
-    /// The folder of a finished run to start from, heads and all, instead of the base's weights.
+    /// The folder of a finished run, or of a model, to start from, heads and all, instead of the base's weights.
     pub start: Option<PathBuf>,
-    /// Folders of other finished runs of models of the same shape: the model is made of the mean of their parameters and
+    /// Folders of other finished runs, or of models, of the same shape: the model is made of the mean of their parameters and
     /// this run's.
     #[serde(default)]
     pub blend: Vec<PathBuf>,
@@ -156,7 +156,7 @@ fn default_format() -> GoldFormat {
 #[serde(deny_unknown_fields, default)]
 pub struct ScheduleConfig {
     pub epochs: usize,
-    /// The highest learning rate of the encoder.
+    /// The highest learning rate of the encoder; with 0 it stays as it is, and only the heads are trained.
     pub learning_rate: f64,
     /// The highest learning rate of the heads, which start from random weights.
     pub head_learning_rate: f64,
@@ -312,7 +312,10 @@ impl TrainConfig {
             ),
             (schedule.epochs > 0, "schedule.epochs must be 1 or more"),
             (schedule.shards > 0 && schedule.shards <= 64, "schedule.shards must be from 1 to 64"),
-            (positive(schedule.learning_rate), "schedule.learning_rate must be above 0"),
+            (
+                schedule.learning_rate.is_finite() && schedule.learning_rate >= 0.0,
+                "schedule.learning_rate must not be negative",
+            ),
             (positive(schedule.head_learning_rate), "schedule.head_learning_rate must be above 0"),
             (
                 schedule.weight_decay.is_finite() && schedule.weight_decay >= 0.0,

@@ -14,6 +14,7 @@ mod optimizer;
 mod plan;
 mod rename;
 mod run;
+mod start;
 mod teacher;
 
 pub use config::TrainConfig;

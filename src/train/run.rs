@@ -9,7 +9,7 @@ use crate::model::{
     BaseModel, CHECKWORTHY, HEADS, HOLDER, HeadSettings, Model, ModelSource, Settings, TAGS, Tensor,
     WeightFormat, Weights, round_to_bytes,
 };
-use crate::random::{SplitMix, scramble};
+use crate::random::scramble;
 use crate::train::average;
 use crate::train::card::{self, DataFile, Origins};
 use crate::train::checkpoint::{Checkpoint, RunFolder};
@@ -19,6 +19,7 @@ use crate::train::dev::{DevScore, DevSet};
 use crate::train::objective::{LabelWeights, Pass};
 use crate::train::optimizer::{AdamW, StepRates, rate_share};
 use crate::train::plan::{Example, Plan, deal};
+use crate::train::start;
 use crate::train::teacher::{self, Teaching};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -135,11 +136,12 @@ impl Trainer {
 
         // What is missing at the end shall be missed before the beginning.
         let layout = Layout::new((&base.config).into(), &HEADS);
-        let best_of = |run: &PathBuf| RunFolder::new(run).load_best(layout.len());
-        let start = config.start.as_ref().map(best_of).transpose()?;
+        let parameters_of = |folder: &PathBuf| start::of_folder(&layout, folder, config.seed);
+        let start = config.start.as_ref().map(parameters_of).transpose()?;
         let hash = |parameters: &Vec<f32>| sha256([bytemuck::cast_slice(parameters)]);
         let start_sha256 = start.as_ref().map(hash);
-        let blend_sha256 = config.blend.iter().map(|run| Ok(hash(&best_of(run)?))).collect::<Result<_>>()?;
+        let blend_sha256 =
+            config.blend.iter().map(|folder| Ok(hash(&parameters_of(folder)?))).collect::<Result<_>>()?;
 
         let data = TrainingData::read(&config.data, &config.default_target)?;
         let mut trained = data.trained();
@@ -174,7 +176,7 @@ impl Trainer {
             checkpoint
         } else {
             let AdamW { first, second } = AdamW::new(&layout);
-            let initial = start.unwrap_or_else(|| initial_parameters(&layout, &base, config.seed));
+            let initial = start.unwrap_or_else(|| start::of_base(&layout, &base, config.seed));
             Checkpoint {
                 progress: Progress { fingerprint, ..Progress::default() },
                 average: (config.schedule.average > 0.0).then(|| initial.clone()),
@@ -271,6 +273,7 @@ impl Trainer {
                 let mut loss = 0.0;
                 for (index, examples) in passes.iter().enumerate() {
                     let pass = Pass {
+                        heads_only: config.schedule.learning_rate == 0.0,
                         layout,
                         parameters: &state.parameters,
                         loss: &config.loss,
@@ -327,8 +330,8 @@ impl Trainer {
         let progress = &self.state.progress;
         let best = progress.best.expect("a finished run has a best epoch");
         let mut shipped = self.folder.load_best(self.layout.len())?;
-        for run in &self.config.blend {
-            let other = RunFolder::new(run).load_best(self.layout.len())?;
+        for folder in &self.config.blend {
+            let other = start::of_folder(&self.layout, folder, self.config.seed)?;
             shipped.iter_mut().zip(other).for_each(|(sum, other)| *sum += other);
         }
         let runs = 1 + self.config.blend.len();
@@ -407,24 +410,6 @@ fn packed(workers: &mut [Worker], layout: &Layout, parameters: &[f32]) -> Arc<Fi
     let mut weights = last.and_then(Arc::into_inner).unwrap_or_else(|| FixedWeights::new(layout));
     weights.refresh(parameters);
     Arc::new(weights)
-}
-
-/// The base's encoder, and heads of small random weights.
-fn initial_parameters(layout: &Layout, base: &BaseModel, seed: u64) -> Vec<f32> {
-    let mut parameters = vec![0.0; layout.len()];
-    let mut random = SplitMix::new(scramble(seed));
-    for segment in layout.segments() {
-        let values = &mut parameters[segment.range.clone()];
-        match base.weights.get(&segment.name) {
-            Some(tensor) => values.copy_from_slice(&tensor.values),
-            // The sum of twelve uniform numbers, less six, is close to a normal one; 0.02 is BERT's deviation.
-            None if segment.decays() => {
-                values.fill_with(|| 0.02 * ((0..12).map(|_| random.unit()).sum::<f64>() - 6.0) as f32)
-            }
-            None => {}
-        }
-    }
-    parameters
 }
 
 /// Whatever decides what a run trains, in one line.

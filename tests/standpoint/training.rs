@@ -267,15 +267,30 @@ fn a_teacher_teaches_what_the_labels_do_not_say_and_a_run_goes_on_from_another()
     let again = role_on_dev(&folder.path().join("again"));
     assert!((again - role).abs() < 0.02, "{again} is not {role}");
     // The mean of what has hardly moved and of where it started.
-    let weights = |model: &str| {
+    let values = |model: &str, name: &str| {
         let model = Model::load(&ModelSource::Folder(folder.path().join(model))).unwrap();
-        model.weights().values("encoder.layer.0.output.LayerNorm.weight").to_vec()
+        model.weights().values(name).to_vec()
     };
-    let (student, mean) = (weights("student"), weights("again"));
+    let norm = |model: &str| values(model, "encoder.layer.0.output.LayerNorm.weight");
+    let (student, mean) = (norm("student"), norm("again"));
     assert!(
         student.iter().zip(&mean).all(|(one, other)| (one - other).abs() < 1e-3),
         "{student:?}, {mean:?}"
     );
+
+    // From a model instead of a run, and with its encoder as it is.
+    let heads = alone
+        .replace("learning_rate = 1e-3", "learning_rate = 0.0")
+        .replace("\"model\"\nrun = \"run\"", "\"heads\"\nrun = \"heads-run\"\nstart = \"student\"");
+    run(&heads);
+    for part in ["intermediate.dense.weight", "output.dense.bias", "output.LayerNorm.weight"] {
+        let name = format!("encoder.layer.0.{part}");
+        let (found, before) = (values("heads", &name), values("student", &name));
+        // A matrix is brought to bytes again, whose scale is that of its largest number in f16.
+        let stands = |(found, before): (&f32, &f32)| (found - before).abs() <= 2e-3 * before.abs();
+        assert!(found.iter().zip(&before).all(stands), "{part} has changed");
+    }
+    assert!(values("heads", "heads.role.weight") != values("student", "heads.role.weight"));
 
     std::fs::remove_dir_all(folder.path().join("again-run")).unwrap();
     write("train.toml", &standing.replace("blend = [\"student-run\"]", "blend = [\"nowhere\"]"));

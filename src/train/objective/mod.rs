@@ -56,6 +56,8 @@ impl LabelWeights {
 
 /// One forward and backward pass over some examples.
 pub struct Pass<'a> {
+    /// Whether the encoder stays as it is.
+    pub heads_only: bool,
     pub layout: &'a Layout,
     pub parameters: &'a [f32],
     pub loss: &'a LossConfig,
@@ -125,14 +127,10 @@ impl Pass<'_> {
             loss += self.tags(example, first, trace.states(), &mut upstream, gradients);
             first += example.window.tokens.len();
         }
-        trace.backward(
-            self.layout,
-            self.parameters,
-            &packed,
-            Some(encoder_dropout),
-            &mut upstream,
-            gradients,
-        );
+        if !self.heads_only {
+            let dropout = Some(encoder_dropout);
+            trace.backward(self.layout, self.parameters, &packed, dropout, &mut upstream, gradients);
+        }
         loss
     }
 
@@ -392,8 +390,15 @@ mod tests {
         let example = example();
         let weights = LabelWeights::of(&[vec![example.clone()]], &loss_config);
         let run = |parameters: &[f32], gradients: &mut Gradients| {
-            let pass =
-                Pass { layout: &layout, parameters, loss: &loss_config, dropout: &dropout, key: 3, weights };
+            let pass = Pass {
+                layout: &layout,
+                parameters,
+                loss: &loss_config,
+                dropout: &dropout,
+                key: 3,
+                weights,
+                heads_only: false,
+            };
             pass.run(&[&example], &mut Trace::default(), gradients)
         };
         let mut gradients = Gradients::new(&layout);

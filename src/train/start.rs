@@ -1,0 +1,53 @@
+//! The parameters that training begins with: those of a base, of a finished run, or of a model.
+
+use crate::encoder::differentiable::Layout;
+use crate::error::{Result, TrainError};
+use crate::model::{BaseModel, Model, ModelSource, Weights};
+use crate::random::{SplitMix, scramble};
+use crate::train::checkpoint::RunFolder;
+use std::path::Path;
+
+/// The base's encoder, and heads of small random weights.
+pub fn of_base(layout: &Layout, base: &BaseModel, seed: u64) -> Vec<f32> {
+    filled(layout, &base.weights, seed)
+}
+
+/// What the folder holds: of a run, the parameters that its last or best epoch left; of a model, its own, and for heads
+/// that it lacks small random weights.
+///
+/// # Errors
+/// If it holds neither, or one of another shape.
+pub fn of_folder(layout: &Layout, folder: &Path, seed: u64) -> Result<Vec<f32>> {
+    if !folder.join("standpoint.toml").is_file() {
+        return RunFolder::new(folder).load_best(layout.len());
+    }
+    let model = Model::load(&ModelSource::Folder(folder.to_owned()))?;
+    let weights = model.weights();
+    let fits = |name: &str, shape: &[usize]| weights.get(name).is_none_or(|tensor| tensor.shape == shape);
+    let complete = |name: &str| name.starts_with("heads.") || weights.get(name).is_some();
+    match layout.segments().iter().find(|part| !(fits(&part.name, &part.shape) && complete(&part.name))) {
+        Some(part) => {
+            let problem = format!("the model does not have the base's shape: see {}", part.name);
+            Err(TrainError::Checkpoint { path: folder.to_owned(), problem }.into())
+        }
+        None => Ok(filled(layout, weights, seed)),
+    }
+}
+
+/// The weights that there are, and small random ones for other matrices; what else is missing is zero.
+fn filled(layout: &Layout, weights: &Weights, seed: u64) -> Vec<f32> {
+    let mut parameters = vec![0.0; layout.len()];
+    let mut random = SplitMix::new(scramble(seed));
+    for segment in layout.segments() {
+        let values = &mut parameters[segment.range.clone()];
+        match weights.get(&segment.name) {
+            Some(tensor) => values.copy_from_slice(&tensor.values),
+            // The sum of twelve uniform numbers, less six, is close to a normal one; 0.02 is BERT's deviation.
+            None if segment.decays() => {
+                values.fill_with(|| 0.02 * ((0..12).map(|_| random.unit()).sum::<f64>() - 6.0) as f32)
+            }
+            None => {}
+        }
+    }
+    parameters
+}
