@@ -297,6 +297,13 @@ fn a_teacher_teaches_what_the_labels_do_not_say_and_a_run_goes_on_from_another()
     let output = train(folder.path(), &[]).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success() && said.contains("nowhere") && !said.contains("epoch 1"), "{said}");
+
+    // A model of another shape.
+    let small = format!("start = \"{}/models/small\"", env!("CARGO_MANIFEST_DIR"));
+    write("train.toml", &heads.replace("heads-run", "other-run").replace("start = \"student\"", &small));
+    let output = train(folder.path(), &[]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && said.contains("models/small: the model does not have"), "{said}");
 }
 
 #[test]
