@@ -1,8 +1,8 @@
 //! The parameters that training begins with: those of a base, of a finished run, or of a model.
 
-use crate::encoder::differentiable::Layout;
+use crate::encoder::differentiable::{Layout, Segment};
 use crate::error::{Result, TrainError};
-use crate::model::{BaseModel, Model, ModelSource, Weights};
+use crate::model::{BaseModel, Model, ModelSource, Parameter, Weights};
 use crate::random::{SplitMix, scramble};
 use crate::train::checkpoint::RunFolder;
 use std::path::Path;
@@ -23,15 +23,14 @@ pub fn of_folder(layout: &Layout, folder: &Path, seed: u64) -> Result<Vec<f32>> 
     }
     let model = Model::load(&ModelSource::Folder(folder.to_owned()))?;
     let weights = model.weights();
-    let fits = |name: &str, shape: &[usize]| weights.get(name).is_none_or(|tensor| tensor.shape == shape);
-    let complete = |name: &str| name.starts_with("heads.") || weights.get(name).is_some();
-    match layout.segments().iter().find(|part| !(fits(&part.name, &part.shape) && complete(&part.name))) {
-        Some(part) => {
-            let problem = format!("the model does not have the base's shape: see {}", part.name);
-            Err(TrainError::Checkpoint { path: folder.to_owned(), problem }.into())
-        }
-        None => Ok(filled(layout, weights, seed)),
-    }
+    let there = |part: &&Segment| !part.name.starts_with("heads.") || weights.get(&part.name).is_some();
+    let parameter = |part: &Segment| Parameter { name: part.name.clone(), shape: part.shape.clone() };
+    let needed: Vec<Parameter> = layout.segments().iter().filter(there).map(parameter).collect();
+    weights.check(&needed).map_err(|problem| TrainError::Checkpoint {
+        path: folder.to_owned(),
+        problem: format!("the model does not have the base's shape: {problem}"),
+    })?;
+    Ok(filled(layout, weights, seed))
 }
 
 /// The weights that there are, and small random ones for other matrices; what else is missing is zero.
