@@ -17,7 +17,7 @@ fn main() {
     let model = Model::load(&source).expect("the model can be loaded");
     let mut runs = Vec::new();
     // Those whose multiply-adds of bytes are one instruction: of several, a compiler takes some out of the peak's loop.
-    for isa in [Isa::Avx512Vnni, Isa::Avx2Vnni] {
+    for isa in [Isa::Avx512Amx, Isa::Avx512Vnni, Isa::Avx2Vnni] {
         for dtype in [Dtype::Int8, Dtype::F32] {
             if isa.is_available() {
                 let profile = profile(model.config(), dtype, isa, TOKENS, WINDOW);

@@ -27,7 +27,7 @@ use crate::window::Window;
 use aligned::Aligned;
 use attention::{Bias, Shape, bytes, floats, heads};
 use layer::Layer;
-use linear::Input;
+use linear::{Input, Space};
 use norm::{AddNorm, Norm};
 use quantize::{Quantize, Quantized};
 use rayon::prelude::*;
@@ -64,25 +64,17 @@ impl Dtype {
             Self::F32 => "f32",
         }
     }
+}
 
-    /// Rows that go through the feed-forward layers together: few enough for their inner states and a layer's weights
-    /// to stay in cache, enough for weights that do not to be worth fetching. In f32 they do not, and a batch goes through
-    /// whole.
-    fn block(self) -> usize {
-        match self {
-            Self::Int8 => 32,
-            Self::Bf16 => 64,
-            Self::F32 => 512,
-        }
-    }
-
-    /// Values in a word of 32 bits.
-    fn per_word(self) -> usize {
-        match self {
-            Self::Int8 => 4,
-            Self::Bf16 => 2,
-            Self::F32 => 1,
-        }
+/// Rows that go through a layer together: few enough for their inner states and a layer's weights to stay in cache,
+/// enough for weights that do not to be worth fetching. In f32 they do not, and by vectors a batch goes through whole; tiles
+/// want a row's three parts at hand more than that.
+fn rows_together(dtype: Dtype, isa: Isa) -> usize {
+    match dtype {
+        Dtype::Int8 => 32,
+        Dtype::Bf16 => 64,
+        Dtype::F32 if isa == Isa::Avx512Amx => 64,
+        Dtype::F32 => 512,
     }
 }
 
@@ -125,6 +117,7 @@ struct Memory {
     wide: Aligned<f32>,
     /// A block's context, then its inner states, in int8.
     inner: Quantized,
+    linear: Space,
     floats: floats::Scratch,
     bytes: bytes::Scratch,
 }
@@ -232,8 +225,9 @@ impl PackedEncoder {
         memory.context.resize(tokens * inner);
         for layer in &self.layers {
             self.attend(layer, &rows, tokens, memory);
-            for first in (0..tokens).step_by(self.dtype.block()) {
-                let last = tokens.min(first + self.dtype.block());
+            let together = rows_together(self.dtype, self.isa);
+            for first in (0..tokens).step_by(together) {
+                let last = tokens.min(first + together);
                 self.feed_forward(layer, first..last, memory);
             }
         }
@@ -243,9 +237,9 @@ impl PackedEncoder {
     fn attend(&self, layer: &Layer, windows: &[Range<usize>], tokens: usize, memory: &mut Memory) {
         let Self { isa, shape, ref bias, .. } = *self;
         let (bias, stride, width) = (bias.as_ref(), padded(self.hidden), layer.qkv.columns());
-        let Memory { states, quantized, context, qkv, heads, .. } = memory;
+        let Memory { states, quantized, context, qkv, heads, linear, .. } = memory;
         let in_bytes = self.dtype == Dtype::Int8 && !isa.has_pairs();
-        let block = self.dtype.block();
+        let block = rows_together(self.dtype, isa);
         if in_bytes {
             heads.resize(shape, tokens);
             qkv.resize(block * width);
@@ -260,10 +254,10 @@ impl PackedEncoder {
             };
             if in_bytes {
                 let qkv = &mut qkv[..count * width];
-                layer.qkv.forward(isa, input, qkv);
+                layer.qkv.forward(isa, input, qkv, linear);
                 isa.run(heads::Split { shape, qkv, first, heads });
             } else {
-                layer.qkv.forward(isa, input, &mut qkv[first * width..][..count * width]);
+                layer.qkv.forward(isa, input, &mut qkv[first * width..][..count * width], linear);
             }
         }
         if in_bytes {
@@ -278,7 +272,7 @@ impl PackedEncoder {
     /// From the context of a block's rows to their next states.
     fn feed_forward(&self, layer: &Layer, rows: Range<usize>, memory: &mut Memory) {
         let (isa, first, count) = (self.isa, rows.start, rows.len());
-        let Memory { states, quantized, context, block, wide, inner, .. } = memory;
+        let Memory { states, quantized, context, block, wide, inner, linear, .. } = memory;
         let of_rows = |width: usize| rows.start * width..rows.end * width;
         let states = &mut states[of_rows(padded(self.hidden))];
         let context = &context[of_rows(self.shape.heads * self.shape.size)];
@@ -287,20 +281,20 @@ impl PackedEncoder {
         if self.dtype == Dtype::Int8 {
             inner.resize(count, context.len() / count);
             isa.run(Quantize { values: context, to: inner.rows_mut(0, count) });
-            layer.output.forward(isa, Input::Bytes(inner.rows(0, count)), block);
+            layer.output.forward(isa, Input::Bytes(inner.rows(0, count)), block, linear);
             let to = Some(quantized.rows_mut(first, count));
             isa.run(AddNorm { norm: &layer.attention_norm, rows: states, others: block, quantized: to });
-            layer.widen.forward(isa, Input::Bytes(quantized.rows(first, count)), wide);
+            layer.widen.forward(isa, Input::Bytes(quantized.rows(first, count)), wide, linear);
             inner.resize(count, wide.len() / count);
             isa.run(Quantize { values: wide, to: inner.rows_mut(0, count) });
-            layer.narrow.forward(isa, Input::Bytes(inner.rows(0, count)), block);
+            layer.narrow.forward(isa, Input::Bytes(inner.rows(0, count)), block, linear);
             let to = Some(quantized.rows_mut(first, count));
             isa.run(AddNorm { norm: &layer.output_norm, rows: states, others: block, quantized: to });
         } else {
-            layer.output.forward(isa, Input::Floats(context), block);
+            layer.output.forward(isa, Input::Floats(context), block, linear);
             isa.run(AddNorm { norm: &layer.attention_norm, rows: states, others: block, quantized: None });
-            layer.widen.forward(isa, Input::Floats(states), wide);
-            layer.narrow.forward(isa, Input::Floats(wide), block);
+            layer.widen.forward(isa, Input::Floats(states), wide, linear);
+            layer.narrow.forward(isa, Input::Floats(wide), block, linear);
             isa.run(AddNorm { norm: &layer.output_norm, rows: states, others: block, quantized: None });
         }
     }

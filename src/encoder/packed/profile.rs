@@ -1,16 +1,19 @@
 //! How near each kernel comes to what the processor can do: for `benches/kernels.rs`.
 
+use super::aligned::Aligned;
 use super::attention::{Shape, bytes, floats, heads};
-use super::linear::{Activation, Input, Linear};
+use super::linear::{Activation, Input, Linear, Space};
 use super::norm::{AddNorm, Norm};
 use super::quantize::{Quantize, Quantized};
 use super::simd::{Isa, Kernel, Simd, TiledProduct};
 use super::tile::{Arithmetic, Bytes, Floats};
-use super::{Dtype, padded};
+use super::{Dtype, padded, rows_together};
+use crate::encoder::amx::{Amx, BLOCK, Parts, STEP, WORDS};
 use crate::model::BertConfig;
 use crate::random::SplitMix;
 use serde::Serialize;
 use std::hint::black_box;
+use std::iter;
 use std::time::Instant;
 
 /// Of one thread.
@@ -42,10 +45,10 @@ pub struct KernelProfile {
 /// If the processor lacks the instruction set.
 pub fn profile(config: &BertConfig, dtype: Dtype, isa: Isa, tokens: usize, window: usize) -> Profile {
     let int8 = dtype == Dtype::Int8;
-    let (rounds, length) = (100_000, 16 * 1024);
-    let sums = isa.run(Peak { int8, rounds: 0 });
-    let lanes = if int8 { 4.0 } else { 1.0 };
-    let peak = rounds as f64 * sums as f64 * lanes / fastest(|| isa.run(Peak { int8, rounds }));
+    let length = 16 * 1024;
+    let of_round = isa.run(Peak { int8, rounds: 0 });
+    let rounds = 20_000_000 / of_round + 1;
+    let peak = (rounds * of_round) as f64 / fastest(|| isa.run(Peak { int8, rounds }));
     let mut sweep = random(2 * length);
     let bandwidth = 8.0 * length as f64 / fastest(|| isa.run(Sweep(&mut sweep)));
     let mut run = Run { isa, dtype, tokens, peak, bandwidth, kernels: Vec::new() };
@@ -93,7 +96,8 @@ impl Run {
     }
 
     fn linear(&mut self, kernel: &'static str, inputs: usize, outputs: usize, activation: Activation) {
-        let (isa, dtype, block) = (self.isa, self.dtype, self.dtype.block());
+        let (isa, dtype) = (self.isa, self.dtype);
+        let block = rows_together(dtype, isa);
         let (weights, bias) = (random(inputs * outputs), random(outputs));
         let columns = weights.chunks_exact(inputs).zip(bias.iter().copied());
         let layer = Linear::new(isa, dtype, activation, inputs, None, columns);
@@ -102,7 +106,7 @@ impl Run {
         quantized.resize(block, inputs);
         isa.run(Quantize { values: &x, to: quantized.rows_mut(0, block) });
         let width = if dtype == Dtype::Int8 { 1 } else { 4 };
-        let tokens = self.tokens;
+        let (tokens, mut space) = (self.tokens, Space::default());
         self.add(kernel, inputs * outputs, inputs * width + 4 * outputs, || {
             for first in (0..tokens).step_by(block) {
                 let rows = block.min(tokens - first);
@@ -110,7 +114,7 @@ impl Run {
                     Dtype::Int8 => Input::Bytes(quantized.rows(0, rows)),
                     _ => Input::Floats(&x[..rows * inputs]),
                 };
-                layer.forward(isa, x, &mut y[..rows * outputs]);
+                layer.forward(isa, x, &mut y[..rows * outputs], &mut space);
             }
         });
     }
@@ -131,7 +135,7 @@ impl Run {
         }
         let heads = &mut heads::Heads::default();
         heads.resize(shape, tokens);
-        let block = self.dtype.block();
+        let block = rows_together(self.dtype, isa);
         self.add("quantization of heads", 0, 15 * inner, || {
             // From one block's rows: they come from the cache.
             for first in (0..tokens).step_by(block) {
@@ -146,7 +150,8 @@ impl Run {
     }
 
     fn quantize(&mut self, kernel: &'static str, width: usize) {
-        let (isa, tokens, block) = (self.isa, self.tokens, self.dtype.block());
+        let (isa, tokens) = (self.isa, self.tokens);
+        let block = rows_together(self.dtype, isa);
         let (values, mut quantized) = (random(block * width), Quantized::default());
         quantized.resize(block, width);
         self.add(kernel, 0, 5 * width, || {
@@ -159,7 +164,8 @@ impl Run {
     }
 
     fn norm(&mut self, kernel: &'static str, width: usize) {
-        let (isa, tokens, block) = (self.isa, self.tokens, self.dtype.block());
+        let (isa, tokens) = (self.isa, self.tokens);
+        let block = rows_together(self.dtype, isa);
         let norm = Norm::new(&random(width), &random(width), 1e-12);
         let (mut rows, others, mut quantized) =
             (random(tokens * width), random(block * width), Quantized::default());
@@ -175,7 +181,7 @@ impl Run {
     }
 }
 
-/// Nothing but multiply-adds; returns how many numbers one round adds to.
+/// Nothing but multiply-adds; returns how many a round has.
 struct Peak {
     int8: bool,
     rounds: usize,
@@ -186,7 +192,19 @@ impl Kernel for Peak {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> usize {
-        simd.multiply(self)
+        if !simd.has_tiles() {
+            return simd.multiply(self);
+        }
+        let words: Aligned<i32> = iter::repeat_n(0, Parts::ROWS * WORDS).collect();
+        let mut amx = Amx::new();
+        for _ in 0..self.rounds {
+            if self.int8 {
+                amx.add_bytes(black_box(&words[..WORDS]), &words[..WORDS]);
+            } else {
+                amx.add_halves(Parts::ThreeByThree, black_box(&words), &words);
+            }
+        }
+        BLOCK * BLOCK * STEP * if self.int8 { 4 } else { 2 }
     }
 }
 
@@ -200,7 +218,7 @@ impl TiledProduct for Peak {
         } else {
             rounds::<S, Floats, ROWS, VECTORS>(simd, self.rounds);
         }
-        ROWS * VECTORS * S::LANES
+        ROWS * VECTORS * S::LANES * if self.int8 { 4 } else { 1 }
     }
 }
 

@@ -1,6 +1,7 @@
 //! AVX-512: 16 lanes, 32 registers.
 
 use super::{Kernel, Simd, TiledProduct};
+use crate::encoder::amx::Parts;
 use std::arch::asm;
 use std::arch::x86_64::*;
 
@@ -70,20 +71,43 @@ const LANES: usize = 16;
 
 /// The proof that the processor has AVX-512 F, BW, DQ and VL; and VNNI, where the parameter says so.
 #[derive(Clone, Copy)]
-pub(super) struct Avx512<const VNNI: bool>(());
+pub(super) struct Avx512<const VNNI: bool> {
+    /// Whether it also has tiles, and BF16. Not a parameter: the kernels of vectors are the same.
+    tiles: bool,
+}
 
 /// # Safety
 /// The processor must have the features that are enabled here.
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
 pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run(Avx512::<false>(()))
+    kernel.run(Avx512::<false> { tiles: false })
 }
 
 /// # Safety
-/// The processor must have the features that are enabled here.
+/// The processor must have the features that are enabled here, and with `tiles` AMX and AVX-512 BF16.
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-pub(super) unsafe fn run_vnni<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run(Avx512::<true>(()))
+pub(super) unsafe fn run_vnni<K: Kernel>(kernel: K, tiles: bool) -> K::Output {
+    kernel.run(Avx512::<true> { tiles })
+}
+
+/// What `_mm512_cvtne2ps_pbh` means: the numbers of `a`, then those of `b`, rounded to bf16. That function would only be
+/// inlined where all is compiled for BF16.
+///
+/// # Safety
+/// The processor must have BF16.
+#[target_feature(enable = "avx512f")]
+#[inline]
+unsafe fn to_bf16(a: __m512, b: __m512) -> __m512i {
+    let halves;
+    // SAFETY: the instruction reads and writes registers only, and the processor has it, as the caller has made sure.
+    unsafe {
+        asm!(
+            "vcvtne2ps2bf16 {}, {}, {}",
+            out(zmm_reg) halves, in(zmm_reg) b, in(zmm_reg) a,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
+    halves
 }
 
 /// What [`_mm512_srlv_epi16`] means: the compiler makes three instructions of that, for it knows where `bits` come from,
@@ -430,6 +454,28 @@ impl<const VNNI: bool> Simd for Avx512<VNNI> {
             let bytes = _mm512_permutexvar_epi32(order, _mm512_packus_epi16(a, b));
             _mm512_storeu_si512(to.as_mut_ptr().cast(), bytes)
         })
+    }
+
+    #[inline(always)]
+    fn has_tiles(self) -> bool {
+        self.tiles
+    }
+
+    #[inline(always)]
+    fn store_parts(self, mut a: Self::F, mut b: Self::F, to: &mut [i32], stride: usize) {
+        assert!(self.tiles, "there is an instruction for it where there are tiles");
+        for part in 0..Parts::ROWS {
+            let to = &mut to[part * stride..];
+            // And it has BF16: it has tiles.
+            let part = intrinsics!(to_bf16(a, b));
+            self.store_words(part, to);
+            intrinsics!({
+                let low = _mm512_cvtepu16_epi32(_mm512_castsi512_si256(part));
+                let high = _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64::<1>(part));
+                a = _mm512_sub_ps(a, _mm512_castsi512_ps(_mm512_slli_epi32::<16>(low)));
+                b = _mm512_sub_ps(b, _mm512_castsi512_ps(_mm512_slli_epi32::<16>(high)));
+            });
+        }
     }
 
     /// 24 sums, three vectors of weights and one of activations: 28 of the 32 registers.

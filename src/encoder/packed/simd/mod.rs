@@ -11,8 +11,13 @@ mod neon;
 mod portable;
 
 use super::math;
+use crate::encoder::amx::{self, Parts};
+use half::bf16;
 use std::fmt;
 use std::str::FromStr;
+
+/// At least as many as [`Simd::LANES`] of any instruction set.
+const MOST_LANES: usize = 16;
 
 /// What a kernel may do with vectors. A value of an implementing type is the proof that the processor has the
 /// instructions: each is made only in [`Isa::run`].
@@ -146,6 +151,29 @@ pub trait Simd: Copy {
     /// Writes halves up to 255, of four vectors that [`Simd::to_halves`] has put into two, as bytes in the vectors' order.
     fn store_halves_as_bytes(self, a: Self::I, b: Self::I, to: &mut [u8]);
 
+    /// Whether linear layers are multiplied by tiles of [`amx`].
+    #[inline(always)]
+    fn has_tiles(self) -> bool {
+        false
+    }
+    /// Writes the numbers of two vectors, one behind the other, as three parts of bf16 each, whose sum they are: a vector
+    /// of first parts, two in a word, and `stride` words behind it one of second and one of third parts.
+    #[inline(always)]
+    fn store_parts(self, a: Self::F, b: Self::F, to: &mut [i32], stride: usize) {
+        for (vector, number) in [a, b].into_iter().enumerate() {
+            let mut numbers = [0.0; MOST_LANES];
+            self.store(number, &mut numbers);
+            for (lane, &number) in numbers[..Self::LANES].iter().enumerate() {
+                let (mut rest, at) = (number, vector * Self::LANES + lane);
+                for to in to.chunks_mut(stride).take(Parts::ROWS) {
+                    let part = bf16::from_f32(rest);
+                    rest -= part.to_f32();
+                    bytemuck::cast_slice_mut(to)[at] = part.to_bits();
+                }
+            }
+        }
+    }
+
     /// Runs the kernel's matrix products with the tile that suits the number of registers.
     fn multiply<M: TiledProduct>(self, product: M) -> M::Output;
 }
@@ -167,6 +195,8 @@ pub trait Kernel {
 /// An instruction set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Isa {
+    /// AVX-512 with dot products of bytes, and tiles of bytes and bf16 (AMX) for linear layers.
+    Avx512Amx,
     /// AVX-512 with dot products of bytes (VNNI).
     Avx512Vnni,
     /// AVX-512 as of Skylake.
@@ -182,8 +212,15 @@ pub enum Isa {
 
 impl Isa {
     /// All, the fastest first.
-    pub const ALL: [Self; 6] =
-        [Self::Avx512Vnni, Self::Avx512, Self::Avx2Vnni, Self::Avx2, Self::Neon, Self::Portable];
+    pub const ALL: [Self; 7] = [
+        Self::Avx512Amx,
+        Self::Avx512Vnni,
+        Self::Avx512,
+        Self::Avx2Vnni,
+        Self::Avx2,
+        Self::Neon,
+        Self::Portable,
+    ];
 
     /// The fastest that this processor has.
     pub fn detect() -> Self {
@@ -198,6 +235,7 @@ impl Isa {
             let avx2 = has!("avx2") && has!("fma");
             let avx512 = avx2 && has!("avx512f") && has!("avx512bw") && has!("avx512dq") && has!("avx512vl");
             match self {
+                Self::Avx512Amx => avx512 && has!("avx512vnni") && has!("avx512bf16") && amx::is_available(),
                 Self::Avx512Vnni => avx512 && has!("avx512vnni"),
                 Self::Avx512 => avx512,
                 Self::Avx2Vnni => avx2 && has!("avxvnni"),
@@ -242,7 +280,10 @@ impl Isa {
         match self {
             // SAFETY: the processor has the features that the function is compiled for, as was just asserted.
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512Vnni => unsafe { avx512::run_vnni(kernel) },
+            Self::Avx512Amx => unsafe { avx512::run_vnni(kernel, true) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Vnni => unsafe { avx512::run_vnni(kernel, false) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => unsafe { avx512::run(kernel) },
@@ -262,6 +303,7 @@ impl Isa {
     /// As it is written in `STANDPOINT_ISA`.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Avx512Amx => "avx512-amx",
             Self::Avx512Vnni => "avx512-vnni",
             Self::Avx512 => "avx512",
             Self::Avx2Vnni => "avx2-vnni",
