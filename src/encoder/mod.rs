@@ -1,6 +1,7 @@
 //! Encoders: windows of tokens in, one state vector for each token out. Windows may be encoded together, but nothing
 //! that is encoded beside a window can change its states.
 
+mod aligned;
 mod amx;
 pub mod differentiable;
 mod mpnet;

@@ -1,5 +1,6 @@
 //! The training configuration: one TOML file from which a model can be made again.
 
+use crate::encoder::differentiable::Arithmetic;
 use crate::error::{Error, Result, TomlError, TrainError};
 use crate::gold::{GoldFormat, Part};
 use crate::label::Target;
@@ -172,8 +173,8 @@ pub struct ScheduleConfig {
     /// Parts into which each step is cut, to be worked on side by side. Part of the configuration, not of the
     /// machine, because sums depend on it in their last bits.
     pub shards: usize,
-    /// Whether the linear layers are computed in block fixed point, twice as fast as in f32.
-    pub fixed_point: bool,
+    /// How the products of the linear layers are computed.
+    pub arithmetic: ArithmeticConfig,
     /// How much of the weight of a step is left one step later, in the average of the parameters that dev scores
     /// and the model are made of; 0 for the last parameters themselves.
     pub average: f64,
@@ -181,6 +182,31 @@ pub struct ScheduleConfig {
     pub keep: Keep,
     /// Minutes between checkpoints; there is one at the end of each epoch besides.
     pub checkpoint_minutes: f64,
+}
+
+/// How products are computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ArithmeticConfig {
+    /// What is fastest on the processor.
+    Fastest,
+    /// As sums of two bf16, which needs AMX.
+    TwoBf16,
+    /// In block fixed point.
+    FixedPoint,
+    F32,
+}
+
+impl ArithmeticConfig {
+    /// What weights are packed for, if they are.
+    pub fn packed(self) -> Option<Arithmetic> {
+        match self {
+            Self::Fastest => Arithmetic::fastest(),
+            Self::TwoBf16 => Some(Arithmetic::TwoHalves),
+            Self::FixedPoint => Some(Arithmetic::FixedPoint),
+            Self::F32 => None,
+        }
+    }
 }
 
 /// Which epoch a model is made of.
@@ -205,7 +231,7 @@ impl Default for ScheduleConfig {
             step_tokens: 4096,
             pass_tokens: 1024,
             shards: 2,
-            fixed_point: true,
+            arithmetic: ArithmeticConfig::Fastest,
             average: 0.0,
             keep: Keep::Best,
             checkpoint_minutes: 5.0,
@@ -322,6 +348,10 @@ impl TrainConfig {
                 "schedule.weight_decay must not be negative",
             ),
             ((0.0..1.0).contains(&schedule.warmup), "schedule.warmup must be from 0 to below 1"),
+            (
+                schedule.arithmetic.packed().is_none_or(Arithmetic::is_available),
+                "schedule.arithmetic cannot be \"two-bf16\" here, for this processor lacks AMX",
+            ),
             (positive(schedule.clip_norm), "schedule.clip_norm must be above 0"),
             ((0.0..1.0).contains(&schedule.average), "schedule.average must be from 0 to below 1"),
             (schedule.step_tokens >= self.max_tokens, "schedule.step_tokens must be at least max_tokens"),

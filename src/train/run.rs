@@ -1,6 +1,6 @@
 //! A training run: from a configuration to a finished model, with checkpoints on the way.
 
-use crate::encoder::differentiable::{FixedWeights, Gradients, Layout, Trace};
+use crate::encoder::differentiable::{Arithmetic, Gradients, Layout, PackedWeights, Trace};
 use crate::error::{ModelError, Result, TrainError};
 use crate::hash::sha256;
 use crate::heads::tags::{Part, Tag};
@@ -262,14 +262,15 @@ impl Trainer {
         let number = state.progress.steps + 1;
         let shards = deal(step, workers.len(), config.schedule.pass_tokens);
         let key = scramble(config.seed ^ scramble(number as u64));
-        let fixed = config.schedule.fixed_point.then(|| packed(workers, layout, &state.parameters));
+        let arithmetic = config.schedule.arithmetic.packed();
+        let packed = arithmetic.map(|arithmetic| packed(workers, layout, &state.parameters, arithmetic));
         let losses: Vec<f64> = workers
             .par_iter_mut()
             .zip(&shards)
             .enumerate()
             .map(|(shard, (worker, passes))| {
                 worker.gradients.clear(layout);
-                worker.trace.weights.clone_from(&fixed);
+                worker.trace.weights.clone_from(&packed);
                 let mut loss = 0.0;
                 for (index, examples) in passes.iter().enumerate() {
                     let pass = Pass {
@@ -404,10 +405,16 @@ fn begin_more(weights: &mut Weights, part: Part, shift: f32) {
     }
 }
 
-/// The step's weights in fixed point, in the memory of the last step's.
-fn packed(workers: &mut [Worker], layout: &Layout, parameters: &[f32]) -> Arc<FixedWeights> {
+/// The step's weights, in the memory of the last step's.
+fn packed(
+    workers: &mut [Worker],
+    layout: &Layout,
+    parameters: &[f32],
+    arithmetic: Arithmetic,
+) -> Arc<PackedWeights> {
     let last = workers.iter_mut().filter_map(|worker| worker.trace.weights.take()).last();
-    let mut weights = last.and_then(Arc::into_inner).unwrap_or_else(|| FixedWeights::new(layout));
+    let mut weights =
+        last.and_then(Arc::into_inner).unwrap_or_else(|| PackedWeights::new(layout, arithmetic));
     weights.refresh(parameters);
     Arc::new(weights)
 }

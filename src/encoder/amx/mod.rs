@@ -31,15 +31,22 @@ pub(super) enum Parts {
     ThreeByThree,
     /// Three in rows, one in columns.
     ThreeByOne,
+    /// Two in rows and in columns. The product of both second ones is left out.
+    TwoByTwo,
 }
 
 impl Parts {
-    /// Of each number in a row.
-    pub(super) const ROWS: usize = 3;
+    pub(super) fn of_rows(self) -> usize {
+        match self {
+            Self::ThreeByThree | Self::ThreeByOne => 3,
+            Self::TwoByTwo => 2,
+        }
+    }
 
     pub(super) fn of_columns(self) -> usize {
         match self {
             Self::ThreeByThree => 3,
+            Self::TwoByTwo => 2,
             Self::ThreeByOne => 1,
         }
     }
@@ -103,7 +110,7 @@ impl Amx {
     /// Like [`Amx::add_bytes`].
     #[inline]
     pub(super) fn add_halves(&mut self, parts: Parts, rows: &[i32], columns: &[i32]) {
-        let words = (WORDS * Parts::ROWS, WORDS * parts.of_columns());
+        let words = (WORDS * parts.of_rows(), WORDS * parts.of_columns());
         assert!((rows.len(), columns.len()) == words, "a step of rows and columns");
         // SAFETY: as above.
         unsafe { instructions::halves(parts, rows.as_ptr(), columns.as_ptr()) };
@@ -133,7 +140,7 @@ mod tests {
         let (row, column) = (sum / BLOCK, sum % BLOCK);
         (0..steps).flat_map(move |step| {
             let parts = (0..rows).flat_map(move |a| (0..columns).map(move |b| (a, b)));
-            parts.filter(|(a, b)| a + b < 3).flat_map(move |(a, b)| {
+            parts.filter(move |(a, b)| a + b < rows).flat_map(move |(a, b)| {
                 (0..STEP).map(move |word| {
                     let of_row = ((step * rows + a) * BLOCK + row) * STEP + word;
                     (of_row, ((step * columns + b) * STEP + word) * BLOCK + column)
@@ -182,18 +189,20 @@ mod tests {
         };
         let number = |word: i32, half: usize| f32::from_bits((word as u32) >> (16 * half) << 16);
         let mut sums = Sums::default();
-        for (parts, steps) in [(Parts::ThreeByThree, 1), (Parts::ThreeByThree, 5), (Parts::ThreeByOne, 4)] {
-            let rows = small(BLOCK * steps * STEP * Parts::ROWS, 3);
+        for (parts, steps) in
+            [(Parts::ThreeByThree, 1), (Parts::ThreeByThree, 5), (Parts::ThreeByOne, 4), (Parts::TwoByTwo, 3)]
+        {
+            let rows = small(BLOCK * steps * STEP * parts.of_rows(), 3);
             let columns = small(BLOCK * steps * STEP * parts.of_columns(), 4);
             let mut amx = Amx::new();
             amx.clear();
             let columns_of_steps = columns.chunks(WORDS * parts.of_columns());
-            for (rows, columns) in rows.chunks(WORDS * Parts::ROWS).zip(columns_of_steps) {
+            for (rows, columns) in rows.chunks(WORDS * parts.of_rows()).zip(columns_of_steps) {
                 amx.add_halves(parts, rows, columns);
             }
             amx.store(&mut sums);
             for (at, &found) in sums.0.iter().enumerate() {
-                let expected: f32 = pairs(steps, Parts::ROWS, parts.of_columns(), at)
+                let expected: f32 = pairs(steps, parts.of_rows(), parts.of_columns(), at)
                     .map(|(row, column)| {
                         let (row, column) = (rows[row], columns[column]);
                         number(row, 0) * number(column, 0) + number(row, 1) * number(column, 1)

@@ -1,16 +1,16 @@
-//! Linear layers, forward and backward: in fixed point where the weights of the step are packed, else in f32.
+//! Linear layers, forward and backward: by packed weights where the step has them, else in f32.
 
-use super::fixed::{Fixed, FixedWeights, Start};
 use super::matmul::{Matrix, MatrixMut, Write, multiply};
 use super::parameters::Gradients;
+use super::products::{Operands, PackedWeights, Start};
 use super::sweeps;
 use std::ops::Range;
 
 /// The linear layers of one pass.
 pub(super) struct Linear<'a> {
     pub parameters: &'a [f32],
-    pub weights: Option<&'a FixedWeights>,
-    pub space: &'a mut Fixed,
+    pub weights: Option<&'a PackedWeights>,
+    pub space: &'a mut Operands,
 }
 
 impl Linear<'_> {
@@ -59,7 +59,7 @@ impl Linear<'_> {
         if let Some(weights) = self.weights {
             let start = if into == Write::Add { Start::Kept } else { Start::Zero };
             let so_far = if gradients.fresh { Start::Zero } else { Start::Kept };
-            self.space.weight_gradient(upstream, input, outputs, so_far, weight_gradient);
+            self.space.weight_gradient(weights, upstream, input, outputs, so_far, weight_gradient);
             self.space.backward(weights, weight, upstream, start, input_gradient);
             return;
         }

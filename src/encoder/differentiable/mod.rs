@@ -12,16 +12,18 @@ mod layer;
 mod linear;
 pub mod matmul;
 mod parameters;
+mod products;
 pub mod sweeps;
+mod tiles;
 pub(crate) mod vectorized;
 
-pub use fixed::FixedWeights;
 pub use parameters::{Dimensions, Gradients, Head, Layout, Segment};
+pub use products::{Arithmetic, PackedWeights};
 
 use crate::window::Window;
-use fixed::Fixed;
 use layer::{AFTER_EMBEDDINGS, Layer, LayerTrace, Space, two_parts};
 use linear::Linear;
+use products::Operands;
 use std::ops::Range;
 use std::sync::Arc;
 use sweeps::{Dropout, Normalized};
@@ -60,9 +62,9 @@ pub struct Trace {
     distances: Vec<f32>,
     distance_gradient: Vec<f32>,
     space: Space,
-    fixed: Fixed,
-    /// The weights in fixed point, of the parameters that passes are run with; without them, all is f32.
-    pub weights: Option<Arc<FixedWeights>>,
+    operands: Operands,
+    /// Weights of the parameters that passes are run with; without them, all is f32.
+    pub weights: Option<Arc<PackedWeights>>,
 }
 
 /// The rates of a training pass; `None` in its stead means evaluation.
@@ -120,7 +122,7 @@ impl Trace {
             std::mem::swap(&mut trace.input, &mut states);
             let layer = Layer { index, layout, ranges, parameters, batch };
             let weights = self.weights.as_deref();
-            let mut linear = Linear { parameters, weights, space: &mut self.fixed };
+            let mut linear = Linear { parameters, weights, space: &mut self.operands };
             layer.forward(&mut linear, trace, &self.distances, &mut self.space.sum, dropout, &mut states);
         }
         self.states = states;
@@ -170,7 +172,7 @@ impl Trace {
         for (index, (ranges, trace)) in layout.layers.iter().zip(&self.layers).enumerate().rev() {
             let layer = Layer { index, layout, ranges, parameters, batch };
             let weights = self.weights.as_deref();
-            let mut linear = Linear { parameters, weights, space: &mut self.fixed };
+            let mut linear = Linear { parameters, weights, space: &mut self.operands };
             let distances = &mut self.distance_gradient;
             layer.backward(&mut linear, trace, distances, &mut self.space, dropout, upstream, gradients);
         }
@@ -318,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn fixed_point_changes_gradients_by_less_than_a_hundredth() {
+    fn packed_weights_change_gradients_by_less_than_a_hundredth() {
         let dimensions =
             Dimensions { hidden: 48, heads: 4, intermediate: 144, vocabulary: 40, positions: 64, ..TINY };
         let layout = Layout::new(dimensions, &[]);
@@ -330,26 +332,34 @@ mod tests {
         }
         let dropout = Some(PassDropout { hidden: 0.1, attention: 0.1, key: 5 });
         let upstream = numbers(batch.tokens.len() * dimensions.hidden, 4);
-        let [exact, fixed] = [false, true].map(|fixed| {
+        let gradients = |arithmetic: Option<Arithmetic>| {
             let mut trace = Trace::default();
-            if fixed {
-                let mut weights = FixedWeights::new(&layout);
+            trace.weights = arithmetic.map(|arithmetic| {
+                let mut weights = PackedWeights::new(&layout, arithmetic);
                 weights.refresh(&parameters);
-                trace.weights = Some(Arc::new(weights));
-            }
+                Arc::new(weights)
+            });
             let mut gradients = Gradients::new(&layout);
             trace.forward(&layout, &parameters, &batch, dropout);
             trace.backward(&layout, &parameters, &batch, dropout, &mut upstream.clone(), &mut gradients);
             gradients.values
-        });
-        for segment in layout.segments() {
-            let norm = |values: &mut dyn Iterator<Item = f32>| values.map(|x| x * x).sum::<f32>().sqrt();
-            let size = norm(&mut exact[segment.range.clone()].iter().copied());
-            let off = norm(&mut segment.range.clone().map(|i| exact[i] - fixed[i]));
-            let allowed = if segment.name.ends_with("key.bias") { 1e-2 } else { 1e-2 * size };
-            assert!(off < allowed, "{}: off by {off} of {size}", segment.name);
+        };
+        let exact = gradients(None);
+        for arithmetic in [Arithmetic::FixedPoint, Arithmetic::TwoHalves] {
+            if !arithmetic.is_available() {
+                eprintln!("skipped: this processor lacks the instructions for {arithmetic:?}");
+                continue;
+            }
+            let found = gradients(Some(arithmetic));
+            for segment in layout.segments() {
+                let norm = |values: &mut dyn Iterator<Item = f32>| values.map(|x| x * x).sum::<f32>().sqrt();
+                let size = norm(&mut exact[segment.range.clone()].iter().copied());
+                let off = norm(&mut segment.range.clone().map(|i| exact[i] - found[i]));
+                let allowed = if segment.name.ends_with("key.bias") { 1e-2 } else { 1e-2 * size };
+                assert!(off < allowed, "{arithmetic:?}, {}: off by {off} of {size}", segment.name);
+            }
+            assert_ne!(exact, found);
         }
-        assert_ne!(exact, fixed);
     }
 
     #[test]

@@ -6,7 +6,6 @@
 //! Rows are filled up with zeros to multiples of [`FILL`], so that kernels meet whole vectors only; weights are
 //! arranged so that what fills up stays zero.
 
-mod aligned;
 mod attention;
 mod layer;
 mod linear;
@@ -20,11 +19,11 @@ mod tile;
 pub use profile::{KernelProfile, Profile, profile};
 pub use simd::Isa;
 
+use crate::encoder::aligned::Aligned;
 use crate::encoder::{Encoder, States};
 use crate::error::{Error, Result};
 use crate::model::{BertConfig, Kind, Weights};
 use crate::window::Window;
-use aligned::Aligned;
 use attention::{Bias, Shape, bytes, floats, heads};
 use layer::Layer;
 use linear::{Input, Space};

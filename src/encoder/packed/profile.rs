@@ -1,6 +1,5 @@
 //! How near each kernel comes to what the processor can do: for `benches/kernels.rs`.
 
-use super::aligned::Aligned;
 use super::attention::{Shape, bytes, floats, heads};
 use super::linear::{Activation, Input, Linear, Space};
 use super::norm::{AddNorm, Norm};
@@ -8,6 +7,7 @@ use super::quantize::{Quantize, Quantized};
 use super::simd::{Isa, Kernel, Simd, TiledProduct};
 use super::tile::{Arithmetic, Bytes, Floats};
 use super::{Dtype, padded, rows_together};
+use crate::encoder::aligned::Aligned;
 use crate::encoder::amx::{Amx, BLOCK, Parts, STEP, WORDS};
 use crate::model::BertConfig;
 use crate::random::SplitMix;
@@ -195,7 +195,7 @@ impl Kernel for Peak {
         if !simd.has_tiles() {
             return simd.multiply(self);
         }
-        let words: Aligned<i32> = iter::repeat_n(0, Parts::ROWS * WORDS).collect();
+        let words: Aligned<i32> = iter::repeat_n(0, Parts::ThreeByThree.of_rows() * WORDS).collect();
         let mut amx = Amx::new();
         for _ in 0..self.rounds {
             if self.int8 {

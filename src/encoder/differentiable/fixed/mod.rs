@@ -7,11 +7,11 @@
 
 mod pack;
 mod tile;
-mod weights;
 
-pub(super) use weights::Fixed;
-pub use weights::FixedWeights;
+pub(super) use pack::{Across, Rows};
+pub(super) use tile::is_fast;
 
+use super::products::Start;
 use pack::Columns;
 
 /// Terms that share a scale, and whose products are summed as integers.
@@ -28,20 +28,10 @@ const TILE_COLS: usize = 48;
 const CHUNK: usize = 128;
 
 /// The right side of a product: what its columns are.
-type Panels = Columns<TILE_COLS>;
-
-/// What the destination starts with, before the product is added.
-#[derive(Clone, Copy)]
-pub(super) enum Start<'a> {
-    Zero,
-    /// The same for each row.
-    Bias(&'a [f32]),
-    /// What it held before.
-    Kept,
-}
+pub(super) type Panels = Columns<TILE_COLS>;
 
 /// The left side of a product.
-trait Left {
+pub(super) trait Left {
     fn terms(&self) -> usize;
     /// The words of up to [`TILE_ROWS`] rows from `row` on (a multiple of them) and of a block: word `w` of row `r`
     /// stands at `r * row_stride + w * word_stride`.
@@ -57,7 +47,7 @@ trait Left {
 ///
 /// # Panics
 /// If the shapes do not fit each other.
-fn multiply<L: Left>(destination: &mut [f32], start: Start<'_>, left: &L, right: &Panels) {
+pub(super) fn multiply<L: Left>(destination: &mut [f32], start: Start<'_>, left: &L, right: &Panels) {
     assert_eq!(left.terms(), right.terms(), "inner dimensions");
     let cols = right.columns();
     assert!(destination.len().is_multiple_of(cols), "outer dimensions");
@@ -93,7 +83,6 @@ fn multiply<L: Left>(destination: &mut [f32], start: Start<'_>, left: &L, right:
 
 #[cfg(test)]
 mod tests {
-    use super::pack::{Across, Rows};
     use super::*;
     use proptest::prelude::*;
 

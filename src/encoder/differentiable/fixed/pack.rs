@@ -49,7 +49,7 @@ fn pack_run(terms: &[f32], words: &mut [u32]) -> f32 {
 
 /// A matrix whose rows' terms follow each other: the left side of a product with row-major input.
 #[derive(Default)]
-pub(super) struct Rows {
+pub(in super::super) struct Rows {
     terms: usize,
     /// Filled up to whole tiles.
     rows: usize,
@@ -61,7 +61,7 @@ pub(super) struct Rows {
 
 impl Rows {
     /// `matrix` is row-major, of `terms` columns.
-    pub(super) fn pack(&mut self, matrix: &[f32], terms: usize) {
+    pub(in super::super) fn pack(&mut self, matrix: &[f32], terms: usize) {
         let blocks = terms.div_ceil(BLOCK);
         self.terms = terms;
         self.rows = (matrix.len() / terms).next_multiple_of(TILE_ROWS);
@@ -105,12 +105,12 @@ impl Left for Rows {
 const ACROSS: usize = 2 * TILE_ROWS;
 
 /// The left side of a product with the transpose of row-major input.
-pub(super) type Across = Columns<ACROSS>;
+pub(in super::super) type Across = Columns<ACROSS>;
 
 /// A matrix whose columns are cut into panels of `WIDTH`, the terms of which lie across: the right side of a product,
 /// or the left side of a product with the transpose of row-major input.
 #[derive(Default)]
-pub(super) struct Columns<const WIDTH: usize> {
+pub(in super::super) struct Columns<const WIDTH: usize> {
     terms: usize,
     columns: usize,
     /// `[panels, blocks, WORDS, WIDTH]`
@@ -154,7 +154,7 @@ impl<const WIDTH: usize> Columns<WIDTH> {
     }
 
     /// `matrix` is row-major, of `columns` columns; its rows are the terms.
-    pub(super) fn pack(&mut self, matrix: &[f32], columns: usize) {
+    pub(in super::super) fn pack(&mut self, matrix: &[f32], columns: usize) {
         self.resize(matrix.len() / columns, columns);
         for (block, rows) in matrix.chunks(BLOCK * columns).enumerate() {
             vectorized!(|| self.pack_block(block, rows));
@@ -199,7 +199,7 @@ impl<const WIDTH: usize> Columns<WIDTH> {
     }
 
     /// `matrix` is row-major, of `terms` columns; its rows are the columns here.
-    pub(super) fn pack_transposed(&mut self, matrix: &[f32], terms: usize) {
+    pub(in super::super) fn pack_transposed(&mut self, matrix: &[f32], terms: usize) {
         self.resize(terms, matrix.len() / terms);
         let mut run = [0; WORDS];
         vectorized!(|| {

@@ -1,7 +1,18 @@
 //! The inner loop: some rows times some columns, with all sums in registers. With AVX-512's dot products of 16-bit
 //! integers, or in plain Rust: both give the same bits.
 
-use super::{Left, Start, TILE_COLS};
+use super::super::products::Start;
+use super::{Left, TILE_COLS};
+
+/// Whether the processor has dot products of 16-bit integers.
+pub(in super::super) fn is_fast() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vnni")
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
 
 /// Adds the product of a block to a tile of the destination, whose rows stand `stride` apart.
 #[inline]
@@ -13,7 +24,7 @@ pub(super) fn add_product<L: Left>(
     right: (&[u32], &[f32]),
 ) {
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vnni") {
+    if is_fast() {
         // SAFETY: the processor has the features that the function is compiled for, as was just asked.
         unsafe { avx512::add_product::<L>(destination, (height, width, stride), start, left, right) };
         return;

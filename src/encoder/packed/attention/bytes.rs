@@ -1,11 +1,11 @@
 //! Attention in int8, on queries, keys and values of [`Heads`].
 
-use super::super::aligned::Aligned;
 use super::super::simd::{Kernel, Simd, TiledProduct};
 use super::super::tile::{Bytes, rows, tile};
 use super::heads::Heads;
 use super::weights::{SCALE, UNIT, factors, lowest_of_rows, sums_of_rows, weigh};
 use super::{Bias, Shape, store_rows};
+use crate::encoder::aligned::Aligned;
 use std::ops::Range;
 
 /// So far from the highest score that nothing is left of its power.

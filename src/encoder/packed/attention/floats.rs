@@ -1,10 +1,10 @@
 //! Attention in f32.
 
-use super::super::aligned::Aligned;
 use super::super::math::EXP2;
 use super::super::simd::{Kernel, Simd, TiledProduct};
 use super::super::tile::{Floats, rows, tile};
 use super::{Bias, Shape, highest, store_rows};
+use crate::encoder::aligned::Aligned;
 use std::ops::Range;
 
 /// Memory for the work on one head.

@@ -1,7 +1,7 @@
 //! The softmax's weights as bytes, in 16 bits: twice as many at once as in 32, and a byte needs no more.
 
-use super::super::aligned::Aligned;
 use super::super::simd::Simd;
+use crate::encoder::aligned::Aligned;
 
 /// What 1 is in distances, of which weights are powers: 2 to the power of minus the distance.
 pub(super) const UNIT: f32 = 1024.0;

@@ -9,11 +9,11 @@ mod tiles;
 pub(super) use tiles::Space;
 
 use super::Dtype;
-use super::aligned::Aligned;
 use super::math;
 use super::quantize::Rows;
 use super::simd::{Isa, Kernel, Simd, TiledProduct};
 use super::tile::{Arithmetic, Bytes, Floats, Halves, rows, tile};
+use crate::encoder::aligned::Aligned;
 use pack::Format;
 
 /// `y = x W^T + b`, or `gelu` of it.

@@ -1,10 +1,10 @@
 //! Linear layers by tiles of [`amx`](crate::encoder::amx).
 
-use super::super::aligned::Aligned;
 use super::super::quantize::Rows;
 use super::super::simd::Simd;
 use super::super::tile::{Bytes, Floats};
 use super::{Columns, Finish, Input, Linear};
+use crate::encoder::aligned::Aligned;
 use crate::encoder::amx::{Amx, BLOCK, Parts, STEP, Sums};
 use std::ops::Range;
 
@@ -52,10 +52,10 @@ pub(super) fn multiply<S: Simd>(
         (Some(parts), Input::Floats(x)) => {
             let width = x.len() / count;
             let steps = width.div_ceil(2 * STEP);
-            space.rows.resize(count.div_ceil(BLOCK) * steps * Parts::ROWS * BLOCK * STEP);
+            space.rows.resize(count.div_ceil(BLOCK) * steps * parts.of_rows() * BLOCK * STEP);
             for (row, numbers) in x.chunks_exact(width).enumerate() {
-                let first = (row / BLOCK * steps * Parts::ROWS * BLOCK + row % BLOCK) * STEP;
-                let steps = space.rows[first..].chunks_mut(Parts::ROWS * BLOCK * STEP);
+                let first = (row / BLOCK * steps * parts.of_rows() * BLOCK + row % BLOCK) * STEP;
+                let steps = space.rows[first..].chunks_mut(parts.of_rows() * BLOCK * STEP);
                 for (numbers, to) in numbers.chunks(2 * STEP).zip(steps) {
                     let second =
                         if numbers.len() > STEP { simd.load(&numbers[STEP..]) } else { simd.splat(0.0) };

@@ -1,7 +1,6 @@
 //! AVX-512: 16 lanes, 32 registers.
 
-use super::{Kernel, Simd, TiledProduct};
-use crate::encoder::amx::Parts;
+use super::{Kernel, PARTS, Simd, TiledProduct};
 use std::arch::asm;
 use std::arch::x86_64::*;
 
@@ -464,7 +463,7 @@ impl<const VNNI: bool> Simd for Avx512<VNNI> {
     #[inline(always)]
     fn store_parts(self, mut a: Self::F, mut b: Self::F, to: &mut [i32], stride: usize) {
         assert!(self.tiles, "there is an instruction for it where there are tiles");
-        for part in 0..Parts::ROWS {
+        for part in 0..PARTS {
             let to = &mut to[part * stride..];
             // And it has BF16: it has tiles.
             let part = intrinsics!(to_bf16(a, b));

@@ -11,13 +11,16 @@ mod neon;
 mod portable;
 
 use super::math;
-use crate::encoder::amx::{self, Parts};
+use crate::encoder::amx;
 use half::bf16;
 use std::fmt;
 use std::str::FromStr;
 
 /// At least as many as [`Simd::LANES`] of any instruction set.
 const MOST_LANES: usize = 16;
+
+/// Of bf16, whose sum an f32 is.
+const PARTS: usize = 3;
 
 /// What a kernel may do with vectors. A value of an implementing type is the proof that the processor has the
 /// instructions: each is made only in [`Isa::run`].
@@ -165,7 +168,7 @@ pub trait Simd: Copy {
             self.store(number, &mut numbers);
             for (lane, &number) in numbers[..Self::LANES].iter().enumerate() {
                 let (mut rest, at) = (number, vector * Self::LANES + lane);
-                for to in to.chunks_mut(stride).take(Parts::ROWS) {
+                for to in to.chunks_mut(stride).take(PARTS) {
                     let part = bf16::from_f32(rest);
                     rest -= part.to_f32();
                     bytemuck::cast_slice_mut(to)[at] = part.to_bits();
