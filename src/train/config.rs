@@ -190,8 +190,8 @@ pub struct ScheduleConfig {
 pub enum ArithmeticConfig {
     /// What is fastest on the processor.
     Fastest,
-    /// As sums of two bf16, which needs AMX.
-    TwoBf16,
+    /// In bf16, with sums in f32, which needs AMX.
+    Bf16,
     /// In block fixed point.
     FixedPoint,
     F32,
@@ -202,7 +202,7 @@ impl ArithmeticConfig {
     pub fn packed(self) -> Option<Arithmetic> {
         match self {
             Self::Fastest => Arithmetic::fastest(),
-            Self::TwoBf16 => Some(Arithmetic::TwoHalves),
+            Self::Bf16 => Some(Arithmetic::Bf16),
             Self::FixedPoint => Some(Arithmetic::FixedPoint),
             Self::F32 => None,
         }
@@ -350,7 +350,7 @@ impl TrainConfig {
             ((0.0..1.0).contains(&schedule.warmup), "schedule.warmup must be from 0 to below 1"),
             (
                 schedule.arithmetic.packed().is_none_or(Arithmetic::is_available),
-                "schedule.arithmetic cannot be \"two-bf16\" here, for this processor lacks AMX",
+                "schedule.arithmetic cannot be \"bf16\" here, for this processor lacks AMX",
             ),
             (positive(schedule.clip_norm), "schedule.clip_norm must be above 0"),
             ((0.0..1.0).contains(&schedule.average), "schedule.average must be from 0 to below 1"),

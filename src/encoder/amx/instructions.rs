@@ -187,17 +187,7 @@ pub(super) unsafe fn halves(parts: Parts, rows: *const i32, columns: *const i32)
                 columns!(0),
                 products!("tdpbf16ps")
             ),
-            Parts::TwoByTwo => step!(
-                rows,
-                columns,
-                rows!(1),
-                columns!(0),
-                products!("tdpbf16ps"),
-                rows!(0),
-                products!("tdpbf16ps"),
-                columns!(1),
-                products!("tdpbf16ps")
-            ),
+            Parts::OneByOne => step!(rows, columns, rows!(0), columns!(0), products!("tdpbf16ps")),
             Parts::ThreeByOne => step!(
                 rows,
                 columns,

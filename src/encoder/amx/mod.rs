@@ -31,23 +31,22 @@ pub(super) enum Parts {
     ThreeByThree,
     /// Three in rows, one in columns.
     ThreeByOne,
-    /// Two in rows and in columns. The product of both second ones is left out.
-    TwoByTwo,
+    /// One: they are bf16.
+    OneByOne,
 }
 
 impl Parts {
     pub(super) fn of_rows(self) -> usize {
         match self {
             Self::ThreeByThree | Self::ThreeByOne => 3,
-            Self::TwoByTwo => 2,
+            Self::OneByOne => 1,
         }
     }
 
     pub(super) fn of_columns(self) -> usize {
         match self {
             Self::ThreeByThree => 3,
-            Self::TwoByTwo => 2,
-            Self::ThreeByOne => 1,
+            Self::ThreeByOne | Self::OneByOne => 1,
         }
     }
 }
@@ -190,7 +189,7 @@ mod tests {
         let number = |word: i32, half: usize| f32::from_bits((word as u32) >> (16 * half) << 16);
         let mut sums = Sums::default();
         for (parts, steps) in
-            [(Parts::ThreeByThree, 1), (Parts::ThreeByThree, 5), (Parts::ThreeByOne, 4), (Parts::TwoByTwo, 3)]
+            [(Parts::ThreeByThree, 1), (Parts::ThreeByThree, 5), (Parts::ThreeByOne, 4), (Parts::OneByOne, 3)]
         {
             let rows = small(BLOCK * steps * STEP * parts.of_rows(), 3);
             let columns = small(BLOCK * steps * STEP * parts.of_columns(), 4);

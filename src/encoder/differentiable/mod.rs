@@ -345,7 +345,7 @@ mod tests {
             gradients.values
         };
         let exact = gradients(None);
-        for arithmetic in [Arithmetic::FixedPoint, Arithmetic::TwoHalves] {
+        for arithmetic in [Arithmetic::FixedPoint, Arithmetic::Bf16] {
             if !arithmetic.is_available() {
                 eprintln!("skipped: this processor lacks the instructions for {arithmetic:?}");
                 continue;

@@ -1,5 +1,5 @@
-//! The weights of a step, packed once for all its passes, and the products of linear layers with them: by tiles of sums
-//! of two bf16 ([`tiles`]) where the processor has them, else in block fixed point ([`fixed`]).
+//! The weights of a step, packed once for all its passes, and the products of linear layers with them: in bf16 by
+//! [`tiles`] where the processor has them, else in block fixed point ([`fixed`]).
 
 use super::fixed;
 use super::parameters::Layout;
@@ -23,24 +23,20 @@ pub(super) enum Start<'a> {
 pub enum Arithmetic {
     /// Numbers of 13 bits with a scale for each run of them.
     FixedPoint,
-    /// Numbers that are sums of two bf16.
-    TwoHalves,
+    /// With sums in f32.
+    Bf16,
 }
 
 impl Arithmetic {
     /// The one that is fastest on this processor, if it is faster than f32.
     pub fn fastest() -> Option<Self> {
-        if tiles::is_available() {
-            Some(Self::TwoHalves)
-        } else {
-            fixed::is_fast().then_some(Self::FixedPoint)
-        }
+        if tiles::is_available() { Some(Self::Bf16) } else { fixed::is_fast().then_some(Self::FixedPoint) }
     }
 
     pub fn is_available(self) -> bool {
         match self {
             Self::FixedPoint => true,
-            Self::TwoHalves => tiles::is_available(),
+            Self::Bf16 => tiles::is_available(),
         }
     }
 }
@@ -55,7 +51,7 @@ impl Columns {
     fn new(arithmetic: Arithmetic) -> Self {
         match arithmetic {
             Arithmetic::FixedPoint => Self::Fixed(fixed::Panels::default()),
-            Arithmetic::TwoHalves => Self::Tiles(tiles::Columns::default()),
+            Arithmetic::Bf16 => Self::Tiles(tiles::Columns::default()),
         }
     }
 
@@ -202,7 +198,7 @@ impl Operands {
                 right.pack(input, inputs);
                 fixed::multiply(gradient, start, left, right);
             }
-            Arithmetic::TwoHalves => {
+            Arithmetic::Bf16 => {
                 let TileOperands { rows, right } = &mut self.tiles;
                 rows.pack_transposed(upstream, outputs);
                 right.pack(input, inputs);

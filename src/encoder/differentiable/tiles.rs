@@ -1,7 +1,5 @@
-//! Matrix products of numbers that are sums of two bf16, by tiles of [`amx`](crate::encoder::amx).
-//!
-//! Such a number is off by at most 1/65,536 of itself. Of the four products of two numbers' parts, that of both second ones is
-//! left out; sums are f32.
+//! Matrix products of bf16, with sums in f32, by tiles of [`amx`](crate::encoder::amx). A number is off by at most 1/256 of
+//! itself.
 
 use super::products::Start;
 use super::vectorized::vectorized;
@@ -14,20 +12,17 @@ pub(super) use crate::encoder::amx::is_available;
 /// Terms of a step.
 const TERMS: usize = 2 * STEP;
 
-/// In a step of a block's rows, or of its columns: both parts.
-const WORDS_OF_STEP: usize = 2 * WORDS;
-
 /// Words of rows that stay in the second level of cache, while all columns go by.
 const CHUNK: usize = 1 << 18;
 
-/// The left side of a product: `[blocks, steps, parts, rows of a block, STEP]`.
+/// The left side of a product: `[blocks, steps, rows of a block, STEP]`.
 #[derive(Default)]
 pub(super) struct Rows {
     terms: usize,
     words: Aligned<u32>,
 }
 
-/// The right side of a product: `[blocks, steps, parts, STEP, columns of a block]`.
+/// The right side of a product: `[blocks, steps, STEP, columns of a block]`.
 #[derive(Default)]
 pub(super) struct Columns {
     terms: usize,
@@ -35,23 +30,12 @@ pub(super) struct Columns {
     words: Aligned<u32>,
 }
 
-/// A number's first part, which is the nearest bf16, and its second one, which is nearest to the rest; what is not finite
-/// is not finite in both. Both are f32 whose lower halves are 0.
+/// The bits of the nearest bf16, with zeros behind them; what is not finite stays so.
 #[inline(always)]
-fn parts(x: f32) -> [u32; 2] {
-    // Dekker's and Veltkamp's way to round to eight bits.
-    let nearest = |x: f32| {
-        let far = x * 65_537.0;
-        far - (far - x)
-    };
-    let first = nearest(x);
-    [first.to_bits(), nearest(x - first).to_bits()]
-}
-
-/// Two bf16 in a word, from f32.
-#[inline(always)]
-fn word(first: u32, second: u32) -> u32 {
-    (first >> 16) | (second & 0xffff_0000)
+fn nearest(x: f32) -> u32 {
+    // Veltkamp's way to round to eight bits. Of numbers below the smallest normal one, more bits are left.
+    let far = x * 65_537.0;
+    (far - (far - x)).to_bits() & 0xffff_0000
 }
 
 /// With zeros behind them.
@@ -62,40 +46,30 @@ fn fill<const LENGTH: usize>(numbers: &[f32]) -> [f32; LENGTH] {
     filled
 }
 
-/// Writes the words of up to a step's terms that follow each other; there is room for both parts.
+/// Writes the words of up to a step's terms that follow each other.
 #[inline(always)]
-fn pack_run(terms: &[f32], to: [&mut [u32]; 2]) {
+fn pack_run(terms: &[f32], to: &mut [u32]) {
     // A copy of unknown length is a call.
     let filled = match <&[f32; TERMS]>::try_from(terms) {
         Ok(all) => *all,
         Err(_) => fill(terms),
     };
-    let [first, second] = to.map(bytemuck::cast_slice_mut::<u32, u16>);
     // Two neighbours are a word: that is how 16-bit numbers lie in memory, on all processors that have tiles.
-    for ((x, first), second) in filled.iter().zip(first).zip(second) {
-        let parts = parts(*x);
-        (*first, *second) = ((parts[0] >> 16) as u16, (parts[1] >> 16) as u16);
+    for (x, half) in filled.iter().zip(bytemuck::cast_slice_mut::<u32, u16>(to)) {
+        *half = (nearest(*x) >> 16) as u16;
     }
 }
 
 /// Writes a line of up to [`BLOCK`] columns, from two terms of each; of the last there may be one.
 #[inline(always)]
-fn pack_pairs(terms: [&[f32]; 2], to: [&mut [u32; BLOCK]; 2]) {
+fn pack_pairs(terms: [&[f32]; 2], to: &mut [u32; BLOCK]) {
     let [a, b] = match terms.map(<&[f32; BLOCK]>::try_from) {
         [Ok(a), Ok(b)] => [*a, *b],
         _ => terms.map(fill),
     };
-    let [first, second] = to;
-    for column in 0..BLOCK {
-        let (a, b) = (parts(a[column]), parts(b[column]));
-        first[column] = word(a[0], b[0]);
-        second[column] = word(a[1], b[1]);
+    for ((to, a), b) in to.iter_mut().zip(a).zip(b) {
+        *to = (nearest(a) >> 16) | nearest(b);
     }
-}
-
-/// Both parts' halves of a step.
-fn halves_of_step(words: &mut [u32]) -> [&mut [u32]; 2] {
-    words.split_at_mut(WORDS).into()
 }
 
 impl Rows {
@@ -103,14 +77,14 @@ impl Rows {
     pub(super) fn pack(&mut self, matrix: &[f32], terms: usize) {
         self.terms = terms;
         let steps = terms.div_ceil(TERMS);
-        self.words.resize((matrix.len() / terms).div_ceil(BLOCK) * steps * WORDS_OF_STEP);
+        self.words.resize((matrix.len() / terms).div_ceil(BLOCK) * steps * WORDS);
         vectorized!(|| {
             for (row, terms) in matrix.chunks_exact(terms).enumerate() {
-                let block = &mut self.words[row / BLOCK * steps * WORDS_OF_STEP..];
-                let steps = block.chunks_exact_mut(WORDS_OF_STEP).zip(terms.chunks(TERMS));
+                let block = &mut self.words[row / BLOCK * steps * WORDS..];
+                let steps = block.chunks_exact_mut(WORDS).zip(terms.chunks(TERMS));
                 for (step, terms) in steps {
                     let line = row % BLOCK * STEP..(row % BLOCK + 1) * STEP;
-                    pack_run(terms, halves_of_step(step).map(|half| &mut half[line.clone()]));
+                    pack_run(terms, &mut step[line]);
                 }
             }
         });
@@ -120,16 +94,14 @@ impl Rows {
     pub(super) fn pack_transposed(&mut self, matrix: &[f32], rows: usize) {
         self.terms = matrix.len() / rows;
         let steps = self.terms.div_ceil(TERMS);
-        self.words.resize(rows.div_ceil(BLOCK) * steps * WORDS_OF_STEP);
-        let mut lines = [0; WORDS_OF_STEP];
+        self.words.resize(rows.div_ceil(BLOCK) * steps * WORDS);
+        let mut lines = [0; WORDS];
         vectorized!(|| {
             for (step, terms) in matrix.chunks(TERMS * rows).enumerate() {
                 for block in 0..rows.div_ceil(BLOCK) {
                     pack_step(terms, rows, block, &mut lines);
-                    let to = &mut self.words[(block * steps + step) * WORDS_OF_STEP..][..WORDS_OF_STEP];
-                    for (to, from) in to.chunks_exact_mut(WORDS).zip(lines.chunks_exact(WORDS)) {
-                        transpose::<STEP, BLOCK>(from, to);
-                    }
+                    let to = &mut self.words[(block * steps + step) * WORDS..][..WORDS];
+                    transpose::<STEP, BLOCK>(&lines, to);
                 }
             }
         });
@@ -141,11 +113,11 @@ impl Columns {
     pub(super) fn pack(&mut self, matrix: &[f32], columns: usize) {
         (self.terms, self.columns) = (matrix.len() / columns, columns);
         let steps = self.terms.div_ceil(TERMS);
-        self.words.resize(columns.div_ceil(BLOCK) * steps * WORDS_OF_STEP);
+        self.words.resize(columns.div_ceil(BLOCK) * steps * WORDS);
         vectorized!(|| {
             for (step, terms) in matrix.chunks(TERMS * columns).enumerate() {
                 for block in 0..columns.div_ceil(BLOCK) {
-                    let to = &mut self.words[(block * steps + step) * WORDS_OF_STEP..][..WORDS_OF_STEP];
+                    let to = &mut self.words[(block * steps + step) * WORDS..][..WORDS];
                     pack_step(terms, columns, block, to);
                 }
             }
@@ -156,20 +128,18 @@ impl Columns {
     pub(super) fn pack_transposed(&mut self, matrix: &[f32], terms: usize) {
         (self.terms, self.columns) = (terms, matrix.len() / terms);
         let steps = terms.div_ceil(TERMS);
-        self.words.resize(self.columns.div_ceil(BLOCK) * steps * WORDS_OF_STEP);
-        let mut lines = [0; WORDS_OF_STEP];
+        self.words.resize(self.columns.div_ceil(BLOCK) * steps * WORDS);
+        let mut lines = [0; WORDS];
         vectorized!(|| {
             for (block, columns) in matrix.chunks(BLOCK * terms).enumerate() {
                 for step in 0..steps {
                     for (column, row) in columns.chunks_exact(terms).enumerate() {
                         let terms = &row[step * TERMS..terms.min((step + 1) * TERMS)];
                         let line = column * STEP..(column + 1) * STEP;
-                        pack_run(terms, halves_of_step(&mut lines).map(|half| &mut half[line.clone()]));
+                        pack_run(terms, &mut lines[line]);
                     }
-                    let to = &mut self.words[(block * steps + step) * WORDS_OF_STEP..][..WORDS_OF_STEP];
-                    for (to, from) in to.chunks_exact_mut(WORDS).zip(lines.chunks_exact(WORDS)) {
-                        transpose::<BLOCK, STEP>(from, to);
-                    }
+                    let to = &mut self.words[(block * steps + step) * WORDS..][..WORDS];
+                    transpose::<BLOCK, STEP>(&lines, to);
                 }
             }
         });
@@ -180,14 +150,12 @@ impl Columns {
 #[inline(always)]
 fn pack_step(terms: &[f32], columns: usize, block: usize, to: &mut [u32]) {
     let used = block * BLOCK..columns.min((block + 1) * BLOCK);
-    let [first, second] = halves_of_step(to);
-    let lines = first.as_chunks_mut().0.iter_mut().zip(second.as_chunks_mut().0);
     let mut pairs = terms.chunks(2 * columns);
-    for (first, second) in lines {
+    for line in to.as_chunks_mut().0 {
         // What fills up the last step is 0.
         let (a, b) = pairs.next().unwrap_or_default().split_at_checked(columns).unwrap_or_default();
         let of_block = |terms: &'_ [f32]| if terms.is_empty() { 0..0 } else { used.clone() };
-        pack_pairs([&a[of_block(a)], &b[of_block(b)]], [first, second]);
+        pack_pairs([&a[of_block(a)], &b[of_block(b)]], line);
     }
 }
 
@@ -211,7 +179,7 @@ pub(super) fn multiply(destination: &mut [f32], start: Start<'_>, left: &Rows, r
     let columns = right.columns;
     assert!(destination.len().is_multiple_of(columns), "outer dimensions");
     let rows = destination.len() / columns;
-    let words = left.terms.div_ceil(TERMS) * WORDS_OF_STEP;
+    let words = left.terms.div_ceil(TERMS) * WORDS;
     assert!(rows.div_ceil(BLOCK) * words == left.words.len(), "outer dimensions");
     vectorized!(|| multiply_blocks(destination, start, left, right, words));
 }
@@ -230,11 +198,11 @@ fn multiply_blocks(destination: &mut [f32], start: Start<'_>, left: &Rows, right
         for (panel, columns) in right.words.chunks_exact(words).enumerate() {
             for (block, rows) in rows.chunks_exact(words).enumerate() {
                 amx.clear();
-                let steps = words / WORDS_OF_STEP;
-                let pairs = rows.chunks_exact(WORDS_OF_STEP).zip(columns.chunks_exact(WORDS_OF_STEP));
+                let steps = words / WORDS;
+                let pairs = rows.chunks_exact(WORDS).zip(columns.chunks_exact(WORDS));
                 for (step, (rows, columns)) in pairs.enumerate() {
                     let (rows, columns) = (bytemuck::cast_slice(rows), bytemuck::cast_slice(columns));
-                    amx.add_halves(Parts::TwoByTwo, rows, columns);
+                    amx.add_halves(Parts::OneByOne, rows, columns);
                     // While the tiles are at work, vectors add the sums of the block before.
                     if let Some(at) = before {
                         let rows = step * BLOCK / steps..(step + 1) * BLOCK / steps;
@@ -306,6 +274,7 @@ fn add_row(cells: &mut [f32], sums: &[f32], bias: Option<&[f32]>, kept: bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use half::bf16;
     use proptest::prelude::*;
 
     fn numbers(length: usize, seed: usize) -> Vec<f32> {
@@ -318,15 +287,16 @@ mod tests {
     }
 
     #[test]
-    fn two_parts_are_all_of_a_number_but_its_last_bits() {
-        for x in numbers(2000, 1).into_iter().chain([0.0, -0.0, 1e30, -3e-30, 1.0]) {
-            let [first, second] = parts(x);
-            assert_eq!((first & 0xffff, second & 0xffff), (0, 0), "{x}: not bf16");
-            let off = f64::from(f32::from_bits(first)) + f64::from(f32::from_bits(second)) - f64::from(x);
-            assert!(off.abs() <= f64::from(x).abs() / 65_536.0, "{x}: off by {off}");
+    fn numbers_become_the_nearest_bf16() {
+        for x in numbers(2000, 1).into_iter().chain([0.0, -0.0, 1e30, -3e-30, 1.0, 1.003_906_3]) {
+            assert_eq!(nearest(x), bf16::from_f32(x).to_f32().to_bits(), "{x}");
+        }
+        for x in [1e-45, 3e-41, -1e-39, 1e-38] {
+            let found = f32::from_bits(nearest(x));
+            assert!(nearest(x) & 0xffff == 0 && (found - x).abs() <= f32::MIN_POSITIVE, "{x}: {found}");
         }
         for x in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-            assert!(!f32::from_bits(parts(x)[0]).is_finite(), "{x}");
+            assert!(!f32::from_bits(nearest(x)).is_finite(), "{x}");
         }
     }
 
@@ -351,7 +321,7 @@ mod tests {
                     (0..k).map(|t| f64::from(left[i / n * k + t]) * f64::from(right[t * n + i % n]));
                 let expected = products.clone().sum::<f64>() + f64::from(bias[i % n]);
                 // Both numbers are off by that much, and sums by less.
-                let bound = products.map(f64::abs).sum::<f64>() * 4.0 / 65_536.0 + 1e-6;
+                let bound = products.map(f64::abs).sum::<f64>() * 2.1 / 256.0 + 1e-6;
                 prop_assert!((f64::from(*found) - expected).abs() < bound, "{found}, not {expected}");
             }
 
