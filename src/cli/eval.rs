@@ -136,7 +136,8 @@ fn exit_code(holds: bool) -> ExitCode {
     if holds { ExitCode::SUCCESS } else { ExitCode::from(BELOW_FLOOR) }
 }
 
-fn bar(set: &str) -> ProgressBar {
+/// Of documents done.
+pub(super) fn bar(set: &str) -> ProgressBar {
     if !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }

@@ -3,6 +3,7 @@
 
 mod agreement;
 mod bench;
+mod calibrate;
 mod classify;
 mod completions;
 mod eval;
@@ -32,6 +33,7 @@ enum Command {
     Train(train::Train),
     Eval(eval::Eval),
     Agreement(agreement::AgreementCommand),
+    Calibrate(calibrate::Calibrate),
     Bench(bench::Bench),
     Completions(completions::Completions),
 }
@@ -43,6 +45,7 @@ pub fn main() -> ExitCode {
         Command::Train(train) => train.run(),
         Command::Eval(eval) => eval.run(),
         Command::Agreement(agreement) => agreement.run(),
+        Command::Calibrate(calibrate) => calibrate.run(),
         Command::Bench(bench) => bench.run(),
         Command::Completions(completions) => completions.run(),
     };

@@ -8,6 +8,7 @@ mod answer;
 pub mod baseline;
 mod floor;
 pub mod log;
+pub mod recalibrate;
 pub mod render;
 pub mod report;
 mod rival;

@@ -10,7 +10,7 @@ pub use attribution::{Piece, attributions};
 
 use crate::encoder::States;
 use crate::label::{Prediction, Role, Stance};
-use crate::model::{HeadSettings, Settings, Weights};
+use crate::model::{HeadSettings, Scaling, Settings, Weights};
 use crate::window::{Window, WindowSentence};
 use std::ops::Range;
 use tags::{Marked, Part, Tag};
@@ -65,7 +65,7 @@ struct Head<const N: usize> {
     /// `[N, hidden]`
     weight: Vec<f32>,
     bias: [f32; N],
-    temperature: f32,
+    scaling: Scaling,
 }
 
 impl Heads {
@@ -116,9 +116,9 @@ impl Heads {
     pub fn predict(&self, logits: &Logits) -> SentencePredictions {
         let checkworthy = self.checkworthy.as_ref().zip(logits.checkworthy);
         SentencePredictions {
-            role: Prediction::new(softmax(logits.role, self.role.temperature)),
-            stance: Prediction::new(softmax(logits.stance, self.stance.temperature)),
-            checkworthiness: checkworthy.map(|(head, logits)| softmax(logits, head.temperature)[0]),
+            role: Prediction::new(self.role.scaling.apply(logits.role)),
+            stance: Prediction::new(self.stance.scaling.apply(logits.stance)),
+            checkworthiness: checkworthy.map(|(head, logits)| head.scaling.apply(logits)[0]),
         }
     }
 
@@ -171,7 +171,7 @@ impl<const N: usize> Head<N> {
         Self {
             weight: weights.values(&format!("heads.{name}.weight")).to_vec(),
             bias: std::array::from_fn(|output| bias[output]),
-            temperature: settings.temperature,
+            scaling: settings.scaling(),
         }
     }
 
@@ -207,33 +207,9 @@ fn dot(row: &[f32], vector: &[f32]) -> f32 {
     sums.iter().sum::<f32>() + rest
 }
 
-/// The probabilities of logits divided by a temperature: 1 leaves them as they are, more makes them milder.
-pub fn softmax<const N: usize>(logits: [f32; N], temperature: f32) -> [f32; N] {
-    let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let powers = logits.map(|logit| ((logit - highest) / temperature).exp());
-    let sum: f32 = powers.iter().sum();
-    powers.map(|power| power / sum)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_softmax_sums_to_one_and_keeps_the_order() {
-        for logits in [[0.0, 1.0, -2.0], [1e30, -1e30, 0.0], [5.0; 3]] {
-            for temperature in [0.01, 1.0, 20.0] {
-                let probabilities = softmax(logits, temperature);
-                assert!((probabilities.iter().sum::<f32>() - 1.0).abs() < 1e-6);
-                assert_eq!(probabilities[0] > probabilities[1], logits[0] > logits[1]);
-            }
-        }
-    }
-
-    #[test]
-    fn a_higher_temperature_is_less_sure() {
-        assert!(softmax([2.0, 0.0, 0.0], 2.0)[0] < softmax([2.0, 0.0, 0.0], 1.0)[0]);
-    }
 
     #[test]
     fn a_sentence_is_its_tokens_or_the_separator_after_it() {

@@ -8,6 +8,7 @@ mod config;
 mod grid;
 mod hub;
 mod kind;
+mod scaling;
 mod settings;
 mod source;
 mod stored;
@@ -17,6 +18,7 @@ mod weights;
 pub use config::BertConfig;
 pub use grid::round_to_bytes;
 pub use kind::Kind;
+pub use scaling::{Scaling, likeliest};
 pub use settings::{CHECKWORTHY, HOLDER, HeadSettings, Settings, TAGS};
 pub use source::ModelSource;
 pub use stored::WeightFormat;
@@ -101,8 +103,7 @@ impl Model {
         let weights = self.weights.to_safetensors(&self.config, format).map_err(failed)?;
         let config = serde_json::to_string_pretty(&self.config)
             .map_err(|error| failed(ModelProblem::Parse { file: "config.json", source: error.into() }))?;
-        let settings = toml::to_string_pretty(&self.settings)
-            .map_err(|error| failed(ModelProblem::Parse { file: "standpoint.toml", source: error.into() }))?;
+        let settings = self.settings.to_toml().map_err(failed)?;
         std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.to_owned(), source })?;
         let mut stale = std::fs::read(folder.join(stored::INDEX))
             .ok()

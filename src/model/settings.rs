@@ -4,6 +4,7 @@
 use crate::error::{ModelProblem, TomlError};
 use crate::label::{Label, Role, Stance, Target};
 use crate::model::config::BertConfig;
+use crate::model::scaling::Scaling;
 use crate::model::weights::{HEADS, HeadShape};
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +46,10 @@ pub const TAGS: [&str; 3] = ["outside", "begin", "inside"];
 /// The labels of the holder head.
 pub const HOLDER: [&str; 2] = ["first", "last"];
 
+fn is_zero(number: &f32) -> bool {
+    *number == 0.0
+}
+
 /// The settings of one head.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -53,6 +58,9 @@ pub struct HeadSettings {
     pub labels: Vec<String>,
     /// What logits are divided by before the softmax.
     pub temperature: f32,
+    /// How much more those logits are counted that are far ahead of the others: see [`Scaling`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub sharpening: f32,
 }
 
 impl HeadSettings {
@@ -63,7 +71,19 @@ impl HeadSettings {
 
     /// Settings with labels that have no type of their own: [`CHECKWORTHY`], [`TAGS`] or [`HOLDER`].
     pub fn named(labels: &[&str], temperature: f32) -> Self {
-        Self { labels: labels.iter().map(|&label| label.to_owned()).collect(), temperature }
+        Self { labels: labels.iter().map(|&label| label.to_owned()).collect(), temperature, sharpening: 0.0 }
+    }
+
+    /// With another scaling.
+    #[must_use]
+    pub fn scaled(self, scaling: Scaling) -> Self {
+        let Scaling { temperature, sharpening } = scaling;
+        Self { temperature, sharpening, ..self }
+    }
+
+    pub fn scaling(&self) -> Scaling {
+        let &Self { temperature, sharpening, .. } = self;
+        Scaling { temperature, sharpening }
     }
 
     fn check(
@@ -82,6 +102,10 @@ impl HeadSettings {
         if !(self.temperature.is_finite() && self.temperature > 0.0) {
             let found = self.temperature.to_string();
             return Err(ModelProblem::Setting { field, found, expected: "a finite number above 0" });
+        }
+        if !(self.sharpening.is_finite() && self.sharpening >= 0.0) {
+            let (field, found) = ("sharpening", self.sharpening.to_string());
+            return Err(ModelProblem::Setting { field, found, expected: "a finite number, 0 or more" });
         }
         Ok(())
     }
@@ -104,6 +128,15 @@ impl Settings {
             toml::from_str(text).map_err(|error| invalid(Box::new(TomlError::new(&error, text))))?;
         settings.check(config)?;
         Ok(settings)
+    }
+
+    /// As a `standpoint.toml` has it.
+    ///
+    /// # Errors
+    /// If `training` holds what TOML cannot say.
+    pub fn to_toml(&self) -> Result<String, ModelProblem> {
+        toml::to_string_pretty(self)
+            .map_err(|error| ModelProblem::Parse { file: "standpoint.toml", source: error.into() })
     }
 
     /// # Errors

@@ -1,37 +1,7 @@
-//! What is fitted on dev. Temperature scaling (Guo et al., On calibration of modern neural networks, 2017): one number
-//! for each head that makes its probabilities mean what they say without changing a label. And how readily spans begin.
+//! How readily spans begin, fitted on dev.
 
-use crate::heads::softmax;
 use crate::heads::tags::{Tag, runs};
 use std::ops::Range;
-
-/// The temperature at which the labels' mean log-likelihood is highest, by golden-section search on its
-/// logarithm between 1/20 and 20; 1 if there is nothing to fit it on.
-pub fn temperature<const N: usize>(items: &[([f32; N], usize)]) -> f32 {
-    if items.is_empty() {
-        return 1.0;
-    }
-    let loss = |log_temperature: f64| {
-        items
-            .iter()
-            .map(|&(logits, label)| {
-                let probability = softmax(logits, log_temperature.exp() as f32)[label];
-                -f64::from(probability.max(f32::MIN_POSITIVE)).ln()
-            })
-            .sum::<f64>()
-    };
-    const INVERSE_GOLDEN: f64 = 0.618_033_988_749_894_9;
-    let (mut low, mut high) = (-(20.0_f64.ln()), 20.0_f64.ln());
-    while high - low > 1e-4 {
-        let (left, right) = (high - INVERSE_GOLDEN * (high - low), low + INVERSE_GOLDEN * (high - low));
-        if loss(left) <= loss(right) {
-            high = right;
-        } else {
-            low = left;
-        }
-    }
-    ((low + high) / 2.0).exp() as f32
-}
 
 /// The tokens of a window as a head marks them, and as they are.
 pub struct Sequence {
@@ -77,15 +47,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn overconfident_logits_are_cooled_to_their_accuracy() {
-        // Right in three of four cases at a confidence of nearly 1: the fitted confidence must be 3/4.
-        let items: Vec<([f32; 3], usize)> =
-            (0..400).map(|i| ([10.0, 0.0, -1e6], if i % 4 == 0 { 1 } else { 0 })).collect();
-        let fitted = temperature(&items);
-        assert!((softmax([10.0, 0.0, -1e6], fitted)[0] - 0.75).abs() < 1e-3, "temperature {fitted}");
-    }
-
-    #[test]
     fn spans_that_nearly_begin_are_begun() {
         // Of three spans two lack a little to begin; what is none lacks more.
         let logits = [[1.0, 2.0, 0.0], [1.0, 0.3, 0.0], [2.0, 0.0, 0.0], [1.0, 0.4, 0.0], [3.0, 0.0, 0.0]];
@@ -96,7 +57,6 @@ mod tests {
 
     #[test]
     fn nothing_to_fit_on_changes_nothing() {
-        assert_eq!(temperature::<3>(&[]), 1.0);
         assert_eq!(begin_shift(&[]), 0.0);
     }
 }

@@ -222,11 +222,10 @@ fn write_head<L: Label>(card: &mut String, name: &str, report: &HeadReport) -> s
         .map_or("–".to_owned(), |interval| format!("{:.3} to {:.3}", interval.low, interval.high));
     writeln!(
         card,
-        "**{name}**: macro-F1 {} ({interval}), accuracy {}; calibration error {} (before temperature {:.2}: {}).\n",
+        "**{name}**: macro-F1 {} ({interval}), accuracy {}; calibration error {} (before calibration: {}).\n",
         figure(report.score.confusion.macro_f1()),
         figure(report.score.confusion.accuracy()),
         figure(report.score.calibration_error),
-        report.temperature,
         figure(report.uncalibrated_error),
     )?;
     writeln!(card, "| label | precision | recall | F1 | support |\n| --- | ---: | ---: | ---: | ---: |")?;

@@ -1,14 +1,14 @@
-//! How good a model is on dev: the figures that choose an epoch, fit the temperatures and go into the model
+//! How good a model is on dev: the figures that choose an epoch, calibrate it and go into the model
 //! card.
 
 use crate::encoder::differentiable::{Layout, Trace};
 use crate::error::Result;
 use crate::gold::GoldDocument;
-use crate::heads::{Logits, softmax};
+use crate::heads::Logits;
 use crate::label::{Label, Prediction, Role, Stance};
 use crate::metrics::{HeadScore, Judged};
-use crate::model::Tokenizer;
-use crate::train::calibrate::{Sequence, begin_shift, temperature};
+use crate::model::{Scaling, Tokenizer};
+use crate::train::calibrate::{Sequence, begin_shift};
 use crate::train::labels::Labels;
 use crate::train::objective::{evaluate, evaluate_tags};
 use crate::train::plan::{Example, document_examples};
@@ -46,10 +46,10 @@ pub struct DevReports {
 
 /// One head on dev.
 pub struct HeadReport {
-    pub temperature: f32,
-    /// With that temperature.
+    pub scaling: Scaling,
+    /// With that scaling.
     pub score: HeadScore,
-    /// Expected calibration error at temperature 1.
+    /// Expected calibration error without it.
     pub uncalibrated_error: Option<f64>,
 }
 
@@ -131,15 +131,15 @@ impl DevSet {
         })
     }
 
-    /// The temperature of the check-worthiness head; 1 without labels for it.
-    pub fn checkworthy_temperature(&self, layout: &Layout, parameters: &[f32]) -> f32 {
+    /// The scaling of the check-worthiness head; none without labels for it.
+    pub fn checkworthy_scaling(&self, layout: &Layout, parameters: &[f32]) -> Scaling {
         let answers = self.answers(layout, parameters);
         let items: Vec<([f32; 2], usize)> = answers
             .iter()
             .flat_map(|(_, sentences)| sentences)
             .filter_map(|(labels, logits)| Some((logits.checkworthy?, usize::from(!labels.checkworthy?))))
             .collect();
-        temperature(&items)
+        Scaling::fit(&items)
     }
 }
 
@@ -153,22 +153,22 @@ fn report<L: Label>(answers: &Answers, of: impl Fn(&Labels, &Logits) -> Option<(
         .collect();
     let pairs: Vec<([f32; 3], usize)> =
         items.iter().map(|&(_, label, logits)| (logits, label.index())).collect();
-    let fitted = temperature(&pairs);
-    let score_at = |temperature: f32| {
+    let fitted = Scaling::fit(&pairs);
+    let score_at = |scaling: Scaling| {
         let judged: Vec<Judged<L>> = items
             .iter()
             .map(|&(document, gold, logits)| Judged {
                 document,
                 gold,
-                prediction: Prediction::new(softmax(logits, temperature)),
+                prediction: Prediction::new(scaling.apply(logits)),
             })
             .collect();
         HeadScore::new(&judged)
     };
     HeadReport {
-        temperature: fitted,
+        scaling: fitted,
         score: score_at(fitted),
-        uncalibrated_error: score_at(1.0).calibration_error,
+        uncalibrated_error: score_at(Scaling::NONE).calibration_error,
     }
 }
 

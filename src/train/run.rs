@@ -353,7 +353,7 @@ impl Trainer {
             shipped[segment.range.clone()].copy_from_slice(weights.values(&segment.name));
         }
         let reports = self.dev.reports(&self.layout, &shipped);
-        let checkworthy = self.further_dev.checkworthy_temperature(&self.layout, &shipped);
+        let checkworthy = self.further_dev.checkworthy_scaling(&self.layout, &shipped);
         let begin = self.further_dev.begin_shifts(&self.layout, &shipped);
         for (part, begin) in Part::ALL.into_iter().zip(begin) {
             begin_more(&mut weights, part, begin);
@@ -365,9 +365,9 @@ impl Trainer {
             version: self.config.version.clone(),
             max_tokens: self.config.max_tokens,
             default_target: self.config.default_target.clone(),
-            role: HeadSettings::new::<Role>(reports.role.temperature),
-            stance: HeadSettings::new::<Stance>(reports.stance.temperature),
-            checkworthy: rates.then(|| HeadSettings::named(&CHECKWORTHY, checkworthy)),
+            role: HeadSettings::new::<Role>(1.0).scaled(reports.role.scaling),
+            stance: HeadSettings::new::<Stance>(1.0).scaled(reports.stance.scaling),
+            checkworthy: rates.then(|| HeadSettings::named(&CHECKWORTHY, 1.0).scaled(checkworthy)),
             attribution: attribution.then(|| HeadSettings::named(&TAGS, 1.0)),
             holder: holder.then(|| HeadSettings::named(&HOLDER, 1.0)),
             training: card::provenance(&self.config, &self.origins, &self.files, best),

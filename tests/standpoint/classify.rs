@@ -280,7 +280,7 @@ fn completions_are_for_the_shell_that_was_named() {
 
 #[test]
 fn help_is_as_it_was_read_last() {
-    for command in ["classify", "train", "eval", "eval rescore", "agreement", "bench"] {
+    for command in ["classify", "train", "eval", "eval rescore", "agreement", "bench", "calibrate"] {
         let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();
         let output = standpoint(&words).env("COLUMNS", "100").output().unwrap();
         insta::assert_snapshot!(

@@ -218,6 +218,52 @@ fn a_part_of_the_data_and_fields_that_they_lack_are_taken() {
 }
 
 #[test]
+fn a_calibration_is_fitted_on_a_set_and_put_into_a_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("model");
+    fs::create_dir(&model).unwrap();
+    for file in ["config.json", "tokenizer.json", "model.safetensors", "standpoint.toml"] {
+        fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("models/small").join(file), model.join(file))
+            .unwrap();
+    }
+    let (settings, folder_of_model) = (model.join("standpoint.toml"), model.to_str().unwrap());
+    let before = fs::read_to_string(&settings).unwrap();
+    let arguments = ["calibrate", "eval/articles.toml", "--model", folder_of_model];
+    let output = standpoint(&[&arguments[..], &["--output", settings.to_str().unwrap()]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output.stderr));
+    let printed = said(&output.stdout);
+    // The fifth column of a head's row, behind its name: calibration error now.
+    let errors: Vec<&str> = printed
+        .lines()
+        .filter(|line| line.trim_start().starts_with("role") || line.trim_start().starts_with("stance"))
+        .map(|line| line.split_whitespace().nth(5).unwrap())
+        .collect();
+    let after = fs::read_to_string(&settings).unwrap();
+    assert!(after != before && after.contains("temperature = "), "{after}");
+
+    let figures = folder.path().join("figures.json");
+    let arguments = ["eval", "eval/articles.toml", "--model", folder_of_model, "--output"];
+    let output = standpoint(&[&arguments[..], &[figures.to_str().unwrap()]].concat());
+    assert!(output.status.success(), "{}", said(&output.stderr));
+    let figures = json(&figures);
+    for (task, error) in errors.iter().enumerate() {
+        let found = figures["tasks"][task]["calibration"]["error"]["value"].as_f64().unwrap();
+        assert_eq!(format!("{found:.3}"), *error, "{printed}");
+    }
+    assert_eq!(errors.len(), 2, "{printed}");
+}
+
+#[test]
+fn a_set_without_roles_and_stances_cannot_calibrate() {
+    let folder = changed(workplace(ROWS, ""), "[\"role\", \"stance\"]", "[\"attributed\"]", "");
+    let set = folder.path().join("set.toml");
+    let output = standpoint(&["calibrate", set.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = said(&output.stderr);
+    assert!(said.contains("neither role nor stance") && said.lines().count() == 1, "{said}");
+}
+
+#[test]
 fn agreement_of_the_two_readings_is_what_the_readme_says() {
     let output = standpoint(&["agreement", "eval/data/reading-1.jsonl", "eval/data/reading-2.jsonl"]);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output.stderr));

@@ -123,6 +123,16 @@ impl Drop for Amx {
     }
 }
 
+/// Whether tests of tiles can run; where they cannot, it says so.
+#[cfg(test)]
+pub(super) fn can_be_tested() -> bool {
+    use std::io::Write;
+    if !is_available() {
+        let _ = writeln!(std::io::stderr(), "skipped: this processor lacks AMX");
+    }
+    is_available()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,8 +160,7 @@ mod tests {
 
     #[test]
     fn bytes_are_multiplied_as_by_loops() {
-        if !is_available() {
-            eprintln!("skipped: this processor lacks AMX");
+        if !can_be_tested() {
             return;
         }
         let mut sums = Sums::default();
@@ -177,8 +186,7 @@ mod tests {
 
     #[test]
     fn parts_of_numbers_are_multiplied_as_by_loops() {
-        if !is_available() {
-            eprintln!("skipped: this processor lacks AMX");
+        if !can_be_tested() {
             return;
         }
         // Small whole numbers in every part: sums are exact in any order.
@@ -214,8 +222,7 @@ mod tests {
 
     #[test]
     fn less_than_a_step_is_refused() {
-        if !is_available() {
-            eprintln!("skipped: this processor lacks AMX");
+        if !can_be_tested() {
             return;
         }
         let refused = |rows: usize, columns: usize| {

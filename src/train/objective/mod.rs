@@ -5,8 +5,9 @@ mod tokens;
 
 use crate::encoder::differentiable::sweeps::Dropout;
 use crate::encoder::differentiable::{Gradients, Head, Layout, PackedTokens, PassDropout, Trace};
-use crate::heads::{self, Logits, sentence_tokens, softmax};
+use crate::heads::{self, Logits, sentence_tokens};
 use crate::label::{Label, Role};
+use crate::model::Scaling;
 use crate::train::config::{DropoutConfig, LossConfig};
 use crate::train::labels::Labels;
 use crate::train::plan::Example;
@@ -164,7 +165,7 @@ impl Pass<'_> {
             loss += self.head(role_head, &wanted, &vector, &mut vector_gradient, gradients);
         } else if let Some(attributed) = attributed {
             let weight = config.attributed / weights.attributed;
-            let probabilities = softmax(self.logits(role_head, &vector), 1.0);
+            let probabilities = Scaling::NONE.apply(self.logits(role_head, &vector));
             let wanted = attributed_or_not(attributed, weight, probabilities);
             loss += self.head(role_head, &wanted, &vector, &mut vector_gradient, gradients);
         }
@@ -209,7 +210,7 @@ impl Pass<'_> {
         vector_gradient: &mut [f32],
         gradients: &mut Gradients,
     ) -> f64 {
-        let probabilities = softmax(self.logits::<N>(head, vector), 1.0);
+        let probabilities = Scaling::NONE.apply(self.logits::<N>(head, vector));
         let mut loss = 0.0;
         for (output, (&probability, wanted_here)) in
             probabilities.iter().zip(wanted.probabilities).enumerate()

@@ -1,6 +1,7 @@
 use super::super::padded;
 use super::super::quantize::{Quantize, Quantized};
 use super::*;
+use crate::encoder::amx;
 use crate::random::SplitMix;
 
 fn random(length: usize, seed: u64) -> Vec<f32> {
@@ -107,5 +108,36 @@ fn weights_and_rows_at_the_limits_do_not_overflow() {
         let y = forward(isa, &layer, &x, 1);
         assert!(y.iter().all(|&y| (y - 1534.0).abs() < 0.1), "{isa}: {y:?}");
         assert_eq!(forward(isa, &layer, &[0.0; 1536], 1), [0.0; 16], "{isa}");
+    }
+}
+
+#[test]
+fn numbers_by_tiles_are_as_exact_as_by_vectors() {
+    if !amx::can_be_tested() {
+        return;
+    }
+    for (rows, inputs, outputs) in [(33, 384, 64), (5, 1536, 32), (64, 100, 48)] {
+        // Of many sizes, so that small ones count beside large ones.
+        let spread = |length, seed| -> Vec<f32> {
+            random(length, seed)
+                .into_iter()
+                .enumerate()
+                .map(|(at, x)| x * 2_f32.powi(at as i32 % 13 - 6))
+                .collect()
+        };
+        let (x, w, b) = (spread(rows * inputs, 11), spread(inputs * outputs, 12), spread(outputs, 13));
+        let off = |isa| {
+            let y = forward(isa, &layer(isa, Dtype::F32, Activation::None, &w, &b), &pad(&x, inputs), rows);
+            let mut squares = 0.0;
+            for (at, bias) in (0..rows * outputs).map(|at| (at, f64::from(b[at % outputs]))) {
+                let (row, column) = (at / outputs, at % outputs);
+                let pairs = x[row * inputs..][..inputs].iter().zip(&w[column * inputs..][..inputs]);
+                let exact = bias + pairs.map(|(x, w)| f64::from(*x) * f64::from(*w)).sum::<f64>();
+                squares += (f64::from(y[row * padded(outputs) + column]) - exact).powi(2);
+            }
+            (squares / (rows * outputs) as f64).sqrt()
+        };
+        let (tiles, vectors) = (off(Isa::Avx512Amx), off(Isa::Avx512Vnni));
+        assert!(tiles < 2.0 * vectors, "{inputs} inputs: off by {tiles}, and {vectors} by vectors");
     }
 }

@@ -341,3 +341,51 @@ impl FromStr for Isa {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The parts of each number, as f32.
+    struct Parts<'a>(&'a [f32]);
+
+    impl Kernel for Parts<'_> {
+        type Output = Vec<[f32; PARTS]>;
+
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) -> Self::Output {
+            let mut parts = vec![[0.0; PARTS]; self.0.len()];
+            let numbers = self.0.chunks_exact(2 * S::LANES).zip(parts.chunks_exact_mut(2 * S::LANES));
+            for (numbers, parts) in numbers {
+                // More room than there need be, to see that nothing else is written.
+                let stride = S::LANES + 3;
+                let mut words = vec![7; PARTS * stride];
+                simd.store_parts(simd.load(numbers), simd.load(&numbers[S::LANES..]), &mut words, stride);
+                for (part, words) in words.chunks_exact(stride).enumerate() {
+                    assert_eq!(words[S::LANES..], [7; 3]);
+                    let halves: &[u16] = bytemuck::cast_slice(&words[..S::LANES]);
+                    for (parts, half) in parts.iter_mut().zip(halves) {
+                        parts[part] = f32::from_bits(u32::from(*half) << 16);
+                    }
+                }
+            }
+            parts
+        }
+    }
+
+    #[test]
+    fn a_number_is_the_sum_of_its_parts() {
+        let mut random = crate::random::SplitMix::new(3);
+        let mut numbers: Vec<f32> =
+            (0..1024).map(|at| (random.unit() as f32 - 0.5) * 10_f32.powi(at % 40 - 20)).collect();
+        numbers[..4].copy_from_slice(&[0.0, -0.0, 1.0, f32::MAX / 2.0]);
+        let expected = Isa::Portable.run(Parts(&numbers));
+        for (number, parts) in numbers.iter().zip(&expected) {
+            let sum: f64 = parts.iter().copied().map(f64::from).sum();
+            assert_eq!(sum, f64::from(*number));
+        }
+        if amx::can_be_tested() {
+            assert_eq!(Isa::Avx512Amx.run(Parts(&numbers)), expected);
+        }
+    }
+}
