@@ -32,6 +32,8 @@ OURS = {
     "standpoint int8, one thread": ("int8", None, 1),
     "standpoint bf16": ("bf16", None, None),
     "standpoint f32": ("f32", None, None),
+    "standpoint int8, AVX-512 with VNNI": ("int8", "avx512-vnni", None),
+    "standpoint f32, AVX-512": ("f32", "avx512-vnni", None),
     "standpoint int8, AVX2 with VNNI": ("int8", "avx2-vnni", None),
     "standpoint int8, AVX2": ("int8", "avx2", None),
     "candle f32 (reference encoder)": ("reference", None, None),

@@ -13,7 +13,7 @@ import subprocess
 
 PLOT = pathlib.Path("docs/kernels.svg")
 # What is drawn, one panel each: the instruction set and what is computed in.
-PANELS = [("avx512-vnni", "int8"), ("avx512-vnni", "f32"), ("avx2-vnni", "int8")]
+PANELS = [("avx512-amx", "int8"), ("avx512-amx", "f32"), ("avx512-vnni", "int8"), ("avx512-vnni", "f32"), ("avx2-vnni", "int8")]
 WIDTH, ROW, LABEL, BAR = 760, 22, 210, 400
 INK, FAINT, TIME, REACH = "#222", "#999", "#c9d5e3", "#2b6cb0"
 

@@ -11,6 +11,7 @@ mod instructions;
 #[path = "absent.rs"]
 mod instructions;
 
+use std::cell::Cell;
 use std::marker::PhantomData;
 
 pub(super) use instructions::is_available;
@@ -67,11 +68,17 @@ pub(super) struct Amx {
     of_thread: PhantomData<*const ()>,
 }
 
+thread_local! {
+    /// Whether there is an [`Amx`] of this thread: given back, its tiles would be lost to another one.
+    static IN_USE: Cell<bool> = const { Cell::new(false) };
+}
+
 impl Amx {
     /// # Panics
-    /// Where there are no tiles.
+    /// Where there are no tiles, and where this thread has one already.
     pub(super) fn new() -> Self {
         assert!(is_available(), "this processor lacks AMX");
+        assert!(!IN_USE.replace(true), "the tiles of this thread are in use");
         // SAFETY: there are tiles.
         unsafe { instructions::configure() };
         Self { of_thread: PhantomData }
@@ -120,6 +127,7 @@ impl Drop for Amx {
     fn drop(&mut self) {
         // SAFETY: there are tiles, or there would be no `self`.
         unsafe { instructions::release() };
+        IN_USE.set(false);
     }
 }
 
@@ -229,5 +237,10 @@ mod tests {
             std::panic::catch_unwind(|| Amx::new().add_bytes(&vec![0; rows], &vec![0; columns])).is_err()
         };
         assert!(refused(WORDS - 1, WORDS) && refused(WORDS, WORDS - 1) && !refused(WORDS, WORDS));
+        // And so are tiles that are in use.
+        let amx = Amx::new();
+        assert!(std::panic::catch_unwind(Amx::new).is_err());
+        drop(amx);
+        drop(Amx::new());
     }
 }
