@@ -333,12 +333,12 @@ mod tests {
         let dropout = Some(PassDropout { hidden: 0.1, attention: 0.1, key: 5 });
         let upstream = numbers(batch.tokens.len() * dimensions.hidden, 4);
         let gradients = |arithmetic: Option<Arithmetic>| {
-            let mut trace = Trace::default();
-            trace.weights = arithmetic.map(|arithmetic| {
+            let weights = arithmetic.map(|arithmetic| {
                 let mut weights = PackedWeights::new(&layout, arithmetic);
                 weights.refresh(&parameters);
                 Arc::new(weights)
             });
+            let mut trace = Trace { weights, ..Trace::default() };
             let mut gradients = Gradients::new(&layout);
             trace.forward(&layout, &parameters, &batch, dropout);
             trace.backward(&layout, &parameters, &batch, dropout, &mut upstream.clone(), &mut gradients);
