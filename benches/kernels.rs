@@ -18,10 +18,11 @@ fn main() {
     let mut runs = Vec::new();
     // Those whose multiply-adds of bytes are one instruction: of several, a compiler takes some out of the peak's loop.
     for isa in [Isa::Avx512Amx, Isa::Avx512Vnni, Isa::Avx2Vnni] {
-        for dtype in [Dtype::Int8, Dtype::F32] {
+        for (dtype, on_grid) in [(Dtype::Int8, true), (Dtype::F32, true), (Dtype::F32, false)] {
             if isa.is_available() {
-                let profile = profile(model.config(), dtype, isa, TOKENS, WINDOW);
-                runs.push(json!({ "isa": isa.name(), "dtype": dtype.name(), "profile": profile }));
+                let profile = profile(model.config(), dtype, isa, on_grid, TOKENS, WINDOW);
+                let weights = if on_grid { "bytes" } else { "any" };
+                runs.push(json!({ "isa": isa.name(), "dtype": dtype.name(), "weights": weights, "profile": profile }));
             }
         }
     }

@@ -10,11 +10,20 @@ from safetensors.torch import load_file
 
 
 def load_encoder(folder, attention="sdpa"):
-    """The encoder of a standpoint model, its f16 weights as f32."""
+    """The encoder of a standpoint model, all weights as f32."""
     config = transformers.BertConfig.from_pretrained(folder, attn_implementation=attention)
     encoder = transformers.BertModel(config, add_pooling_layer=False)
-    weights = load_file(folder / "model.safetensors")
-    encoder.load_state_dict({name: tensor.float() for name, tensor in weights.items() if not name.startswith("heads.")})
+    weights = {
+        name: tensor.float()
+        for name, tensor in load_file(folder / "model.safetensors").items()
+        if not name.startswith("heads.")
+    }
+    # A weight in bytes is its byte times the scales of its row and its column: see "Weights in bytes" in docs/training.md.
+    for name in [name for name in weights if name.endswith("_column_scale")]:
+        weights[name.removesuffix("_column_scale")] *= weights.pop(name)
+    for name in [name for name in weights if name.endswith("_scale")]:
+        weights[name.removesuffix("_scale")] *= weights.pop(name)[:, None]
+    encoder.load_state_dict(weights)
     return encoder.float().eval()
 
 

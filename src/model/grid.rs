@@ -3,6 +3,7 @@
 
 use crate::model::{BertConfig, Weights};
 use half::f16;
+use rayon::prelude::*;
 use std::iter;
 
 /// A matrix that bytes can hold, row by row.
@@ -104,6 +105,33 @@ pub fn round_to_bytes(config: &BertConfig, weights: &mut Weights) {
     }
 }
 
+impl Weights {
+    /// Whether bytes hold all linear layers exactly, as far as f32 do: the weights of [`round_to_bytes`], unless they have
+    /// been rounded again.
+    ///
+    /// # Panics
+    /// Like [`round_to_bytes`].
+    pub fn are_bytes(&self, config: &BertConfig) -> bool {
+        /// Of a weight: four products and quotients when it was written, and four now, each off by half a unit.
+        const ROUNDING: f32 = 8.0 * f32::EPSILON / 2.0;
+        let matrices: Vec<Matrix> = linear(config).collect();
+        matrices.par_iter().all(|matrix| {
+            let values = self.values(&matrix.name);
+            let Quantized { bytes, rows, columns } = matrix.quantized(self);
+            let width = bytes.len() / rows.len().max(1);
+            let columns = columns.unwrap_or_else(|| vec![1.0; width]);
+            let of_rows = values.chunks_exact(width).zip(bytes.chunks_exact(width)).zip(rows);
+            of_rows.into_iter().all(|((values, bytes), row)| {
+                values.iter().zip(bytes).zip(&columns).all(|((value, byte), column)| {
+                    // What a norm's weight of 0 takes away may be anything.
+                    *column == 0.0
+                        || (value - f32::from(*byte) * row * column).abs() <= ROUNDING * value.abs()
+                })
+            })
+        })
+    }
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
@@ -138,6 +166,9 @@ pub(super) mod tests {
         round_to_bytes(&config, &mut again);
         let name = "encoder.layer.1.intermediate.dense.weight";
         assert_ne!(before.values(name), weights.values(name));
+        assert!(weights.are_bytes(&config) && !before.are_bytes(&config) && !stored.are_bytes(&config));
+        let in_bytes = weights.rounded(&config, WeightFormat::Int8).unwrap();
+        assert!(in_bytes.are_bytes(&config));
         for (stored, again) in stored.values(name).iter().zip(again.values(name)) {
             assert!((stored - again).abs() <= 1e-3 * stored.abs(), "{stored} moves to {again}");
         }

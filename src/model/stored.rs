@@ -33,7 +33,7 @@ pub enum WeightFormat {
     /// All of them in f16, in one file.
     #[default]
     F16,
-    /// Matrices in bytes, in files of at most 48 MB: for models that are large.
+    /// Matrices in bytes, in files of at most 48 MB.
     Int8,
 }
 
@@ -146,7 +146,7 @@ impl Weights {
             .map(Self)
     }
 
-    /// The names and bytes of the files that hold all tensors; the index of pieces comes last. The same weights give the
+    /// The names and bytes of the files that hold all tensors; the index of pieces, if there are some, comes last. The same weights give the
     /// same bytes.
     ///
     /// # Errors
@@ -192,7 +192,8 @@ impl Weights {
     }
 }
 
-/// Cuts tensors, each with its scales, into files of up to `largest` bytes of numbers, and adds their index.
+/// Cuts tensors, each with its scales, into files of up to `largest` bytes of numbers, and adds their index, unless one
+/// file holds all.
 fn in_pieces(stored: Vec<Vec<Stored>>, largest: usize) -> Result<Vec<Named<Vec<u8>>>, ModelProblem> {
     let mut pieces: Vec<Vec<Stored>> = Vec::new();
     let (mut room, mut total) = (0, 0);
@@ -205,6 +206,9 @@ fn in_pieces(stored: Vec<Vec<Stored>>, largest: usize) -> Result<Vec<Named<Vec<u
         room = room.saturating_sub(size);
         total += size;
         pieces.last_mut().expect("there is a piece").extend(tensor);
+    }
+    if let [whole] = &pieces[..] {
+        return Ok(vec![(WHOLE.to_owned(), serialize(WHOLE, whole)?)]);
     }
     let names: Vec<String> = (1..=pieces.len())
         .map(|number| format!("model-{number:05}-of-{:05}.safetensors", pieces.len()))

@@ -6,6 +6,7 @@ use standpoint::label::{Analysis, Target};
 use standpoint::model::{Model, ModelSource, WeightFormat};
 use standpoint::pipeline::{LabelledPiece, Pipeline};
 use standpoint::text::Document;
+use std::path::{Path, PathBuf};
 
 fn pipeline() -> Pipeline {
     Pipeline::new(tiny::model()).unwrap()
@@ -210,30 +211,56 @@ fn weights_that_overflow_are_an_error_and_no_answer() {
     }
 }
 
+/// Cuts the weights in a folder into two pieces, as large models are.
+fn cut(folder: &Path) -> [PathBuf; 2] {
+    let pieces = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
+    let bytes = std::fs::read(folder.join("model.safetensors")).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let tensors: Vec<_> = file.iter().collect();
+    let mut map = serde_json::Map::new();
+    for (piece, tensors) in pieces.iter().zip(tensors.chunks(tensors.len().div_ceil(2))) {
+        map.extend(tensors.iter().map(|(name, _)| ((*name).to_owned(), (*piece).into())));
+        let written = safetensors::serialize(tensors.iter().map(|(name, view)| (name, view)), None).unwrap();
+        std::fs::write(folder.join(piece), written).unwrap();
+    }
+    let index = serde_json::json!({ "metadata": {}, "weight_map": map });
+    std::fs::write(folder.join("model.safetensors.index.json"), index.to_string()).unwrap();
+    std::fs::remove_file(folder.join("model.safetensors")).unwrap();
+    pieces.map(|piece| folder.join(piece))
+}
+
 #[test]
-fn a_model_in_bytes_is_read_from_its_pieces() {
+fn a_model_in_bytes_is_read_whole_or_in_pieces() {
     let folder = tempfile::tempdir().unwrap();
     let (model, path) = (tiny::model(), folder.path().join("model"));
+    let load = || Model::load(&ModelSource::Folder(path.clone()));
+    let near = |halves: &Model, bytes: &Model| {
+        for (name, tensor) in halves.weights().iter() {
+            let highest = tensor.values.iter().fold(0.0_f32, |highest, value| highest.max(value.abs()));
+            for (half, byte) in tensor.values.iter().zip(bytes.weights().values(name)) {
+                assert!((half - byte).abs() <= highest / 50.0, "{name}: {half} is {byte}");
+            }
+        }
+    };
     model.save(&path, WeightFormat::F16).unwrap();
-    let halves = Model::load(&ModelSource::Folder(path.clone())).unwrap();
+    let halves = load().unwrap();
     let hash = halves.fingerprint().unwrap();
     model.save(&path, WeightFormat::Int8).unwrap();
-    assert!(!path.join("model.safetensors").exists(), "of two models in one folder, one would be ignored");
-    let bytes = Model::load(&ModelSource::Folder(path.clone())).unwrap();
+    let bytes = load().unwrap();
     assert_ne!(bytes.fingerprint().unwrap(), hash);
-    for (name, tensor) in halves.weights().iter() {
-        let highest = tensor.values.iter().fold(0.0_f32, |highest, value| highest.max(value.abs()));
-        for (half, byte) in tensor.values.iter().zip(bytes.weights().values(name)) {
-            assert!((half - byte).abs() <= highest / 50.0, "{name}: {half} is {byte}");
-        }
-    }
-    let piece = path.join("model-00001-of-00001.safetensors");
+    near(&halves, &bytes);
+
+    let [_, second] = cut(&path);
+    near(&bytes, &load().unwrap());
     model.save(&path, WeightFormat::F16).unwrap();
-    assert!(!piece.exists(), "nor is there use for pieces beside a whole model");
+    assert!(!second.exists(), "there is no use for pieces beside a whole model");
+    cut(&path);
     model.save(&path, WeightFormat::Int8).unwrap();
-    std::fs::remove_file(piece).unwrap();
-    let error = Model::load(&ModelSource::Folder(path)).unwrap_err().to_string();
-    assert!(error.contains("model-00001-of-00001.safetensors, a piece of"), "{error}");
+    assert!(!second.exists() && !path.join("model.safetensors.index.json").exists());
+    cut(&path);
+    std::fs::remove_file(second).unwrap();
+    let error = load().unwrap_err().to_string();
+    assert!(error.contains("model-00002-of-00002.safetensors, a piece of"), "{error}");
 }
 
 #[test]

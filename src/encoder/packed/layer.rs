@@ -2,8 +2,9 @@
 
 use super::linear::{Activation, Linear};
 use super::norm::Norm;
+use super::numbers::Numbers;
+use super::padded;
 use super::simd::Isa;
-use super::{Dtype, padded};
 use crate::model::{BertConfig, Weights};
 
 pub(super) struct Layer {
@@ -16,7 +17,13 @@ pub(super) struct Layer {
 }
 
 impl Layer {
-    pub(super) fn new(config: &BertConfig, weights: &Weights, layer: usize, dtype: Dtype, isa: Isa) -> Self {
+    pub(super) fn new(
+        config: &BertConfig,
+        weights: &Weights,
+        layer: usize,
+        numbers: Numbers,
+        isa: Isa,
+    ) -> Self {
         let (hidden, wide, size) = (config.hidden_size, config.intermediate_size, config.head_size());
         let (heads, filled) = (config.num_attention_heads, padded(size));
         let names = config.kind().names();
@@ -27,7 +34,7 @@ impl Layer {
             let (weight, bias) = (values(part, "weight"), values(part, "bias"));
             let rows = weight.chunks_exact(inputs).zip(bias.iter().copied());
             let fill = std::iter::repeat_n(nothing, padded(bias.len()) - bias.len());
-            Linear::new(isa, dtype, activation, padded(inputs), from, rows.chain(fill))
+            Linear::new(isa, numbers, activation, padded(inputs), from, rows.chain(fill))
         };
 
         // Queries are divided by the root of the head's size here, once and for all, and by ln 2, as attention wants it.
@@ -56,7 +63,7 @@ impl Layer {
         let from_norm = |name: &str| {
             Some((weights.values(&format!("{name}.weight")), weights.values(&format!("{name}.bias"))))
         };
-        let qkv = Linear::new(isa, dtype, Activation::None, padded(hidden), from_norm(&before), columns);
+        let qkv = Linear::new(isa, numbers, Activation::None, padded(hidden), from_norm(&before), columns);
 
         // Rows that leave room where the heads' columns are filled up.
         let spread = |row: &[f32]| -> Vec<f32> {
@@ -74,7 +81,7 @@ impl Layer {
         let weight: Vec<Vec<f32>> = weight.chunks_exact(hidden).map(spread).collect();
         let fill = std::iter::repeat_n(nothing, padded(hidden) - hidden);
         let columns = weight.iter().map(Vec::as_slice).zip(bias).chain(fill);
-        let output = Linear::new(isa, dtype, Activation::None, heads * filled, None, columns);
+        let output = Linear::new(isa, numbers, Activation::None, heads * filled, None, columns);
 
         Self {
             qkv,

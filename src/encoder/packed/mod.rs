@@ -11,6 +11,7 @@ mod layer;
 mod linear;
 mod math;
 mod norm;
+mod numbers;
 mod profile;
 mod quantize;
 mod simd;
@@ -28,6 +29,7 @@ use attention::{Bias, Shape, bytes, floats, heads};
 use layer::Layer;
 use linear::{Input, Space};
 use norm::{AddNorm, Norm};
+use numbers::Numbers;
 use quantize::{Quantize, Quantized};
 use rayon::prelude::*;
 use simd::{Kernel, Simd};
@@ -65,22 +67,10 @@ impl Dtype {
     }
 }
 
-/// Rows that go through a layer together: few enough for their inner states and a layer's weights to stay in cache,
-/// enough for weights that do not to be worth fetching. In f32 they do not, and by vectors a batch goes through whole; tiles
-/// want a row's three parts at hand more than that.
-fn rows_together(dtype: Dtype, isa: Isa) -> usize {
-    match dtype {
-        Dtype::Int8 => 32,
-        Dtype::Bf16 => 64,
-        Dtype::F32 if isa == Isa::Avx512Amx => 64,
-        Dtype::F32 => 512,
-    }
-}
-
 /// A BERT encoder for the CPU. See the module's documentation.
 pub struct PackedEncoder {
     isa: Isa,
-    dtype: Dtype,
+    numbers: Numbers,
     hidden: usize,
     /// The longest window.
     positions: usize,
@@ -103,7 +93,7 @@ pub struct PackedEncoder {
 struct Memory {
     /// `[tokens, hidden]`
     states: Aligned<f32>,
-    /// The same in int8.
+    /// The same as bytes.
     quantized: Quantized,
     /// `[tokens, hidden]`: the sum of position and type, then the attention's context.
     context: Aligned<f32>,
@@ -114,7 +104,7 @@ struct Memory {
     block: Aligned<f32>,
     /// `[block, intermediate]`
     wide: Aligned<f32>,
-    /// A block's context, then its inner states, in int8.
+    /// A block's context, then its inner states, as bytes.
     inner: Quantized,
     linear: Space,
     floats: floats::Scratch,
@@ -144,9 +134,10 @@ impl PackedEncoder {
     /// # Panics
     /// If a parameter of [`crate::model::encoder_parameters`] is missing, or this processor lacks the instruction set.
     pub fn new(config: &BertConfig, mut weights: Weights, dtype: Dtype, isa: Isa) -> Self {
+        let numbers = Numbers::of(dtype, isa, || weights.are_bytes(config));
         let layers = (0..config.num_hidden_layers)
             .into_par_iter()
-            .map(|layer| Layer::new(config, &weights, layer, dtype, isa))
+            .map(|layer| Layer::new(config, &weights, layer, numbers, isa))
             .collect();
         let embedding_norm = layer::norm(&weights, "embeddings.LayerNorm", config);
         let distances = weights.remove(Kind::DISTANCES);
@@ -159,7 +150,7 @@ impl PackedEncoder {
         let types = if config.type_vocab_size > 0 { take("token_type") } else { vec![0.0; 2 * hidden] };
         let encoder = Self {
             isa,
-            dtype,
+            numbers,
             hidden: config.hidden_size,
             positions: config.longest_window(),
             words: take("word"),
@@ -217,14 +208,14 @@ impl PackedEncoder {
         let inner = self.shape.heads * self.shape.size;
         memory.states.resize(tokens * stride);
         memory.context.resize(tokens * inner.max(stride));
-        if self.dtype == Dtype::Int8 {
-            memory.quantized.resize(tokens, stride);
+        if let Some(digits) = self.numbers.digits() {
+            memory.quantized.resize(tokens, stride, digits);
         }
         self.embed(windows, memory);
         memory.context.resize(tokens * inner);
         for layer in &self.layers {
             self.attend(layer, &rows, tokens, memory);
-            let together = rows_together(self.dtype, self.isa);
+            let together = self.numbers.rows_together(self.isa);
             for first in (0..tokens).step_by(together) {
                 let last = tokens.min(first + together);
                 self.feed_forward(layer, first..last, memory);
@@ -237,8 +228,8 @@ impl PackedEncoder {
         let Self { isa, shape, ref bias, .. } = *self;
         let (bias, stride, width) = (bias.as_ref(), padded(self.hidden), layer.qkv.columns());
         let Memory { states, quantized, context, qkv, heads, linear, .. } = memory;
-        let in_bytes = self.dtype == Dtype::Int8 && !isa.has_pairs();
-        let block = rows_together(self.dtype, isa);
+        let in_bytes = self.numbers.digits() == Some(1) && !isa.has_pairs();
+        let block = self.numbers.rows_together(isa);
         if in_bytes {
             heads.resize(shape, tokens);
             qkv.resize(block * width);
@@ -247,9 +238,9 @@ impl PackedEncoder {
         }
         for first in (0..tokens).step_by(block) {
             let count = block.min(tokens - first);
-            let input = match self.dtype {
-                Dtype::Int8 => Input::Bytes(quantized.rows(first, count)),
-                _ => Input::Floats(&states[first * stride..][..count * stride]),
+            let input = match self.numbers.digits() {
+                Some(_) => Input::Bytes(quantized.rows(first, count)),
+                None => Input::Floats(&states[first * stride..][..count * stride]),
             };
             if in_bytes {
                 let qkv = &mut qkv[..count * width];
@@ -277,14 +268,14 @@ impl PackedEncoder {
         let context = &context[of_rows(self.shape.heads * self.shape.size)];
         block.resize(states.len());
         wide.resize(count * layer.widen.columns());
-        if self.dtype == Dtype::Int8 {
-            inner.resize(count, context.len() / count);
+        if let Some(digits) = self.numbers.digits() {
+            inner.resize(count, context.len() / count, digits);
             isa.run(Quantize { values: context, to: inner.rows_mut(0, count) });
             layer.output.forward(isa, Input::Bytes(inner.rows(0, count)), block, linear);
             let to = Some(quantized.rows_mut(first, count));
             isa.run(AddNorm { norm: &layer.attention_norm, rows: states, others: block, quantized: to });
             layer.widen.forward(isa, Input::Bytes(quantized.rows(first, count)), wide, linear);
-            inner.resize(count, wide.len() / count);
+            inner.resize(count, wide.len() / count, digits);
             isa.run(Quantize { values: wide, to: inner.rows_mut(0, count) });
             layer.narrow.forward(isa, Input::Bytes(inner.rows(0, count)), block, linear);
             let to = Some(quantized.rows_mut(first, count));
@@ -304,7 +295,7 @@ impl PackedEncoder {
         let tokens = states.len() / padded(self.hidden);
         let others = &mut context[..states.len()];
         self.isa.run(Embed { encoder: self, windows, states, others });
-        let quantized = (self.dtype == Dtype::Int8).then(|| quantized.rows_mut(0, tokens));
+        let quantized = self.numbers.digits().map(|_| quantized.rows_mut(0, tokens));
         self.isa.run(AddNorm { norm: &self.embedding_norm, rows: states, others, quantized });
     }
 }

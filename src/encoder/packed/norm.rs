@@ -49,20 +49,20 @@ impl Kernel for AddNorm<'_> {
     fn run<S: Simd>(self, simd: S) {
         let norm = self.norm;
         let stride = norm.weight.len();
-        let mut quantized = self
-            .quantized
-            .map(|RowsMut { bytes, ranges }| (bytes.chunks_exact_mut(stride), ranges.iter_mut()));
+        let mut quantized = self.quantized.map(|RowsMut { bytes, ranges, digits }| {
+            (bytes.chunks_exact_mut(digits * stride), ranges.iter_mut(), digits)
+        });
         let together = self.rows.chunks_mut(TOGETHER * stride).zip(self.others.chunks(TOGETHER * stride));
         for (rows, others) in together {
             let of_rows = norm.add(simd, rows, others);
             for (row, moments) in rows.chunks_exact_mut(stride).zip(of_rows) {
-                if let Some((bytes, ranges)) = &mut quantized
+                if let Some((bytes, ranges, digits)) = &mut quantized
                     && let (Some(bytes), Some(range)) = (bytes.next(), ranges.next())
                 {
-                    let steps = Steps::new(moments.low, moments.high);
+                    let steps = Steps::new(*digits, moments.mean, [moments.low, moments.high]);
                     steps.store(simd, row, bytes);
                     // The bytes hold what is normalized.
-                    *range = [steps.step * moments.scale, (moments.low - moments.mean) * moments.scale];
+                    *range = [steps.step * moments.scale, (steps.zero - moments.mean) * moments.scale];
                 }
                 norm.finish(simd, row, &moments);
             }

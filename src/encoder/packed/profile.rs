@@ -3,10 +3,11 @@
 use super::attention::{Shape, bytes, floats, heads};
 use super::linear::{Activation, Input, Linear, Space};
 use super::norm::{AddNorm, Norm};
+use super::numbers::Numbers;
 use super::quantize::{Quantize, Quantized};
 use super::simd::{Isa, Kernel, Simd, TiledProduct};
 use super::tile::{Arithmetic, Bytes, Floats};
-use super::{Dtype, padded, rows_together};
+use super::{Dtype, padded};
 use crate::encoder::aligned::Aligned;
 use crate::encoder::amx::{Amx, BLOCK, Parts, STEP, WORDS};
 use crate::model::BertConfig;
@@ -39,19 +40,28 @@ pub struct KernelProfile {
     pub reach: f64,
 }
 
-/// Runs each kernel of a layer on `tokens` tokens in windows of `window`.
+/// Runs each kernel of a layer on `tokens` tokens in windows of `window`. In f32 it matters whether weights are
+/// `on_grid`: numbers that bytes hold.
 ///
 /// # Panics
 /// If the processor lacks the instruction set.
-pub fn profile(config: &BertConfig, dtype: Dtype, isa: Isa, tokens: usize, window: usize) -> Profile {
-    let int8 = dtype == Dtype::Int8;
+pub fn profile(
+    config: &BertConfig,
+    dtype: Dtype,
+    isa: Isa,
+    on_grid: bool,
+    tokens: usize,
+    window: usize,
+) -> Profile {
+    let numbers = Numbers::of(dtype, isa, || on_grid);
+    let int8 = numbers.digits().is_some();
     let length = 16 * 1024;
     let of_round = isa.run(Peak { int8, rounds: 0 });
     let rounds = 20_000_000 / of_round + 1;
     let peak = (rounds * of_round) as f64 / fastest(|| isa.run(Peak { int8, rounds }));
     let mut sweep = random(2 * length);
     let bandwidth = 8.0 * length as f64 / fastest(|| isa.run(Sweep(&mut sweep)));
-    let mut run = Run { isa, dtype, tokens, peak, bandwidth, kernels: Vec::new() };
+    let mut run = Run { isa, numbers, tokens, peak, bandwidth, kernels: Vec::new() };
 
     let (hidden, wide) = (padded(config.hidden_size), padded(config.intermediate_size));
     let shape = Shape { heads: config.num_attention_heads, size: padded(config.head_size()) };
@@ -74,7 +84,7 @@ pub fn profile(config: &BertConfig, dtype: Dtype, isa: Isa, tokens: usize, windo
 
 struct Run {
     isa: Isa,
-    dtype: Dtype,
+    numbers: Numbers,
     tokens: usize,
     peak: f64,
     bandwidth: f64,
@@ -96,23 +106,25 @@ impl Run {
     }
 
     fn linear(&mut self, kernel: &'static str, inputs: usize, outputs: usize, activation: Activation) {
-        let (isa, dtype) = (self.isa, self.dtype);
-        let block = rows_together(dtype, isa);
+        let (isa, numbers) = (self.isa, self.numbers);
+        let block = numbers.rows_together(isa);
         let (weights, bias) = (random(inputs * outputs), random(outputs));
         let columns = weights.chunks_exact(inputs).zip(bias.iter().copied());
-        let layer = Linear::new(isa, dtype, activation, inputs, None, columns);
+        let layer = Linear::new(isa, numbers, activation, inputs, None, columns);
         let (x, mut y, mut quantized) =
             (random(block * inputs), vec![0.0; block * outputs], Quantized::default());
-        quantized.resize(block, inputs);
-        isa.run(Quantize { values: &x, to: quantized.rows_mut(0, block) });
-        let width = if dtype == Dtype::Int8 { 1 } else { 4 };
+        if let Some(digits) = numbers.digits() {
+            quantized.resize(block, inputs, digits);
+            isa.run(Quantize { values: &x, to: quantized.rows_mut(0, block) });
+        }
+        let (width, products) = numbers.digits().map_or((4, 1), |digits| (digits, digits));
         let (tokens, mut space) = (self.tokens, Space::default());
-        self.add(kernel, inputs * outputs, inputs * width + 4 * outputs, || {
+        self.add(kernel, products * inputs * outputs, inputs * width + 4 * outputs, || {
             for first in (0..tokens).step_by(block) {
                 let rows = block.min(tokens - first);
-                let x = match dtype {
-                    Dtype::Int8 => Input::Bytes(quantized.rows(0, rows)),
-                    _ => Input::Floats(&x[..rows * inputs]),
+                let x = match numbers.digits() {
+                    Some(_) => Input::Bytes(quantized.rows(0, rows)),
+                    None => Input::Floats(&x[..rows * inputs]),
                 };
                 layer.forward(isa, x, &mut y[..rows * outputs], &mut space);
             }
@@ -126,7 +138,7 @@ impl Run {
         let windows = &windows[..];
         let (qkv, mut context) = (random(tokens * 3 * inner), vec![0.0; tokens * inner]);
         let (qkv, context) = (&qkv[..], &mut context[..]);
-        if self.dtype != Dtype::Int8 || isa.has_pairs() {
+        if self.numbers.digits() != Some(1) || isa.has_pairs() {
             let scratch = &mut floats::Scratch::default();
             self.add("attention", 2 * window * inner, 16 * inner, || {
                 isa.run(floats::Attention { shape, bias: None, windows, qkv, scratch, context });
@@ -135,7 +147,7 @@ impl Run {
         }
         let heads = &mut heads::Heads::default();
         heads.resize(shape, tokens);
-        let block = rows_together(self.dtype, isa);
+        let block = self.numbers.rows_together(isa);
         self.add("quantization of heads", 0, 15 * inner, || {
             // From one block's rows: they come from the cache.
             for first in (0..tokens).step_by(block) {
@@ -151,10 +163,11 @@ impl Run {
 
     fn quantize(&mut self, kernel: &'static str, width: usize) {
         let (isa, tokens) = (self.isa, self.tokens);
-        let block = rows_together(self.dtype, isa);
+        let block = self.numbers.rows_together(isa);
         let (values, mut quantized) = (random(block * width), Quantized::default());
-        quantized.resize(block, width);
-        self.add(kernel, 0, 5 * width, || {
+        let digits = self.numbers.digits().unwrap_or(1);
+        quantized.resize(block, width, digits);
+        self.add(kernel, 0, (4 + digits) * width, || {
             for first in (0..tokens).step_by(block) {
                 let rows = block.min(tokens - first);
                 let (values, to) = (&values[..rows * width], quantized.rows_mut(0, rows));
@@ -165,16 +178,16 @@ impl Run {
 
     fn norm(&mut self, kernel: &'static str, width: usize) {
         let (isa, tokens) = (self.isa, self.tokens);
-        let block = rows_together(self.dtype, isa);
+        let block = self.numbers.rows_together(isa);
         let norm = Norm::new(&random(width), &random(width), 1e-12);
         let (mut rows, others, mut quantized) =
             (random(tokens * width), random(block * width), Quantized::default());
-        quantized.resize(block, width);
-        let int8 = self.dtype == Dtype::Int8;
-        self.add(kernel, 0, 12 * width + usize::from(int8) * width, || {
+        let digits = self.numbers.digits();
+        quantized.resize(block, width, digits.unwrap_or(1));
+        self.add(kernel, 0, (12 + digits.unwrap_or(0)) * width, || {
             for rows in rows.chunks_mut(block * width) {
                 let count = rows.len() / width;
-                let quantized = int8.then(|| quantized.rows_mut(0, count));
+                let quantized = digits.map(|_| quantized.rows_mut(0, count));
                 isa.run(AddNorm { norm: &norm, rows, others: &others, quantized });
             }
         });
@@ -279,8 +292,8 @@ mod tests {
             num_attention_heads: 2,
             ..serde_json::from_str(include_str!("../../../models/small/config.json")).unwrap()
         };
-        for dtype in Dtype::ALL {
-            let profile = profile(&config, dtype, Isa::detect(), 40, 15);
+        for (dtype, on_grid) in Dtype::ALL.into_iter().flat_map(|dtype| [(dtype, false), (dtype, true)]) {
+            let profile = profile(&config, dtype, Isa::detect(), on_grid, 40, 15);
             assert!(profile.peak > 1e6 && profile.bandwidth > 1e6);
             assert!(profile.kernels.len() >= 7);
             assert!(profile.kernels.iter().all(|kernel| kernel.nanoseconds > 0.0 && kernel.reach > 0.0));

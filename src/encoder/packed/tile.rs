@@ -11,8 +11,6 @@ pub(super) trait Arithmetic {
     const PARTS: usize;
     type Sum<S: Simd>: Copy;
     fn zero<S: Simd>(simd: S) -> Self::Sum<S>;
-    /// Sums that stand in words.
-    fn of_words<S: Simd>(simd: S, words: S::I) -> Self::Sum<S>;
     /// `row` is the word of the row that belongs to `part` of the columns' words.
     fn multiply_add<S: Simd>(
         simd: S,
@@ -42,11 +40,6 @@ impl Arithmetic for Floats {
     }
 
     #[inline(always)]
-    fn of_words<S: Simd>(simd: S, words: S::I) -> S::F {
-        simd.as_floats(words)
-    }
-
-    #[inline(always)]
     fn multiply_add<S: Simd>(simd: S, sum: S::F, row: S::I, columns: S::I, _: usize) -> S::F {
         simd.mul_add(simd.as_floats(row), simd.as_floats(columns), sum)
     }
@@ -59,11 +52,6 @@ impl Arithmetic for Halves {
     #[inline(always)]
     fn zero<S: Simd>(simd: S) -> S::F {
         simd.splat(0.0)
-    }
-
-    #[inline(always)]
-    fn of_words<S: Simd>(simd: S, words: S::I) -> S::F {
-        simd.as_floats(words)
     }
 
     #[inline(always)]
@@ -80,11 +68,6 @@ impl Arithmetic for Bytes {
     #[inline(always)]
     fn zero<S: Simd>(simd: S) -> S::I {
         simd.zero_words()
-    }
-
-    #[inline(always)]
-    fn of_words<S: Simd>(_: S, words: S::I) -> S::I {
-        words
     }
 
     #[inline(always)]

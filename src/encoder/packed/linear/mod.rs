@@ -1,6 +1,7 @@
 //! Linear layers: weights packed once into panels of columns as wide as a tile, multiplied with rows of activations.
-//! In int8 each column of weights has a scale, and each row of activations a range of its own.
+//! In bytes each column of weights has a scale, and each row of activations a range of its own.
 
+mod finish;
 mod pack;
 #[cfg(test)]
 mod tests;
@@ -8,12 +9,12 @@ mod tiles;
 
 pub(super) use tiles::Space;
 
-use super::Dtype;
-use super::math;
+use super::numbers::Numbers;
 use super::quantize::Rows;
 use super::simd::{Isa, Kernel, Simd, TiledProduct};
-use super::tile::{Arithmetic, Bytes, Floats, Halves, rows, tile};
+use super::tile::{Bytes, Floats, Halves};
 use crate::encoder::aligned::Aligned;
+use finish::{Block, Columns, Digits, Finish};
 use pack::Format;
 
 /// `y = x W^T + b`, or `gelu` of it.
@@ -34,6 +35,8 @@ pub(super) struct Linear {
     scales: Vec<f32>,
     /// The sum of the column's weights: what each row's lowest value is multiplied with.
     sums: Vec<f32>,
+    /// What is to be added to the products of digits, for 128 was added to each.
+    offsets: Vec<i32>,
 }
 
 /// The weight and the bias of the layer norm that inputs come from.
@@ -45,7 +48,7 @@ pub(super) enum Activation {
     Gelu,
 }
 
-/// Rows that a layer reads: bytes in int8, where they come from a layer norm without its weight and bias; else numbers.
+/// Rows that a layer reads: bytes, which come from a layer norm without its weight and bias; or numbers.
 #[derive(Clone, Copy)]
 pub(super) enum Input<'a> {
     Floats(&'a [f32]),
@@ -57,17 +60,18 @@ impl Linear {
     /// only fills up, and its bias. Rows are filled up to `inputs` with zeros; both sizes are [`padded`].
     pub(super) fn new<'a>(
         isa: Isa,
-        dtype: Dtype,
+        numbers: Numbers,
         activation: Activation,
         inputs: usize,
         from: FromNorm<'_>,
         weights: impl Iterator<Item = (&'a [f32], f32)>,
     ) -> Self {
-        let from = from.filter(|_| dtype == Dtype::Int8);
+        let from = from.filter(|_| numbers.digits().is_some());
         let mut folded = Vec::new();
-        let (format, width) = Format::of(isa, dtype);
+        let (format, width) = Format::of(isa, numbers);
         let words = format.words(inputs);
-        let (mut panels, mut bias, mut scales, mut sums) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut panels, mut bias, mut scales) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut sums, mut offsets) = (Vec::new(), Vec::new());
         let mut row = vec![0; words];
         let mut columns = 0;
         for (values, offset) in weights {
@@ -76,6 +80,7 @@ impl Linear {
                 for all in [&mut bias, &mut scales, &mut sums] {
                     all.resize(columns + width, 0.0);
                 }
+                offsets.resize(columns + width, 0);
             }
             bias[columns] = offset;
             let values = match from {
@@ -88,7 +93,8 @@ impl Linear {
                 }
                 None => values,
             };
-            (scales[columns], sums[columns]) = format.pack(values, &mut row);
+            let (scale, sum) = format.pack(values, &mut row);
+            (scales[columns], sums[columns], offsets[columns]) = (scale, scale * sum as f32, -128 * sum);
             let panel = &mut panels[columns / width * words * width..];
             for (at, word) in row.iter().enumerate() {
                 panel[at * width + columns % width] = *word;
@@ -105,6 +111,7 @@ impl Linear {
             bias,
             scales,
             sums,
+            offsets,
         }
     }
 
@@ -116,7 +123,7 @@ impl Linear {
     /// `x` has whole rows as wide as the weights; `y` gets as many, of [`Linear::columns`].
     ///
     /// # Panics
-    /// If `x` is not what the layer's [`Dtype`] reads.
+    /// If `x` is not what the layer's [`Numbers`] read.
     pub(super) fn forward(&self, isa: Isa, x: Input<'_>, y: &mut [f32], space: &mut Space) {
         isa.run(Forward { layer: self, x, y, space });
     }
@@ -143,8 +150,11 @@ impl Kernel for Forward<'_> {
             (Format::Halves, Input::Floats(x)) => {
                 simd.multiply(Product::<Halves>::new(layer, bytemuck::cast_slice(x), &[], y));
             }
-            (Format::Bytes { .. }, Input::Bytes(Rows { words, ranges })) => {
+            (Format::Bytes { .. }, Input::Bytes(Rows { words, ranges, digits: 1 })) => {
                 simd.multiply(Product::<Bytes>::new(layer, words, ranges, y));
+            }
+            (Format::Bytes { .. }, Input::Bytes(Rows { words, ranges, .. })) => {
+                simd.multiply(Product::<Digits>::new(layer, words, ranges, y));
             }
             (Format::Tiles(parts), x) => tiles::multiply(simd, layer, parts, x, y, space),
             _ => panic!("a layer of bytes reads bytes, and the others numbers"),
@@ -168,59 +178,6 @@ impl<'a, A> Product<'a, A> {
     }
 }
 
-/// From the sums of a tile to numbers.
-trait Finish: Arithmetic {
-    /// Of a vector of columns from `at` on, and a row with that range.
-    fn finish<S: Simd>(simd: S, columns: &Columns<'_>, sum: Self::Sum<S>, at: usize, range: [f32; 2])
-    -> S::F;
-
-    /// The range of a row, if it has one.
-    #[inline(always)]
-    fn range(_: &[[f32; 2]], _: usize) -> [f32; 2] {
-        [0.0; 2]
-    }
-
-    /// As exact as the products.
-    #[inline(always)]
-    fn gelu<S: Simd>(simd: S, x: S::F) -> S::F {
-        math::gelu(simd, x)
-    }
-}
-
-impl Finish for Floats {
-    #[inline(always)]
-    fn finish<S: Simd>(simd: S, columns: &Columns<'_>, sum: S::F, at: usize, _: [f32; 2]) -> S::F {
-        simd.add(sum, simd.load(&columns.bias[at..]))
-    }
-}
-
-impl Finish for Halves {
-    #[inline(always)]
-    fn finish<S: Simd>(simd: S, columns: &Columns<'_>, sum: S::F, at: usize, _: [f32; 2]) -> S::F {
-        simd.add(sum, simd.load(&columns.bias[at..]))
-    }
-}
-
-impl Finish for Bytes {
-    #[inline(always)]
-    fn finish<S: Simd>(simd: S, columns: &Columns<'_>, sum: S::I, at: usize, [step, low]: [f32; 2]) -> S::F {
-        let (bias, scales) = (simd.load(&columns.bias[at..]), simd.load(&columns.scales[at..]));
-        let sums = simd.load(&columns.sums[at..]);
-        let offset = simd.mul_add(simd.splat(low), sums, bias);
-        simd.mul_add(simd.to_floats(sum), simd.mul(scales, simd.splat(step)), offset)
-    }
-
-    #[inline(always)]
-    fn range(ranges: &[[f32; 2]], row: usize) -> [f32; 2] {
-        ranges[row]
-    }
-
-    #[inline(always)]
-    fn gelu<S: Simd>(simd: S, x: S::F) -> S::F {
-        simd.gelu_of_bytes(x)
-    }
-}
-
 impl<A: Finish> TiledProduct for Product<'_, A> {
     type Output = ();
 
@@ -230,21 +187,14 @@ impl<A: Finish> TiledProduct for Product<'_, A> {
         let &Linear { words, columns, width, .. } = layer;
         debug_assert_eq!(width, VECTORS * S::LANES);
         let count = y.len() / columns;
-        let start = [A::zero(simd); VECTORS];
         for (index, panel) in layer.panels.chunks_exact(words * width).enumerate() {
             let left = index * width;
-            let finish = Columns {
-                bias: &layer.bias[left..][..VECTORS * S::LANES],
-                scales: &layer.scales[left..][..VECTORS * S::LANES],
-                sums: &layer.sums[left..][..VECTORS * S::LANES],
-                activation: layer.activation,
-            };
+            let finish = Columns::of(layer, left, VECTORS * S::LANES);
             // The last panel may be wider than what is left.
             let whole = left + width <= columns;
             for first in (0..count).step_by(ROWS) {
-                let rows = rows::<ROWS>(matrix, first, count, words * A::PARTS, words * A::PARTS);
-                let sums =
-                    tile::<S, A, ROWS, VECTORS>(simd, start, rows, panel.chunks_exact(VECTORS * S::LANES));
+                let rows = Block { matrix, first, count };
+                let sums = A::sums::<S, ROWS, VECTORS>(simd, &finish, rows, panel);
                 let to = &mut y[first * columns + left..];
                 if whole && first + ROWS <= count {
                     // Loops of known lengths are unrolled, and sums stay in registers.
@@ -267,26 +217,6 @@ impl<A: Finish> TiledProduct for Product<'_, A> {
                     }
                 }
             }
-        }
-    }
-}
-
-/// What is known of a panel's columns.
-struct Columns<'a> {
-    bias: &'a [f32],
-    scales: &'a [f32],
-    sums: &'a [f32],
-    activation: Activation,
-}
-
-impl Columns<'_> {
-    /// From the sums of a vector of columns, and of a row with that range, to `y`.
-    #[inline(always)]
-    fn value<S: Simd, A: Finish>(&self, simd: S, sums: A::Sum<S>, vector: usize, range: [f32; 2]) -> S::F {
-        let value = A::finish(simd, self, sums, vector * S::LANES, range);
-        match self.activation {
-            Activation::None => value,
-            Activation::Gelu => A::gelu(simd, value),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! How weights stand in words.
 
-use super::super::Dtype;
+use super::super::numbers::Numbers;
 use super::super::simd::{Isa, Kernel, Simd, TiledProduct};
 use crate::encoder::amx::{self, Parts};
 use half::bf16;
@@ -19,7 +19,7 @@ pub(super) enum Format {
 }
 
 /// What decides about the format, and the width of a panel.
-struct Of(Dtype);
+struct Of(Numbers);
 
 impl Kernel for Of {
     type Output = (Format, usize);
@@ -30,9 +30,9 @@ impl Kernel for Of {
             return simd.multiply(self);
         }
         let parts = match self.0 {
-            Dtype::Int8 => None,
-            Dtype::Bf16 => Some(Parts::ThreeByOne),
-            Dtype::F32 => Some(Parts::ThreeByThree),
+            Numbers::Bytes { .. } => None,
+            Numbers::Halves => Some(Parts::ThreeByOne),
+            Numbers::Floats => Some(Parts::ThreeByThree),
         };
         (Format::Tiles(parts), amx::BLOCK)
     }
@@ -44,9 +44,9 @@ impl TiledProduct for Of {
     #[inline(always)]
     fn run<S: Simd, const ROWS: usize, const VECTORS: usize>(self, _: S) -> (Format, usize) {
         let format = match self.0 {
-            Dtype::Int8 => Format::Bytes { pairs: S::PAIRS },
-            Dtype::Bf16 => Format::Halves,
-            Dtype::F32 => Format::Floats,
+            Numbers::Bytes { .. } => Format::Bytes { pairs: S::PAIRS },
+            Numbers::Halves => Format::Halves,
+            Numbers::Floats => Format::Floats,
         };
         (format, VECTORS * S::LANES)
     }
@@ -54,8 +54,8 @@ impl TiledProduct for Of {
 
 impl Format {
     /// The format for an instruction set, and the columns of a panel.
-    pub(super) fn of(isa: Isa, dtype: Dtype) -> (Self, usize) {
-        isa.run(Of(dtype))
+    pub(super) fn of(isa: Isa, numbers: Numbers) -> (Self, usize) {
+        isa.run(Of(numbers))
     }
 
     /// Words in a column of `inputs` weights.
@@ -70,7 +70,7 @@ impl Format {
     }
 
     /// Writes a row of `W` as words, and returns its scale and the sum of its quantized weights.
-    pub(super) fn pack(self, values: &[f32], words: &mut [i32]) -> (f32, f32) {
+    pub(super) fn pack(self, values: &[f32], words: &mut [i32]) -> (f32, i32) {
         words.fill(0);
         match self {
             Self::Floats => bytemuck::cast_slice_mut(words)[..values.len()].copy_from_slice(values),
@@ -98,11 +98,11 @@ impl Format {
             Self::Bytes { pairs } => return pack_bytes(pairs, values, words),
             Self::Tiles(None) => return pack_bytes(false, values, words),
         }
-        (0.0, 0.0)
+        (0.0, 0)
     }
 }
 
-fn pack_bytes(pairs: bool, values: &[f32], words: &mut [i32]) -> (f32, f32) {
+fn pack_bytes(pairs: bool, values: &[f32], words: &mut [i32]) -> (f32, i32) {
     let scale = scale(pairs, values);
     let mut sum = 0;
     if scale > 0.0 {
@@ -114,7 +114,7 @@ fn pack_bytes(pairs: bool, values: &[f32], words: &mut [i32]) -> (f32, f32) {
             sum += i32::from(*byte);
         }
     }
-    (scale, scale * sum as f32)
+    (scale, sum)
 }
 
 /// The scale of a row of `W` in int8.

@@ -1,6 +1,6 @@
 //! AVX2 with FMA: 8 lanes, 16 registers.
 
-use super::{Kernel, Simd, TiledProduct};
+use super::{Kernel, Simd, TO_DIGITS, TiledProduct};
 use std::arch::x86_64::*;
 
 const LANES: usize = 8;
@@ -185,6 +185,11 @@ impl<const VNNI: bool> Simd for Avx2<VNNI> {
     }
 
     #[inline(always)]
+    fn add_words(self, a: Self::I, b: Self::I) -> Self::I {
+        intrinsics!(_mm256_add_epi32(a, b))
+    }
+
+    #[inline(always)]
     fn load_bytes(self, from: &[u8]) -> Self::I {
         let from = &from[..LANES];
         intrinsics!(_mm256_cvtepu8_epi32(_mm_loadl_epi64(from.as_ptr().cast())))
@@ -260,6 +265,24 @@ impl<const VNNI: bool> Simd for Avx2<VNNI> {
             let order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
             _mm256_storeu_si256(to.as_mut_ptr().cast(), _mm256_permutevar8x32_epi32(bytes, order))
         })
+    }
+
+    #[inline(always)]
+    fn store_digits(self, vector: Self::F, to: &mut [u8], stride: usize) {
+        intrinsics!({
+            let whole = _mm256_add_epi32(_mm256_cvtps_epi32(vector), _mm256_set1_epi32(TO_DIGITS));
+            // In each half of the vector, four bytes of each digit side by side.
+            let order = _mm256_setr_epi8(
+                2, 6, 10, 14, 1, 5, 9, 13, 0, 4, 8, 12, -1, -1, -1, -1, //
+                2, 6, 10, 14, 1, 5, 9, 13, 0, 4, 8, 12, -1, -1, -1, -1,
+            );
+            let fours = _mm256_shuffle_epi8(whole, order);
+            let (low, high) = (_mm256_castsi256_si128(fours), _mm256_extracti128_si256::<1>(fours));
+            let (first, last) = (_mm_unpacklo_epi32(low, high), _mm_unpackhi_epi32(low, high));
+            _mm_storel_epi64(to[..LANES].as_mut_ptr().cast(), first);
+            _mm_storel_epi64(to[stride..][..LANES].as_mut_ptr().cast(), _mm_unpackhi_epi64(first, first));
+            _mm_storel_epi64(to[2 * stride..][..LANES].as_mut_ptr().cast(), last);
+        });
     }
 
     #[inline(always)]

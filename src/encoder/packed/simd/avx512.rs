@@ -1,6 +1,6 @@
 //! AVX-512: 16 lanes, 32 registers.
 
-use super::{Kernel, PARTS, Simd, TiledProduct};
+use super::{Kernel, PARTS, Simd, TO_DIGITS, TiledProduct};
 use std::arch::asm;
 use std::arch::x86_64::*;
 
@@ -314,6 +314,11 @@ impl<const VNNI: bool> Simd for Avx512<VNNI> {
     }
 
     #[inline(always)]
+    fn add_words(self, a: Self::I, b: Self::I) -> Self::I {
+        intrinsics!(_mm512_add_epi32(a, b))
+    }
+
+    #[inline(always)]
     fn load_bytes(self, from: &[u8]) -> Self::I {
         let from = &from[..LANES];
         intrinsics!(_mm512_cvtepu8_epi32(_mm_loadu_si128(from.as_ptr().cast())))
@@ -387,6 +392,18 @@ impl<const VNNI: bool> Simd for Avx512<VNNI> {
             let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
             _mm512_storeu_si512(to.as_mut_ptr().cast(), _mm512_permutexvar_epi32(order, bytes))
         })
+    }
+
+    #[inline(always)]
+    fn store_digits(self, vector: Self::F, to: &mut [u8], stride: usize) {
+        intrinsics!({
+            let whole = _mm512_add_epi32(_mm512_cvtps_epi32(vector), _mm512_set1_epi32(TO_DIGITS));
+            let digits = [_mm512_srli_epi32::<16>(whole), _mm512_srli_epi32::<8>(whole), whole];
+            for (digit, words) in digits.into_iter().enumerate() {
+                let to = &mut to[digit * stride..][..LANES];
+                _mm_storeu_si128(to.as_mut_ptr().cast(), _mm512_cvtepi32_epi8(words));
+            }
+        });
     }
 
     #[inline(always)]

@@ -19,6 +19,9 @@ use std::str::FromStr;
 /// At least as many as [`Simd::LANES`] of any instruction set.
 const MOST_LANES: usize = 16;
 
+/// Added to a whole number, its bytes are its digits to the base of 256, with 128 added to each.
+const TO_DIGITS: i32 = 0x80_80_80;
+
 /// Of bf16, whose sum an f32 is.
 const PARTS: usize = 3;
 
@@ -107,6 +110,7 @@ pub trait Simd: Copy {
     /// Whole numbers as numbers.
     fn to_floats(self, words: Self::I) -> Self::F;
     fn store_words(self, words: Self::I, to: &mut [i32]);
+    fn add_words(self, a: Self::I, b: Self::I) -> Self::I;
     /// The first bytes of a slice, one for each lane.
     fn load_bytes(self, from: &[u8]) -> Self::I;
     /// Words of the low bytes of four, the first one lowest; all other bits of them are 0.
@@ -126,6 +130,21 @@ pub trait Simd: Copy {
     fn store_four_bytes<const SIGNED: bool>(self, vectors: [Self::F; 4], to: &mut [u8]) {
         for (vector, to) in vectors.into_iter().zip(to[..4 * Self::LANES].chunks_exact_mut(Self::LANES)) {
             self.store_bytes(vector, to);
+        }
+    }
+
+    /// Writes numbers up to 8,355,711 without their sign, rounded to nearest, halves to even, as three digits to the base of 256, from
+    /// -128 to 127, to each of which 128 is added: the highest digits, one for each lane, `stride` bytes behind them the
+    /// next ones, and so on.
+    #[inline(always)]
+    fn store_digits(self, vector: Self::F, to: &mut [u8], stride: usize) {
+        let mut numbers = [0.0; MOST_LANES];
+        self.store(vector, &mut numbers);
+        for (lane, number) in numbers[..Self::LANES].iter().enumerate() {
+            let whole = (number.round_ties_even() as i32).wrapping_add(TO_DIGITS);
+            for digit in 0..3 {
+                to[digit * stride + lane] = (whole >> (16 - 8 * digit)) as u8;
+            }
         }
     }
 
@@ -272,6 +291,11 @@ impl Isa {
         self.run(HasPairs)
     }
 
+    /// Whether it has dot products of bytes as fast as a product and sum of f32.
+    pub(super) fn has_dot_products(self) -> bool {
+        matches!(self, Self::Avx512Amx | Self::Avx512Vnni | Self::Avx2Vnni)
+    }
+
     /// Runs a kernel, compiled for this instruction set.
     ///
     /// # Panics
@@ -370,6 +394,52 @@ mod tests {
                 }
             }
             parts
+        }
+    }
+
+    /// The digits of each number, joined again.
+    struct InDigits<'a>(&'a [f32]);
+
+    impl Kernel for InDigits<'_> {
+        type Output = Vec<i32>;
+
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) -> Self::Output {
+            let mut joined = Vec::new();
+            for numbers in self.0.chunks_exact(S::LANES) {
+                // More room than there need be, to see that nothing else is written.
+                let stride = S::LANES + 3;
+                let mut bytes = vec![7; 3 * stride];
+                simd.store_digits(simd.load(numbers), &mut bytes, stride);
+                assert!(bytes.chunks_exact(stride).all(|digits| digits[S::LANES..] == [7; 3]));
+                joined.extend((0..S::LANES).map(|lane| {
+                    let digit = |at: usize| i32::from(bytes[at * stride + lane]) - 128;
+                    (digit(0) * 256 + digit(1)) * 256 + digit(2)
+                }));
+            }
+            joined
+        }
+    }
+
+    #[test]
+    fn a_whole_number_is_its_digits() {
+        let mut random = crate::random::SplitMix::new(4);
+        let mut numbers: Vec<f32> = (0..256).map(|_| (random.unit() as f32 - 0.5) * 16_711_000.0).collect();
+        numbers[..10].copy_from_slice(&[
+            0.0,
+            0.5,
+            1.5,
+            -0.5,
+            127.0,
+            128.0,
+            -128.0,
+            -129.0,
+            8_355_711.0,
+            -8_355_711.0,
+        ]);
+        let expected: Vec<i32> = numbers.iter().map(|number| number.round_ties_even() as i32).collect();
+        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+            assert_eq!(isa.run(InDigits(&numbers)), expected, "{isa}");
         }
     }
 

@@ -134,6 +134,11 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
+    fn add_words(self, a: Self::I, b: Self::I) -> Self::I {
+        intrinsics!(vaddq_s32(a, b))
+    }
+
+    #[inline(always)]
     fn load_bytes(self, from: &[u8]) -> Self::I {
         let mut lanes = [0; LANES];
         for (lane, byte) in lanes.iter_mut().zip(&from[..LANES]) {

@@ -129,6 +129,11 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn add_words(self, a: Self::I, b: Self::I) -> Self::I {
+        zip(a, b, i32::wrapping_add)
+    }
+
+    #[inline(always)]
     fn load_bytes(self, from: &[u8]) -> Self::I {
         std::array::from_fn(|lane| i32::from(from[lane]))
     }
