@@ -12,8 +12,16 @@ import pathlib
 import subprocess
 
 PLOT = pathlib.Path("docs/kernels.svg")
-# What is drawn, one panel each: the instruction set and what is computed in.
-PANELS = [("avx512-amx", "int8"), ("avx512-amx", "f32"), ("avx512-vnni", "int8"), ("avx512-vnni", "f32"), ("avx2-vnni", "int8")]
+# What is drawn, one panel each: the instruction set, what is computed in, and whether weights are such as bytes hold.
+PANELS = [
+    ("avx512-amx", "int8", "bytes"),
+    ("avx512-amx", "f32", "bytes"),
+    ("avx512-amx", "f32", "any"),
+    ("avx512-vnni", "int8", "bytes"),
+    ("avx512-vnni", "f32", "bytes"),
+    ("avx512-vnni", "f32", "any"),
+    ("avx2-vnni", "int8", "bytes"),
+]
 WIDTH, ROW, LABEL, BAR = 760, 22, 210, 400
 INK, FAINT, TIME, REACH = "#222", "#999", "#c9d5e3", "#2b6cb0"
 
@@ -26,13 +34,17 @@ def bar(x, y, width, height, color):
     return f'<rect x="{x:.1f}" y="{y:.1f}" width="{max(width, 0.5):.1f}" height="{height}" fill="{color}"/>'
 
 
+def name(run):
+    return f"{run['dtype']}{' of any weights' if run['weights'] == 'any' else ''}, {run['isa']}"
+
+
 def panel(run, top):
     """Lines of SVG, and where they end: for each kernel its share of the time, and how much of it is necessary."""
     profile = run["profile"]
     whole = sum(kernel["nanoseconds"] for kernel in profile["kernels"])
     longest = max(kernel["nanoseconds"] for kernel in profile["kernels"])
     least = sum(kernel["nanoseconds"] * kernel["reach"] for kernel in profile["kernels"])
-    title = f"{run['dtype']}, {run['isa']}: peak {profile['peak'] / 1e9:.0f} G multiply-adds/s, {profile['bandwidth'] / 1e9:.0f} GB/s; a layer reaches {least / whole:.0%}"
+    title = f"{name(run)}: peak {profile['peak'] / 1e9:.0f} G multiply-adds/s, {profile['bandwidth'] / 1e9:.0f} GB/s; a layer reaches {least / whole:.0%}"
     lines, y = [text(12, top + 16, title, weight="bold")], top + 28
     for kernel in profile["kernels"]:
         share, reach = kernel["nanoseconds"] / whole, min(kernel["reach"], 1.0)
@@ -49,9 +61,9 @@ def panel(run, top):
 
 def plot(report):
     lines, top = [], 8
-    for isa, dtype in PANELS:
+    for wanted in PANELS:
         for run in report["runs"]:
-            if (run["isa"], run["dtype"]) == (isa, dtype):
+            if (run["isa"], run["dtype"], run["weights"]) == wanted:
                 more, top = panel(run, top)
                 lines += more
     lines.append(text(12, top + 8, f"Dark: what the peak and the cache's bandwidth would need. One thread, {report['machine'].split(',')[0]}.", color=FAINT))
@@ -77,7 +89,7 @@ def main():
         kernels = run["profile"]["kernels"]
         whole = sum(kernel["nanoseconds"] for kernel in kernels)
         said = ", ".join(f"{kernel['kernel']} {kernel['nanoseconds'] / whole:.0%} of time, {kernel['reach']:.0%} of roof" for kernel in kernels)
-        print(f"{run['dtype']}, {run['isa']}: {said}")
+        print(f"{name(run)}: {said}")
 
 
 if __name__ == "__main__":
