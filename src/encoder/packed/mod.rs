@@ -52,6 +52,7 @@ pub enum Dtype {
     Int8,
     /// Weights in bf16, activations and sums in f32.
     Bf16,
+    /// All as exact as f32; of weights that bytes hold, products are made of bytes where that is faster.
     F32,
 }
 
