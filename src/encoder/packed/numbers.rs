@@ -16,13 +16,13 @@ pub(super) enum Numbers {
 }
 
 impl Numbers {
-    /// Where weights are `on_grid`, that is numbers which bytes hold exactly, f32 are multiplied as bytes, too, if there
-    /// are instructions for that: three dot products of bytes take less time than one of f32.
+    /// Where weights are `on_grid`, that is numbers which bytes hold exactly, f32 are multiplied as bytes, too, if that is
+    /// faster.
     pub(super) fn of(dtype: Dtype, isa: Isa, on_grid: impl FnOnce() -> bool) -> Self {
         match dtype {
             Dtype::Int8 => Self::Bytes { digits: 1 },
             Dtype::Bf16 => Self::Halves,
-            Dtype::F32 if isa.has_dot_products() && on_grid() => Self::Bytes { digits: quantize::DIGITS },
+            Dtype::F32 if isa.prefers_bytes() && on_grid() => Self::Bytes { digits: quantize::DIGITS },
             Dtype::F32 => Self::Floats,
         }
     }

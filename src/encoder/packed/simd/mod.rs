@@ -291,9 +291,9 @@ impl Isa {
         self.run(HasPairs)
     }
 
-    /// Whether it has dot products of bytes as fast as a product and sum of f32.
-    pub(super) fn has_dot_products(self) -> bool {
-        matches!(self, Self::Avx512Amx | Self::Avx512Vnni | Self::Avx2Vnni)
+    /// Whether three products of bytes take less time than one of f32. With AVX2 they take as long.
+    pub(super) fn prefers_bytes(self) -> bool {
+        matches!(self, Self::Avx512Amx | Self::Avx512Vnni)
     }
 
     /// Runs a kernel, compiled for this instruction set.
