@@ -125,13 +125,15 @@ fn a_row_does_not_depend_on_the_rows_beside_it() {
 
 #[test]
 fn weights_and_rows_at_the_limits_do_not_overflow() {
+    // Miri looks at memory, of which a part will do, and takes minutes for all.
+    let inputs = if cfg!(miri) { 128 } else { 1536 };
     for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
-        let x: Vec<f32> = (0..1536).map(|at| if at == 0 { -1.0 } else { 1.0 }).collect();
+        let x: Vec<f32> = (0..inputs).map(|at| if at == 0 { -1.0 } else { 1.0 }).collect();
         for numbers in [INT8, IN_DIGITS] {
-            let layer = layer(isa, numbers, Activation::None, &vec![1.0; 1536 * 16], &[0.0; 16]);
+            let layer = layer(isa, numbers, Activation::None, &vec![1.0; inputs * 16], &[0.0; 16]);
             let y = forward(isa, &layer, numbers, &x, 1);
-            assert!(y.iter().all(|&y| (y - 1534.0).abs() < 0.1), "{isa} {numbers:?}: {y:?}");
-            assert_eq!(forward(isa, &layer, numbers, &[0.0; 1536], 1), [0.0; 16], "{isa} {numbers:?}");
+            assert!(y.iter().all(|&y| (y - (inputs - 2) as f32).abs() < 0.1), "{isa} {numbers:?}: {y:?}");
+            assert_eq!(forward(isa, &layer, numbers, &vec![0.0; inputs], 1), [0.0; 16], "{isa} {numbers:?}");
         }
     }
 }
