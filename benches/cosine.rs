@@ -5,13 +5,16 @@
 
 use serde_json::json;
 use standpoint::encoder::{Dtype, Encoder, Engine, Isa};
-use standpoint::eval::EvalSet;
-use standpoint::model::{Model, ModelSource};
+use standpoint::evaluation::EvalSet;
+use standpoint::model::Model;
 use standpoint::window::{self, Window};
 use std::path::Path;
 
 fn main() {
-    let model = || Model::load(&ModelSource::Bundled).expect("the bundled model can be loaded");
+    let model = || {
+        Model::load(&standpoint::bundled().expect("the model is bundled"))
+            .expect("the bundled model can be loaded")
+    };
     let windows = windows(&model());
     let vectors = |engine: Engine| {
         let model = model();

@@ -8,7 +8,7 @@
 //! use standpoint::segment;
 //! use standpoint::text::Document;
 //!
-//! let pipeline = Pipeline::new(Model::load(&ModelSource::Bundled)?)?;
+//! let pipeline = Pipeline::new(Model::load(&standpoint::bundled().expect("this crate was built with a model"))?)?;
 //! let text = "\"Our soldiers must come home,\" the senator said. The base was built in 1987.";
 //! let document = Document::new("note", text, segment::sentences(text));
 //! let analyses = pipeline.analyze(&[document.clone()], &[Target::default()])?;
@@ -21,26 +21,40 @@
 //! # Ok::<(), standpoint::error::Error>(())
 //! ```
 //!
-//! The modules, from the bottom up; each uses only those before it (held by a test):
+//! This crate holds the bundled model and the command line. The library is in the crates it re-exports, from the
+//! bottom up.
 
-pub mod error;
-pub mod hash;
-pub mod machine;
-pub mod text;
-pub mod label;
-pub mod positions;
-pub mod random;
-pub mod metrics;
-pub mod segment;
-pub mod window;
-pub mod input;
-pub mod gold;
-pub mod output;
-pub mod model;
-pub mod encoder;
-pub mod heads;
-pub mod pipeline;
-pub mod train;
-pub mod eval;
-pub mod bench;
-pub mod cli;
+pub use standpoint_core::{
+    atomic, encoder, error, hash, heads, label, machine, model, pipeline, positions, segment, text, window,
+};
+pub use standpoint_evaluation as evaluation;
+pub use standpoint_evaluation::{gold, metrics};
+pub use standpoint_io::{input, output};
+pub use standpoint_kernels as kernels;
+pub use standpoint_training as training;
+
+#[cfg(bundled_model)]
+use standpoint_core::model::EmbeddedModel;
+use standpoint_core::model::ModelSource;
+
+/// The model in this crate: `models/small` at the time of building, if the feature `bundled` was on.
+#[cfg(bundled_model)]
+pub fn bundled() -> Option<ModelSource> {
+    macro_rules! bytes {
+        ($name:literal) => {
+            include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/models/small/", $name))
+        };
+    }
+    Some(ModelSource::Embedded(EmbeddedModel {
+        config: bytes!("config.json"),
+        tokenizer: bytes!("tokenizer.json"),
+        weights: bytes!("model.safetensors"),
+        settings: bytes!("standpoint.toml"),
+    }))
+}
+
+/// The model in this crate: this one was built without.
+#[cfg(not(bundled_model))]
+pub fn bundled() -> Option<ModelSource> {
+    None
+}

@@ -1,5 +1,80 @@
+//! The command line: a file a subcommand. Only here is anything printed, and only here does an error become an exit
+//! code.
+
+mod agreement;
+mod bench;
+mod calibrate;
+mod classify;
+mod completions;
+mod eval;
+mod model;
+mod outcome;
+mod train;
+
+use clap::{Parser, Subcommand};
+use standpoint::error::{Error, Result, UsageError};
+use std::io;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+/// Says of every sentence of a news text whether it is a claim, an attributed statement or background, and
+/// which stance it takes toward a target.
+#[derive(Debug, Parser)]
+#[command(name = "standpoint", version, propagate_version = true, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Classify(classify::Classify),
+    Train(train::Train),
+    Eval(eval::Eval),
+    Agreement(agreement::AgreementCommand),
+    Calibrate(calibrate::Calibrate),
+    Bench(bench::Bench),
+    Completions(completions::Completions),
+}
+
+/// Runs the command that the process was started with.
 fn main() -> ExitCode {
-    standpoint::cli::main()
+    let done = match Arguments::parse().command {
+        Command::Classify(classify) => classify.run(),
+        Command::Train(train) => train.run(),
+        Command::Eval(eval) => eval.run(),
+        Command::Agreement(agreement) => agreement.run(),
+        Command::Calibrate(calibrate) => calibrate.run(),
+        Command::Bench(bench) => bench.run(),
+        Command::Completions(completions) => completions.run(),
+    };
+    match done {
+        Ok(code) => code,
+        // Whoever reads our output has had enough of it, as `head` has: nothing failed.
+        Err(Error::Write { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// The width of tables where the terminal's is not known.
+const DEFAULT_WIDTH: u16 = 100;
+
+/// The width of the terminal on standard output, or a usual one.
+fn width() -> u16 {
+    comfy_table::Table::new().width().unwrap_or(DEFAULT_WIDTH)
+}
+
+fn to_stdout(source: io::Error) -> Error {
+    Error::Write { path: PathBuf::from("standard output"), source }
+}
+
+/// Makes everything that follows use this many threads; all cores if none are given.
+fn set_threads(threads: Option<NonZeroUsize>) -> Result<()> {
+    let Some(threads) = threads else { return Ok(()) };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global();
+    pool.map_err(|error| UsageError::Other(format!("--threads {threads}: {error}")).into())
 }

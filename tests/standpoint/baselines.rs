@@ -2,8 +2,8 @@
 //! the others say something. The gold rows are not part of this repository: without them this test is skipped.
 
 use serde_json::{Map, Value};
-use standpoint::eval::baseline::{Baseline, LabelledText};
-use standpoint::eval::{Answer, Sample, Task};
+use standpoint::evaluation::baseline::{Baseline, LabelledText};
+use standpoint::evaluation::{Answer, Sample, Task};
 use standpoint::gold::read_gold;
 use standpoint::label::Label;
 use standpoint::metrics::Confusion;

@@ -4,8 +4,8 @@
 use crate::tiny;
 use assert_cmd::Command;
 use standpoint::encoder::{Dtype, Encoder, Engine, Isa, PackedEncoder, ReferenceEncoder, States};
-use standpoint::eval::{EvalSet, Evaluation};
-use standpoint::model::{Model, ModelSource, WeightFormat, round_to_bytes};
+use standpoint::evaluation::{EvalSet, Evaluation};
+use standpoint::model::{Model, WeightFormat, round_to_bytes};
 use standpoint::window::{self, Window};
 use std::path::Path;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ fn available() -> impl Iterator<Item = Isa> {
 }
 
 fn bundled() -> Model {
-    Model::load(&ModelSource::Bundled).unwrap()
+    Model::load(&standpoint::bundled().unwrap()).unwrap()
 }
 
 /// With weights that bytes hold: in f32 another way leads there.

@@ -1,8 +1,8 @@
 //! MPNet on every encoder, against the states that transformers' gives: `mpnet/make.py` made them.
 
-use standpoint::encoder::differentiable::{Layout, PackedTokens, Trace};
 use standpoint::encoder::{Dtype, Encoder, Isa, PackedEncoder, ReferenceEncoder, States};
 use standpoint::model::{BertConfig, Weights, encoder_parameters};
+use standpoint::training::differentiable::{Layout, PackedTokens, Trace};
 use standpoint::window::Window;
 
 #[derive(serde::Deserialize)]

@@ -4,8 +4,8 @@ mod browser;
 mod sample;
 
 use insta::assert_snapshot;
-use standpoint::eval::render::{html, markdown, text};
-use standpoint::eval::report::Report;
+use standpoint::evaluation::render::{html, markdown, text};
+use standpoint::evaluation::report::Report;
 
 #[test]
 fn a_terminal_shows_every_part() {

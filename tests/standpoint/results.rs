@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use standpoint::encoder::Engine;
-use standpoint::eval::{EvalSet, Evaluation};
+use standpoint::evaluation::{EvalSet, Evaluation};
 use standpoint::model::{Model, ModelSource};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,8 +26,10 @@ fn task<'a>(result: &'a Value, name: &str) -> &'a Value {
 #[test]
 fn the_committed_evaluations_are_of_the_committed_models() {
     let of = |source| Model::load(&source).unwrap().fingerprint().unwrap();
-    let models =
-        [("small", of(ModelSource::Bundled)), ("base", of(ModelSource::Folder(path("models/base"))))];
+    let models = [
+        ("small", of(standpoint::bundled().unwrap())),
+        ("base", of(ModelSource::Folder(path("models/base")))),
+    ];
     let sets = [
         "gold-dev",
         "articles",
@@ -80,7 +82,7 @@ fn the_readme_and_the_card_say_what_was_measured() {
 #[test]
 fn the_sets_of_this_repository_give_their_committed_figures_again() {
     for set in ["articles", "challenge"] {
-        let model = Model::load(&ModelSource::Bundled).unwrap();
+        let model = Model::load(&standpoint::bundled().unwrap()).unwrap();
         let file = EvalSet::load(&path(&format!("eval/{set}.toml"))).unwrap();
         let evaluation = Evaluation::run(&file, model, Engine::default(), &mut |_, _| {}).unwrap();
         let (found, committed) =

@@ -2,9 +2,9 @@
 
 use crate::tiny;
 use assert_cmd::Command;
-use standpoint::encoder::differentiable::{Layout, PackedTokens, Trace};
 use standpoint::encoder::{Encoder, ReferenceEncoder};
 use standpoint::model::{Model, ModelSource, WeightFormat};
+use standpoint::training::differentiable::{Layout, PackedTokens, Trace};
 use standpoint::window::{self, Window};
 use std::path::Path;
 use std::process::Stdio;
@@ -380,5 +380,5 @@ fn assert_encoders_agree(model: Model, tolerance: f32) {
 fn the_trained_encoder_is_the_one_that_is_used() {
     assert_encoders_agree(tiny::model(), 1e-5);
     assert_encoders_agree(tiny::wide_model(), 1e-4);
-    assert_encoders_agree(Model::load(&ModelSource::Bundled).unwrap(), 1e-4);
+    assert_encoders_agree(Model::load(&standpoint::bundled().unwrap()).unwrap(), 1e-4);
 }

@@ -3,7 +3,7 @@
 
 use super::sample::{self, HOSTILE};
 use serde_json::Value;
-use standpoint::eval::render::html;
+use standpoint::evaluation::render::html;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};

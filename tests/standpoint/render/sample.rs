@@ -1,6 +1,6 @@
 //! Two reports made by hand: one with every part and with text that tries to be markup, one with empty parts.
 
-use standpoint::eval::report::{
+use standpoint::evaluation::report::{
     AbstentionPoint, CalibrationBin, CalibrationReport, ClassReport, ErrorSample, Figure, FloorReport,
     LabelReport, McNemarReport, ModelIdentity, PairReport, RankingReport, Report, Rival, RunIdentity, SCHEMA,
     SegmentationReport, SetIdentity, Slice, SpanReport, TaskReport,

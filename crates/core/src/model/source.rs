@@ -1,0 +1,209 @@
+//! Where a model comes from (a program that has it compiled in, a folder, or the Hugging Face Hub), and how its files are
+//! read from there. Finds and reads bytes; what they mean is for the other files of this module.
+
+use crate::error::{Error, ModelError, ModelProblem, UsageError};
+#[cfg(feature = "hub")]
+use crate::model::hub;
+use crate::model::stored::{self, Named};
+use std::borrow::Cow;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The files of a plain encoder.
+pub(super) const BASE_FILES: &[&str] = &["config.json", "tokenizer.json", stored::WHOLE];
+
+/// The files of a standpoint model.
+pub(super) const MODEL_FILES: &[&str] = &["config.json", "tokenizer.json", stored::WHOLE, "standpoint.toml"];
+
+/// Where to take a model from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ModelSource {
+    /// A model that is compiled into the program.
+    Embedded(EmbeddedModel),
+    Folder(PathBuf),
+    Hub {
+        /// `owner/name`.
+        id: String,
+        /// A branch, tag or commit; `main` if there is none.
+        revision: Option<String>,
+        /// Take it from the local cache or not at all. `HF_HUB_OFFLINE` asks for the same.
+        offline: bool,
+    },
+}
+
+/// The files of a model, as `include_bytes!` gives them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct EmbeddedModel {
+    /// `config.json`
+    pub config: &'static [u8],
+    /// `tokenizer.json`
+    pub tokenizer: &'static [u8],
+    /// `model.safetensors`
+    pub weights: &'static [u8],
+    /// `standpoint.toml`
+    pub settings: &'static [u8],
+}
+
+impl fmt::Debug for EmbeddedModel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EmbeddedModel({} bytes of weights)", self.weights.len())
+    }
+}
+
+impl ModelSource {
+    /// `owner/name` is a hub id unless there is a folder of that name; anything else is a folder.
+    ///
+    /// # Errors
+    /// If there is a revision of a folder, or one that cannot be the name of a revision.
+    pub fn parse(model: &str, revision: Option<&str>, offline: bool) -> Result<Self, Error> {
+        let source = match is_hub_id(model) && !Path::new(model).is_dir() {
+            true => Self::Hub { id: model.to_owned(), revision: revision.map(str::to_owned), offline },
+            false => Self::Folder(PathBuf::from(model)),
+        };
+        match (&source, revision) {
+            // A revision becomes a part of a path in the cache.
+            (Self::Hub { .. }, Some(revision)) if !is_revision(revision) => Err(UsageError::Other(format!(
+                "--revision {revision:?} is not the name of a branch, tag or commit"
+            ))
+            .into()),
+            (Self::Embedded(_) | Self::Folder(_), Some(_)) => Err(UsageError::Other(format!(
+                "--revision goes with a hub id (--model owner/name), but the model is {source}"
+            ))
+            .into()),
+            _ => Ok(source),
+        }
+    }
+}
+
+impl fmt::Display for ModelSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Embedded(_) => f.write_str("bundled"),
+            Self::Folder(folder) => write!(f, "{}", folder.display()),
+            Self::Hub { id, revision: None, .. } => f.write_str(id),
+            Self::Hub { id, revision: Some(revision), .. } => write!(f, "{id}@{revision}"),
+        }
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    !text.is_empty() && text.len() <= 100 && text.chars().all(allowed) && !text.starts_with('.')
+}
+
+fn is_hub_id(text: &str) -> bool {
+    text.split_once('/').is_some_and(|(owner, name)| is_name(owner) && is_name(name))
+}
+
+fn is_revision(text: &str) -> bool {
+    text.split('/').all(is_name)
+}
+
+/// The files of one model, found but not yet read.
+#[derive(Debug)]
+pub(super) struct Files {
+    origin: String,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    Memory(EmbeddedModel),
+    Folder(PathBuf),
+}
+
+impl Files {
+    /// Makes sure that the files can be read from this machine, fetching them if the source is the hub.
+    pub(super) fn find(source: &ModelSource, files: &[&'static str]) -> Result<Self, ModelError> {
+        let place = match source {
+            ModelSource::Embedded(model) => Ok(Place::Memory(*model)),
+            ModelSource::Folder(folder) if folder.is_dir() => Ok(Place::Folder(folder.clone())),
+            ModelSource::Folder(_) => Err(ModelProblem::NotFound),
+            #[cfg(feature = "hub")]
+            ModelSource::Hub { id, revision, offline } => {
+                hub::snapshot(id, revision.as_deref(), *offline, files).map(Place::Folder)
+            }
+            #[cfg(not(feature = "hub"))]
+            ModelSource::Hub { .. } => {
+                let _ = files;
+                Err(ModelProblem::NoHub)
+            }
+        };
+        let origin = source.to_string();
+        match place {
+            Ok(place) => Ok(Self { origin, place }),
+            Err(problem) => Err(ModelError { origin, problem }),
+        }
+    }
+
+    pub(super) fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The weights' file, or all of its pieces, by name.
+    pub(super) fn weights(&self) -> Result<Vec<Named<Cow<'static, [u8]>>>, ModelProblem> {
+        let whole = self.read(stored::WHOLE);
+        let missing = matches!(whole, Err(ModelProblem::MissingFile { .. }));
+        match &self.place {
+            Place::Folder(folder) if missing && folder.join(stored::INDEX).exists() => {
+                let read = |name: String| match std::fs::read(folder.join(&name)) {
+                    Ok(bytes) => Ok((name, Cow::Owned(bytes))),
+                    Err(error) => Err(ModelProblem::Piece { name, source: error.into() }),
+                };
+                stored::pieces(&self.read(stored::INDEX)?)?.into_iter().map(read).collect()
+            }
+            _ => Ok(vec![(stored::WHOLE.to_owned(), whole?)]),
+        }
+    }
+
+    pub(super) fn read(&self, file: &'static str) -> Result<Cow<'static, [u8]>, ModelProblem> {
+        match &self.place {
+            Place::Memory(model) => match file {
+                "config.json" => Ok(model.config.into()),
+                "tokenizer.json" => Ok(model.tokenizer.into()),
+                stored::WHOLE => Ok(model.weights.into()),
+                "standpoint.toml" => Ok(model.settings.into()),
+                _ => Err(ModelProblem::MissingFile { file }),
+            },
+            Place::Folder(folder) => match std::fs::read(folder.join(file)) {
+                Ok(bytes) => Ok(Cow::Owned(bytes)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    Err(ModelProblem::MissingFile { file })
+                }
+                Err(source) => Err(ModelProblem::Read { file, source }),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_a_folder_or_a_hub_id() {
+        let parse = |model, revision| ModelSource::parse(model, revision, false);
+        for folder in ["./models/small", "/models", "models", "a/b/c", "~/models", "a\\b", "../x", ""] {
+            assert_eq!(parse(folder, None).unwrap(), ModelSource::Folder(folder.into()), "{folder}");
+        }
+        let hub = parse("some-owner/some.name_2", Some("refs/pr/1")).unwrap();
+        assert_eq!(hub.to_string(), "some-owner/some.name_2@refs/pr/1");
+    }
+
+    #[test]
+    fn an_existing_folder_wins_over_a_hub_id() {
+        assert_eq!(
+            ModelSource::parse("src/model", None, false).unwrap(),
+            ModelSource::Folder("src/model".into())
+        );
+    }
+
+    #[test]
+    fn a_revision_needs_a_hub_id_and_a_sane_name() {
+        for (model, revision) in [("./m", "main"), ("a/b", "../../x"), ("a/b", "")] {
+            let error = ModelSource::parse(model, Some(revision), false).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{error}");
+        }
+    }
+}

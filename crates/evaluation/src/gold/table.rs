@@ -1,0 +1,105 @@
+//! Tables whose first line names the columns, comma- or tab-separated.
+
+use super::file::{self, At};
+use csv::{ErrorKind, ReaderBuilder, StringRecord};
+use serde_json::{Map, Value};
+use standpoint_core::error::{GoldProblem, InputError, InputProblem, Result};
+use standpoint_core::hash::{Digest, Hashing};
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+/// How cells are kept apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// Commas, and quotes around cells that hold commas, quotes or line breaks.
+    Csv,
+    /// Tabs; quotes are characters like others.
+    Tsv,
+}
+
+impl Dialect {
+    /// CSV if the name says so, else tabs.
+    pub fn of(path: &Path) -> Self {
+        if path.extension().is_some_and(|extension| extension == "csv") { Self::Csv } else { Self::Tsv }
+    }
+}
+
+pub(super) struct Table<'d> {
+    path: PathBuf,
+    reader: csv::Reader<BufReader<Hashing<'d, File>>>,
+    columns: Vec<String>,
+}
+
+/// The number of a column.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Column(usize);
+
+impl<'d> Table<'d> {
+    pub fn open(path: &Path, dialect: Dialect, digest: &'d mut Digest) -> Result<Self> {
+        let mut reader = ReaderBuilder::new()
+            .delimiter(if dialect == Dialect::Csv { b',' } else { b'\t' })
+            .quoting(dialect == Dialect::Csv)
+            .from_reader(file::open(path, digest)?);
+        let columns = reader.headers().map_err(|error| problem(path, error))?;
+        let columns = columns.iter().map(|name| name.trim().to_owned()).collect();
+        Ok(Self { path: path.to_owned(), reader, columns })
+    }
+
+    /// The first of some columns that the table has; case does not matter.
+    pub fn find(&self, names: &[&str]) -> Option<Column> {
+        let place = |name: &&str| self.columns.iter().position(|column| column.eq_ignore_ascii_case(name));
+        names.iter().find_map(place).map(Column)
+    }
+
+    /// The same of a column that must be there.
+    pub fn column(&self, names: &'static [&'static str]) -> Result<Column> {
+        let missing = || GoldProblem::Column { names, found: self.columns.clone() };
+        self.find(names).ok_or_else(|| At::Line(1).error(&self.path, missing().into()).into())
+    }
+
+    pub fn rows(mut self, mut take: impl FnMut(At, Row<'_>) -> Result<(), InputProblem>) -> Result<()> {
+        let mut record = StringRecord::new();
+        while self.reader.read_record(&mut record).map_err(|error| problem(&self.path, error))? {
+            let line = record.position().map_or(1, csv::Position::line);
+            let at = At::Line(usize::try_from(line).unwrap_or(usize::MAX));
+            let row = Row { record: &record, columns: &self.columns };
+            take(at, row).map_err(|problem| at.error(&self.path, problem))?;
+        }
+        Ok(())
+    }
+}
+
+fn problem(path: &Path, error: csv::Error) -> InputError {
+    let line = error.position().map_or(1, |position| usize::try_from(position.line()).unwrap_or(usize::MAX));
+    let problem = match error.into_kind() {
+        ErrorKind::Io(error) => return file::unreadable(path, error),
+        ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            GoldProblem::Cells { expected: expected_len, found: len }.into()
+        }
+        _ => InputProblem::NotUtf8,
+    };
+    At::Line(line).error(path, problem)
+}
+
+pub(super) struct Row<'r> {
+    record: &'r StringRecord,
+    columns: &'r [String],
+}
+
+impl<'r> Row<'r> {
+    pub fn cell(&self, column: Column) -> &'r str {
+        &self.record[column.0]
+    }
+
+    /// All other cells that hold something, by the names of their columns.
+    pub fn fields(&self, except: &[Column]) -> Map<String, Value> {
+        let cells = self.columns.iter().zip(self.record).enumerate();
+        cells
+            .filter(|(index, (name, cell))| {
+                !except.contains(&Column(*index)) && !name.is_empty() && !cell.is_empty()
+            })
+            .map(|(_, (name, cell))| (name.clone(), Value::from(cell)))
+            .collect()
+    }
+}

@@ -1,0 +1,254 @@
+//! Numbers to whole numbers, in the order in which the inner loop reads them: two neighbouring terms in a word, blocks
+//! of terms one behind the other.
+
+use super::{BLOCK, LARGEST, Left, TILE_ROWS, WORDS};
+use crate::training::vectorized::vectorized;
+
+/// A scale and its inverse from the largest magnitude of a block, given as bits.
+#[inline(always)]
+fn scale(largest: u32) -> (f32, f32) {
+    let largest = f32::from_bits(largest);
+    // Below this the inverse would overflow; such a block is as good as zero.
+    if largest < 1e-30 { (0.0, 0.0) } else { (largest / LARGEST, LARGEST / largest) }
+}
+
+/// The bits of a number's magnitude: as integers they are ordered like the magnitudes, with NaN above all.
+#[inline(always)]
+fn magnitude(x: f32) -> u32 {
+    x.to_bits() & 0x7fff_ffff
+}
+
+/// `x` times the inverse of the scale, rounded to the nearest whole number, in the low 16 bits.
+#[inline(always)]
+fn whole(x: f32, inverse: f32) -> u32 {
+    // Adding 1.5 * 2^23 leaves the whole number in the last bits.
+    (x * inverse + 12_582_912.0).to_bits().wrapping_sub(12_582_912_f32.to_bits())
+}
+
+/// Two whole numbers in a word.
+#[inline(always)]
+fn word(first: u32, second: u32) -> u32 {
+    (first & 0xffff) | (second << 16)
+}
+
+/// The words and the scale of up to a block of terms that follow each other.
+#[inline(always)]
+fn pack_run(terms: &[f32], words: &mut [u32]) -> f32 {
+    let largest = terms.iter().fold(0, |largest, &x| largest.max(magnitude(x)));
+    let (scale, inverse) = scale(largest);
+    // Two neighbours are a word: that is how 16-bit numbers lie in memory, on all processors that have these kernels.
+    let halves: &mut [u16] = bytemuck::cast_slice_mut(words);
+    for (to, &x) in halves.iter_mut().zip(terms) {
+        *to = whole(x, inverse) as u16;
+    }
+    if let Some(to) = halves.get_mut(terms.len()) {
+        *to = 0;
+    }
+    scale
+}
+
+/// A matrix whose rows' terms follow each other: the left side of a product with row-major input.
+#[derive(Default)]
+pub struct Rows {
+    terms: usize,
+    /// Filled up to whole tiles.
+    rows: usize,
+    /// `[blocks, rows, WORDS]`
+    words: Vec<u32>,
+    /// `[blocks, rows]`
+    scales: Vec<f32>,
+}
+
+impl Rows {
+    /// `matrix` is row-major, of `terms` columns.
+    pub fn pack(&mut self, matrix: &[f32], terms: usize) {
+        let blocks = terms.div_ceil(BLOCK);
+        self.terms = terms;
+        self.rows = (matrix.len() / terms).next_multiple_of(TILE_ROWS);
+        self.words.resize(blocks * self.rows * WORDS, 0);
+        self.scales.resize(blocks * self.rows, 0.0);
+        vectorized!(|| {
+            for (index, row) in matrix.chunks_exact(terms).enumerate() {
+                for (block, run) in row.chunks(BLOCK).enumerate() {
+                    let at = block * self.rows + index;
+                    let words = &mut self.words[at * WORDS..(at + 1) * WORDS];
+                    self.scales[at] = match known::<BLOCK>(run) {
+                        Some(run) => pack_run(run, words),
+                        None => pack_run(run, words),
+                    };
+                }
+            }
+        });
+    }
+}
+
+impl Left for Rows {
+    const ROW_STRIDE: usize = WORDS;
+    const WORD_STRIDE: usize = 1;
+
+    fn terms(&self) -> usize {
+        self.terms
+    }
+
+    #[inline]
+    fn tile(&self, block: usize, row: usize) -> &[u32] {
+        &self.words[(block * self.rows + row) * WORDS..][..TILE_ROWS * WORDS]
+    }
+
+    #[inline]
+    fn scales(&self, block: usize, row: usize) -> &[f32] {
+        &self.scales[block * self.rows + row..][..TILE_ROWS]
+    }
+}
+
+/// Two tiles of rows stand side by side: a full vector, when they are packed.
+const ACROSS: usize = 2 * TILE_ROWS;
+
+/// The left side of a product with the transpose of row-major input.
+pub type Across = Columns<ACROSS>;
+
+/// A matrix whose columns are cut into panels of `WIDTH`, the terms of which lie across: the right side of a product,
+/// or the left side of a product with the transpose of row-major input.
+#[derive(Default)]
+pub struct Columns<const WIDTH: usize> {
+    terms: usize,
+    columns: usize,
+    /// `[panels, blocks, WORDS, WIDTH]`
+    words: Vec<u32>,
+    /// `[panels, blocks, WIDTH]`
+    scales: Vec<f32>,
+    largest: Vec<u32>,
+    inverses: Vec<f32>,
+}
+
+impl<const WIDTH: usize> Columns<WIDTH> {
+    pub fn terms(&self) -> usize {
+        self.terms
+    }
+
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// The words of a panel and block, `[WORDS, WIDTH]`.
+    #[inline]
+    pub fn block(&self, panel: usize, block: usize) -> &[u32] {
+        &self.words[self.at(panel, block) * WORDS * WIDTH..][..WORDS * WIDTH]
+    }
+
+    #[inline]
+    pub fn scales(&self, panel: usize, block: usize) -> &[f32] {
+        &self.scales[self.at(panel, block) * WIDTH..][..WIDTH]
+    }
+
+    #[inline]
+    fn at(&self, panel: usize, block: usize) -> usize {
+        panel * self.terms.div_ceil(BLOCK) + block
+    }
+
+    fn resize(&mut self, terms: usize, columns: usize) {
+        (self.terms, self.columns) = (terms, columns);
+        let blocks = columns.div_ceil(WIDTH) * terms.div_ceil(BLOCK);
+        self.words.resize(blocks * WORDS * WIDTH, 0);
+        self.scales.resize(blocks * WIDTH, 0.0);
+    }
+
+    /// `matrix` is row-major, of `columns` columns; its rows are the terms.
+    pub fn pack(&mut self, matrix: &[f32], columns: usize) {
+        self.resize(matrix.len() / columns, columns);
+        for (block, rows) in matrix.chunks(BLOCK * columns).enumerate() {
+            vectorized!(|| self.pack_block(block, rows));
+        }
+    }
+
+    #[inline(always)]
+    fn pack_block(&mut self, block: usize, rows: &[f32]) {
+        let columns = self.columns;
+        self.largest.clear();
+        self.largest.resize(columns, 0);
+        for row in rows.chunks_exact(columns) {
+            for (largest, &x) in self.largest.iter_mut().zip(row) {
+                *largest = (*largest).max(magnitude(x));
+            }
+        }
+        self.inverses.resize(columns, 0.0);
+        for (panel, first) in (0..columns).step_by(WIDTH).enumerate() {
+            let at = self.at(panel, block) * WIDTH;
+            for column in first..columns.min(first + WIDTH) {
+                (self.scales[at + column - first], self.inverses[column]) = scale(self.largest[column]);
+            }
+        }
+        for (index, pair) in rows.chunks(2 * columns).enumerate() {
+            let (first, second) = pair.split_at(columns);
+            // An odd number of terms is filled up with zeros.
+            let (second, keep) = if second.is_empty() { (first, 0.0) } else { (second, 1.0) };
+            for (panel, start) in (0..columns).step_by(WIDTH).enumerate() {
+                let at = (self.at(panel, block) * WORDS + index) * WIDTH;
+                let to = &mut self.words[at..at + WIDTH];
+                let end = columns.min(start + WIDTH);
+                let (first, second, inverses) =
+                    (&first[start..end], &second[start..end], &self.inverses[start..end]);
+                match (known::<WIDTH>(first), known::<WIDTH>(second), known::<WIDTH>(inverses)) {
+                    (Some(first), Some(second), Some(inverses)) => {
+                        pack_pairs(first, second, keep, inverses, to);
+                    }
+                    _ => pack_pairs(first, second, keep, inverses, to),
+                }
+            }
+        }
+    }
+
+    /// `matrix` is row-major, of `terms` columns; its rows are the columns here.
+    pub fn pack_transposed(&mut self, matrix: &[f32], terms: usize) {
+        self.resize(terms, matrix.len() / terms);
+        let mut run = [0; WORDS];
+        vectorized!(|| {
+            for (column, row) in matrix.chunks_exact(terms).enumerate() {
+                let (panel, lane) = (column / WIDTH, column % WIDTH);
+                for (block, terms) in row.chunks(BLOCK).enumerate() {
+                    let at = self.at(panel, block);
+                    self.scales[at * WIDTH + lane] = match known::<BLOCK>(terms) {
+                        Some(terms) => pack_run(terms, &mut run),
+                        None => pack_run(terms, &mut run),
+                    };
+                    let words = &mut self.words[at * WORDS * WIDTH..(at + 1) * WORDS * WIDTH];
+                    for (to, word) in words.as_chunks_mut::<WIDTH>().0.iter_mut().zip(&run) {
+                        to[lane] = *word;
+                    }
+                }
+            }
+        });
+    }
+}
+
+/// A slice of a known length, for which loops are compiled to vectors throughout.
+#[inline(always)]
+fn known<const WIDTH: usize>(slice: &[f32]) -> Option<&[f32; WIDTH]> {
+    slice.try_into().ok()
+}
+
+#[inline(always)]
+fn pack_pairs(first: &[f32], second: &[f32], keep: f32, inverses: &[f32], to: &mut [u32]) {
+    for (((to, first), second), inverse) in to.iter_mut().zip(first).zip(second).zip(inverses) {
+        *to = word(whole(*first, *inverse), whole(second * keep, *inverse));
+    }
+}
+
+impl Left for Across {
+    const ROW_STRIDE: usize = 1;
+    const WORD_STRIDE: usize = ACROSS;
+
+    fn terms(&self) -> usize {
+        self.terms
+    }
+
+    #[inline]
+    fn tile(&self, block: usize, row: usize) -> &[u32] {
+        &self.block(row / ACROSS, block)[row % ACROSS..]
+    }
+
+    #[inline]
+    fn scales(&self, block: usize, row: usize) -> &[f32] {
+        &self.scales(row / ACROSS, block)[row % ACROSS..]
+    }
+}

@@ -1,0 +1,181 @@
+//! How good a model is on dev: the figures that choose an epoch, calibrate it and go into the model
+//! card.
+
+use crate::calibrate::{Sequence, begin_shift};
+use crate::differentiable::{Layout, Trace};
+use crate::labels::Labels;
+use crate::objective::{evaluate, evaluate_tags};
+use crate::plan::{Example, document_examples};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use standpoint_core::error::Result;
+use standpoint_core::heads::Logits;
+use standpoint_core::label::{Label, Prediction, Role, Stance};
+use standpoint_core::model::{Scaling, Tokenizer};
+use standpoint_evaluation::gold::GoldDocument;
+use standpoint_evaluation::metrics::{HeadScore, Judged};
+use std::collections::BTreeMap;
+
+/// Dev documents, cut into windows. Rows of the same document id are one document: their sentences are not
+/// independent.
+pub struct DevSet {
+    examples: Vec<(usize, Example)>,
+    /// Of every token of each example, whether it is the rest of a word.
+    goes_on: Vec<Vec<bool>>,
+}
+
+/// Macro-F1 of both heads.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DevScore {
+    pub role: f64,
+    pub stance: f64,
+}
+
+impl DevScore {
+    /// The figure by which epochs are compared.
+    pub fn mean(self) -> f64 {
+        (self.role + self.stance) / 2.0
+    }
+}
+
+/// Role and stance on dev.
+pub struct DevReports {
+    pub role: HeadReport,
+    pub stance: HeadReport,
+}
+
+/// One head on dev.
+pub struct HeadReport {
+    pub scaling: Scaling,
+    /// With that scaling.
+    pub score: HeadScore,
+    /// Expected calibration error without it.
+    pub uncalibrated_error: Option<f64>,
+}
+
+type Answers = Vec<(usize, Vec<(Labels, Logits)>)>;
+
+impl DevSet {
+    /// # Errors
+    /// If a text cannot be tokenized.
+    pub fn new(documents: &[GoldDocument], tokenizer: &Tokenizer, max_tokens: usize) -> Result<Self> {
+        let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
+        for document in documents {
+            let next = numbers.len();
+            numbers.entry(document.document.id()).or_insert(next);
+        }
+        let examples: Vec<(usize, Example)> = document_examples(documents, tokenizer, max_tokens)?
+            .into_iter()
+            .map(|(index, example)| (numbers[documents[index].document.id()], example))
+            .collect();
+        let goes_on = |(_, example): &(usize, Example)| {
+            example.window.tokens.iter().map(|&token| tokenizer.goes_on(token)).collect()
+        };
+        let goes_on = examples.iter().map(goes_on).collect();
+        Ok(Self { examples, goes_on })
+    }
+
+    /// Whether both heads can be scored.
+    pub fn has_all_labels(&self) -> bool {
+        let mut labels = self.examples.iter().flat_map(|(_, example)| &example.labels);
+        labels.clone().any(|labels| labels.role.is_some()) && labels.any(|labels| labels.stance.is_some())
+    }
+
+    fn answers(&self, layout: &Layout, parameters: &[f32]) -> Answers {
+        self.examples
+            .par_iter()
+            .map_init(Trace::default, |trace, (document, example)| {
+                (*document, evaluate(layout, parameters, &[example], trace))
+            })
+            .collect()
+    }
+
+    pub fn score(&self, layout: &Layout, parameters: &[f32]) -> DevScore {
+        let answers = self.answers(layout, parameters);
+        let macro_f1 = |figure: Option<f64>| figure.expect("dev has sentences with each label");
+        DevScore {
+            role: macro_f1(report(&answers, role).score.confusion.macro_f1()),
+            stance: macro_f1(report(&answers, stance).score.confusion.macro_f1()),
+        }
+    }
+
+    pub fn reports(&self, layout: &Layout, parameters: &[f32]) -> DevReports {
+        let answers = self.answers(layout, parameters);
+        DevReports { role: report(&answers, role), stance: report(&answers, stance) }
+    }
+
+    /// What to add to the logit of a beginning, for source, cue and content; without attributions, nothing.
+    pub fn begin_shifts(&self, layout: &Layout, parameters: &[f32]) -> [f32; 3] {
+        let marked: Vec<(&Example, &Vec<bool>)> = self
+            .examples
+            .iter()
+            .zip(&self.goes_on)
+            .filter_map(|((_, example), goes_on)| (!example.tags.is_empty()).then_some((example, goes_on)))
+            .collect();
+        let logits: Vec<[Vec<[f32; 3]>; 3]> = marked
+            .par_iter()
+            .map_init(Trace::default, |trace, (example, _)| evaluate_tags(layout, parameters, example, trace))
+            .collect();
+        std::array::from_fn(|part| {
+            let mut sequences = Vec::with_capacity(marked.len());
+            for ((example, goes_on), logits) in marked.iter().zip(&logits) {
+                // As the model reads it: without the target.
+                let text = example.window.target_tokens..;
+                sequences.push(Sequence {
+                    logits: logits[part][text.clone()].to_vec(),
+                    goes_on: goes_on[text.clone()].to_vec(),
+                    gold: example.tags[text].iter().map(|tags| tags.map(|tags| tags[part])).collect(),
+                });
+            }
+            begin_shift(&sequences)
+        })
+    }
+
+    /// The scaling of the check-worthiness head; none without labels for it.
+    pub fn checkworthy_scaling(&self, layout: &Layout, parameters: &[f32]) -> Scaling {
+        let answers = self.answers(layout, parameters);
+        let items: Vec<([f32; 2], usize)> = answers
+            .iter()
+            .flat_map(|(_, sentences)| sentences)
+            .filter_map(|(labels, logits)| Some((logits.checkworthy?, usize::from(!labels.checkworthy?))))
+            .collect();
+        Scaling::fit(&items)
+    }
+}
+
+fn report<L: Label>(answers: &Answers, of: impl Fn(&Labels, &Logits) -> Option<(L, [f32; 3])>) -> HeadReport {
+    let items: Vec<(usize, L, [f32; 3])> = answers
+        .iter()
+        .flat_map(|(document, sentences)| sentences.iter().map(move |sentence| (*document, sentence)))
+        .filter_map(|(document, (labels, logits))| {
+            of(labels, logits).map(|(label, logits)| (document, label, logits))
+        })
+        .collect();
+    let pairs: Vec<([f32; 3], usize)> =
+        items.iter().map(|&(_, label, logits)| (logits, label.index())).collect();
+    let fitted = Scaling::fit(&pairs);
+    let score_at = |scaling: Scaling| {
+        let judged: Vec<Judged<L>> = items
+            .iter()
+            .map(|&(document, gold, logits)| Judged {
+                document,
+                gold,
+                prediction: Prediction::new(scaling.apply(logits)),
+            })
+            .collect();
+        HeadScore::new(&judged)
+    };
+    HeadReport {
+        scaling: fitted,
+        score: score_at(fitted),
+        uncalibrated_error: score_at(Scaling::NONE).calibration_error,
+    }
+}
+
+fn role(labels: &Labels, logits: &Logits) -> Option<(Role, [f32; 3])> {
+    labels.role.map(|role| (role, logits.role))
+}
+
+fn stance(labels: &Labels, logits: &Logits) -> Option<(Stance, [f32; 3])> {
+    labels.stance.map(|stance| (stance, logits.stance))
+}

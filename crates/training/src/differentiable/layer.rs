@@ -1,0 +1,177 @@
+//! One transformer layer, forward and backward: attention and feed-forward, each with its residual and layer
+//! norm.
+
+use super::linear::Linear;
+use super::parameters::{Gradients, LayerRanges, Layout};
+use super::{PackedTokens, PassDropout, attention};
+use standpoint_kernels::training::matmul::Write;
+use standpoint_kernels::training::sweeps::{self, Dropout, Normalized};
+use std::ops::Range;
+
+/// What one layer keeps of its forward pass for the backward one. All matrices are row-major over packed
+/// tokens.
+#[derive(Default)]
+pub(super) struct LayerTrace {
+    pub input: Vec<f32>,
+    qkv: Vec<f32>,
+    /// Attention probabilities, `[length, length]` for each window and head; the sign says which are dropped.
+    probabilities: Vec<f32>,
+    context: Vec<f32>,
+    attention_norm: Normalized,
+    middle: Vec<f32>,
+    /// What goes into GELU and, once it has gone, the slope of GELU there.
+    up: Vec<f32>,
+    activated: Vec<f32>,
+    output_norm: Normalized,
+}
+
+/// Where in a layer a hidden dropout sits; the embeddings count as a layer before the first.
+pub(super) const AFTER_EMBEDDINGS: u64 = 0;
+pub(super) const AFTER_ATTENTION: u64 = 1;
+pub(super) const AFTER_FEED_FORWARD: u64 = 2;
+
+/// Working memory that all layers of a pass share, `[tokens, ..]` each.
+#[derive(Default)]
+pub(super) struct Space {
+    pub sum: Vec<f32>,
+    branch: Vec<f32>,
+    inner: Vec<f32>,
+    qkv_gradient: Vec<f32>,
+}
+
+/// One transformer layer, seen with its parameters and the batch at hand.
+pub(super) struct Layer<'a> {
+    pub index: usize,
+    pub layout: &'a Layout,
+    pub ranges: &'a LayerRanges,
+    pub parameters: &'a [f32],
+    pub batch: &'a PackedTokens,
+}
+
+impl Layer<'_> {
+    fn parameter(&self, range: &Range<usize>) -> &[f32] {
+        &self.parameters[range.clone()]
+    }
+
+    fn mask(&self, dropout: Option<PassDropout>, half: u64) -> Option<Dropout> {
+        dropout.map(|dropout| dropout.hidden_at(self.index, half))
+    }
+
+    pub fn forward(
+        &self,
+        linear: &mut Linear<'_>,
+        trace: &mut LayerTrace,
+        distances: &[f32],
+        sum: &mut Vec<f32>,
+        dropout: Option<PassDropout>,
+        output: &mut Vec<f32>,
+    ) {
+        let hidden = self.layout.dimensions.hidden;
+        let epsilon = self.layout.dimensions.layer_norm_epsilon;
+        let ranges = self.ranges;
+
+        linear.forward(&trace.input, (&ranges.qkv_weight, &ranges.qkv_bias), &mut trace.qkv);
+        attention::forward(
+            self.layout.dimensions.heads,
+            hidden,
+            &self.batch.windows,
+            &trace.qkv,
+            distances,
+            dropout.map(|dropout| dropout.attention_at(self.index)),
+            &mut trace.probabilities,
+            &mut trace.context,
+        );
+        linear.forward(&trace.context, (&ranges.attention_weight, &ranges.attention_bias), sum);
+        sweeps::add_residual(sum, self.mask(dropout, AFTER_ATTENTION), &trace.input);
+        trace.middle.resize(sum.len(), 0.0);
+        sweeps::layer_norm(
+            sum,
+            self.parameter(&ranges.attention_norm_weight),
+            self.parameter(&ranges.attention_norm_bias),
+            epsilon,
+            &mut trace.attention_norm,
+            &mut trace.middle,
+        );
+
+        linear.forward(&trace.middle, (&ranges.up_weight, &ranges.up_bias), &mut trace.up);
+        trace.activated.resize(trace.up.len(), 0.0);
+        sweeps::gelu(&mut trace.up, &mut trace.activated);
+        linear.forward(&trace.activated, (&ranges.down_weight, &ranges.down_bias), sum);
+        sweeps::add_residual(sum, self.mask(dropout, AFTER_FEED_FORWARD), &trace.middle);
+        output.resize(sum.len(), 0.0);
+        sweeps::layer_norm(
+            sum,
+            self.parameter(&ranges.output_norm_weight),
+            self.parameter(&ranges.output_norm_bias),
+            epsilon,
+            &mut trace.output_norm,
+            output,
+        );
+    }
+
+    /// `upstream` holds the gradient of the layer's output before, and that of its input after.
+    #[expect(clippy::too_many_arguments, reason = "what a pass reads and what it writes")]
+    pub fn backward(
+        &self,
+        linear: &mut Linear<'_>,
+        trace: &LayerTrace,
+        distances: &mut [f32],
+        space: &mut Space,
+        dropout: Option<PassDropout>,
+        upstream: &mut Vec<f32>,
+        gradients: &mut Gradients,
+    ) {
+        let ranges = self.ranges;
+        let Space { branch, inner, qkv_gradient, .. } = space;
+
+        let norm = (&ranges.output_norm_weight, &ranges.output_norm_bias);
+        self.norm_backward(upstream, &trace.output_norm, norm, gradients);
+        // The residual keeps `upstream`; the branch goes through the feed-forward half.
+        sweeps::masked(upstream, self.mask(dropout, AFTER_FEED_FORWARD), branch);
+        let down = (&ranges.down_weight, &ranges.down_bias);
+        linear.backward((branch, &trace.activated), down, gradients, Write::Replace, inner);
+        sweeps::multiply(inner, &trace.up);
+        let up = (&ranges.up_weight, &ranges.up_bias);
+        linear.backward((inner, &trace.middle), up, gradients, Write::Add, upstream);
+
+        let norm = (&ranges.attention_norm_weight, &ranges.attention_norm_bias);
+        self.norm_backward(upstream, &trace.attention_norm, norm, gradients);
+        sweeps::masked(upstream, self.mask(dropout, AFTER_ATTENTION), branch);
+        let output = (&ranges.attention_weight, &ranges.attention_bias);
+        linear.backward((branch, &trace.context), output, gradients, Write::Replace, inner);
+        attention::backward(
+            self.layout.dimensions.heads,
+            self.layout.dimensions.hidden,
+            &self.batch.windows,
+            &trace.qkv,
+            &trace.probabilities,
+            dropout.map(|dropout| dropout.attention_at(self.index)),
+            inner,
+            qkv_gradient,
+            distances,
+        );
+        let qkv = (&ranges.qkv_weight, &ranges.qkv_bias);
+        linear.backward((qkv_gradient, &trace.input), qkv, gradients, Write::Add, upstream);
+    }
+
+    fn norm_backward(
+        &self,
+        upstream: &mut [f32],
+        kept: &Normalized,
+        (weight, bias): (&Range<usize>, &Range<usize>),
+        gradients: &mut Gradients,
+    ) {
+        let (weight_gradient, bias_gradient) = two_parts(&mut gradients.values, weight, bias);
+        sweeps::layer_norm_backward(upstream, kept, self.parameter(weight), weight_gradient, bias_gradient);
+    }
+}
+
+/// Two disjoint parts of a buffer, the first of which stands before the second.
+pub(super) fn two_parts<'a>(
+    values: &'a mut [f32],
+    first: &Range<usize>,
+    second: &Range<usize>,
+) -> (&'a mut [f32], &'a mut [f32]) {
+    let (left, right) = values.split_at_mut(second.start);
+    (&mut left[first.clone()], &mut right[..second.len()])
+}

@@ -1,0 +1,83 @@
+//! Linear layers, forward and backward: by packed weights where the step has them, else in f32.
+
+use super::parameters::Gradients;
+use super::products::{Operands, PackedWeights};
+use standpoint_kernels::training::Start;
+use standpoint_kernels::training::matmul::{Matrix, MatrixMut, Write, multiply};
+use standpoint_kernels::training::sweeps;
+use std::ops::Range;
+
+/// The linear layers of one pass.
+pub(super) struct Linear<'a> {
+    pub parameters: &'a [f32],
+    pub weights: Option<&'a PackedWeights>,
+    pub space: &'a mut Operands,
+}
+
+impl Linear<'_> {
+    /// `output = input * weight^T + bias`, `weight` of shape `[outputs, inputs]`.
+    pub fn forward(
+        &mut self,
+        input: &[f32],
+        (weight, bias): (&Range<usize>, &Range<usize>),
+        output: &mut Vec<f32>,
+    ) {
+        let outputs = bias.len();
+        let inputs = weight.len() / outputs;
+        let tokens = input.len() / inputs;
+        output.resize(tokens * outputs, 0.0);
+        let bias = &self.parameters[bias.clone()];
+        match self.weights {
+            Some(weights) => self.space.forward(weights, weight, input, bias, output),
+            None => {
+                multiply(
+                    MatrixMut::new(output, tokens, outputs),
+                    Write::Replace,
+                    1.0,
+                    Matrix::new(input, tokens, inputs),
+                    Matrix::new(&self.parameters[weight.clone()], outputs, inputs).t(),
+                );
+                sweeps::add_bias(output, bias);
+            }
+        }
+    }
+
+    /// Adds the gradients of the weight and the bias, and gives that of the input.
+    pub fn backward(
+        &mut self,
+        (upstream, input): (&[f32], &[f32]),
+        (weight, bias): (&Range<usize>, &Range<usize>),
+        gradients: &mut Gradients,
+        into: Write,
+        input_gradient: &mut Vec<f32>,
+    ) {
+        let outputs = bias.len();
+        let inputs = weight.len() / outputs;
+        let tokens = input.len() / inputs;
+        sweeps::add_column_sums(upstream, &mut gradients.values[bias.clone()]);
+        input_gradient.resize(tokens * inputs, 0.0);
+        let weight_gradient = &mut gradients.values[weight.clone()];
+        if let Some(weights) = self.weights {
+            let start = if into == Write::Add { Start::Kept } else { Start::Zero };
+            let so_far = if gradients.fresh { Start::Zero } else { Start::Kept };
+            self.space.weight_gradient(weights, upstream, input, outputs, so_far, weight_gradient);
+            self.space.backward(weights, weight, upstream, start, input_gradient);
+            return;
+        }
+        let upstream = Matrix::new(upstream, tokens, outputs);
+        multiply(
+            MatrixMut::new(weight_gradient, outputs, inputs),
+            if gradients.fresh { Write::Replace } else { Write::Add },
+            1.0,
+            upstream.t(),
+            Matrix::new(input, tokens, inputs),
+        );
+        multiply(
+            MatrixMut::new(input_gradient, tokens, inputs),
+            into,
+            1.0,
+            upstream,
+            Matrix::new(&self.parameters[weight.clone()], outputs, inputs),
+        );
+    }
+}

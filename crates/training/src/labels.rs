@@ -1,0 +1,240 @@
+//! What training knows of the sentences and tokens of a text, in the units that a window is made of.
+
+use crate::teacher::Judgement;
+use rayon::prelude::*;
+use standpoint_core::error::Result;
+use standpoint_core::heads::tags::{Part, Tag};
+use standpoint_core::label::{Attribution, Role, Stance};
+use standpoint_core::model::Tokenizer;
+use standpoint_core::text::Span;
+use standpoint_evaluation::gold::{GoldDocument, GoldLabels};
+use std::collections::HashMap;
+use std::ops::Range;
+
+/// The labels of a sentence; without any, it is context.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Labels {
+    pub role: Option<Role>,
+    /// Whether it is attributed, where that is all that is known of its role.
+    pub attributed: Option<bool>,
+    pub stance: Option<Stance>,
+    pub checkworthy: Option<bool>,
+    pub holder: Option<HolderLabel>,
+    /// What a teacher says of the sentence, where no label is looked at.
+    pub taught: Option<Judgement>,
+}
+
+/// Where whoever takes the stance is named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HolderLabel {
+    /// Not in the sentence.
+    Elsewhere,
+    /// In these tokens of the sentence, the last one included.
+    Tokens { first: usize, last: usize },
+}
+
+/// The tags of a token, in the order of [`Part::ALL`].
+pub type Tags = [Tag; 3];
+
+/// A document as token ids.
+#[derive(Clone)]
+pub struct TokenizedDocument {
+    pub target: Vec<u32>,
+    pub sentences: Vec<Vec<u32>>,
+    pub labels: Vec<Labels>,
+    /// The tags of each sentence's tokens and of the separator behind them, where attributions were annotated.
+    pub tags: Option<Vec<Vec<Tags>>>,
+}
+
+impl TokenizedDocument {
+    /// Some of its sentences.
+    pub fn part(&self, sentences: Range<usize>) -> Self {
+        Self {
+            target: self.target.clone(),
+            sentences: self.sentences[sentences.clone()].to_vec(),
+            labels: self.labels[sentences.clone()].to_vec(),
+            tags: self.tags.as_ref().map(|tags| tags[sentences].to_vec()),
+        }
+    }
+
+    /// Puts the sentences of another document behind its own.
+    pub fn append(&mut self, other: &Self) {
+        self.sentences.extend_from_slice(&other.sentences);
+        self.labels.extend_from_slice(&other.labels);
+        self.tags = match (self.tags.take(), &other.tags) {
+            (Some(mut tags), Some(others)) => {
+                tags.extend_from_slice(others);
+                Some(tags)
+            }
+            _ => None,
+        };
+    }
+}
+
+/// Turns documents into token ids, and their labels into those of tokens.
+///
+/// # Errors
+/// If a text cannot be tokenized.
+pub fn tokenize(
+    documents: &[GoldDocument],
+    tokenizer: &Tokenizer,
+    max_tokens: usize,
+) -> Result<Vec<TokenizedDocument>> {
+    let mut targets: HashMap<&str, Vec<u32>> = HashMap::new();
+    for document in documents {
+        if !targets.contains_key(document.target.as_str()) {
+            let mut tokens = tokenizer.encode(&document.target)?;
+            // Debate motions can be long; the pipeline refuses such targets, training shortens them.
+            tokens.truncate(max_tokens / 4);
+            targets.insert(&document.target, tokens);
+        }
+    }
+    documents
+        .par_iter()
+        .map(|gold| {
+            let mut tokenized = TokenizedDocument {
+                target: targets[gold.target.as_str()].clone(),
+                sentences: Vec::with_capacity(gold.labels.len()),
+                labels: Vec::with_capacity(gold.labels.len()),
+                tags: gold.attributions.as_ref().map(|_| Vec::with_capacity(gold.labels.len())),
+            };
+            let spans = gold.attributions.as_deref().map(parts);
+            for (&sentence, labels) in gold.document.sentences().iter().zip(&gold.labels) {
+                let placed = tokenizer.encode_placed(sentence.slice(gold.document.text()))?;
+                let places: Vec<Span> =
+                    placed.places.iter().map(|place| place.moved(sentence.start())).collect();
+                tokenized.sentences.push(placed.ids);
+                tokenized.labels.push(sentence_labels(labels, &places));
+                if let (Some(tags), Some(spans)) = (&mut tokenized.tags, &spans) {
+                    tags.push(sentence_tags(spans, sentence, &places));
+                }
+            }
+            Ok(tokenized)
+        })
+        .collect()
+}
+
+fn sentence_labels(labels: &GoldLabels, places: &[Span]) -> Labels {
+    // Rows that say nothing of roles say nothing of holders either.
+    let takes_stance = labels.role.is_some() && labels.stance.is_some_and(|stance| stance != Stance::None);
+    let holder = takes_stance.then(|| {
+        let named = labels.holder.and_then(|span| tokens_of(span, places));
+        named.map_or(HolderLabel::Elsewhere, |tokens| HolderLabel::Tokens {
+            first: tokens.start,
+            last: tokens.end - 1,
+        })
+    });
+    Labels {
+        role: labels.role,
+        attributed: labels.attributed,
+        stance: labels.stance,
+        checkworthy: labels.checkworthy,
+        holder,
+        taught: None,
+    }
+}
+
+/// The tokens that share a byte with a span.
+fn tokens_of(span: Span, places: &[Span]) -> Option<Range<usize>> {
+    let first = places.partition_point(|place| place.end() <= span.start());
+    let end = places.partition_point(|place| place.start() < span.end());
+    (first < end).then_some(first..end)
+}
+
+/// The spans of each part in all attributions, in order; of those that begin together the longest first.
+fn parts(attributions: &[Attribution]) -> [Vec<Span>; 3] {
+    Part::ALL.map(|part| {
+        let of = |attribution: &Attribution| match part {
+            Part::Source => attribution.source.clone(),
+            Part::Cue => attribution.cue.clone(),
+            Part::Content => attribution.content.clone(),
+        };
+        let mut spans: Vec<Span> = attributions.iter().flat_map(of).collect();
+        spans.sort_by_key(|span| (span.start(), usize::MAX - span.end()));
+        spans.dedup();
+        spans
+    })
+}
+
+/// The tags of a sentence's tokens and of its separator. Of spans that overlap, the first one is marked.
+fn sentence_tags(spans: &[Vec<Span>; 3], sentence: Span, places: &[Span]) -> Vec<Tags> {
+    let mut tags = vec![Tags::default(); places.len() + 1];
+    for (part, spans) in spans.iter().enumerate() {
+        let mut free = 0;
+        for span in spans {
+            if span.start() >= sentence.end() || span.end() <= sentence.start() {
+                continue;
+            }
+            let Some(tokens) = tokens_of(*span, places).filter(|tokens| tokens.start >= free) else {
+                continue;
+            };
+            free = tokens.end;
+            let begins = span.start() >= sentence.start();
+            for token in tokens.clone() {
+                let first = token == tokens.start && begins;
+                tags[token][part] = if first { Tag::Begin } else { Tag::Inside };
+            }
+            if span.end() > sentence.end() {
+                tags[places.len()][part] = Tag::Inside;
+            }
+        }
+    }
+    tags
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The words of a text as tokens.
+    fn words(text: &str, from: usize) -> Vec<Span> {
+        text.split(' ')
+            .map(|word| {
+                let start = from + word.as_ptr() as usize - text.as_ptr() as usize;
+                Span::new(start, start + word.len())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_span_begins_once_and_goes_on_over_sentences() {
+        // "He said we go" and "now or later", one byte between them; the content is "we go now or".
+        let (first, second) = (words("He said we go", 0), words("now or later", 14));
+        let spans = [vec![Span::new(0, 2)], vec![Span::new(3, 7)], vec![Span::new(8, 20)]];
+        let content = |tags: Vec<Tags>| tags.iter().map(|tags| tags[2]).collect::<Vec<_>>();
+        let (o, b, i) = (Tag::Outside, Tag::Begin, Tag::Inside);
+        let tags = sentence_tags(&spans, Span::new(0, 13), &first);
+        assert_eq!(tags[0], [b, o, o]);
+        assert_eq!(tags[1], [o, b, o]);
+        assert_eq!(content(tags), [o, o, b, i, i], "the separator is inside of what goes on");
+        assert_eq!(content(sentence_tags(&spans, Span::new(14, 26), &second)), [i, i, o, o]);
+    }
+
+    #[test]
+    fn of_nested_spans_the_outer_one_is_marked() {
+        let places = words("a b c d", 0);
+        let attribution =
+            |start, end| Attribution { content: vec![Span::new(start, end)], ..Attribution::default() };
+        let spans = parts(&[attribution(2, 3), attribution(0, 5), attribution(6, 7)]);
+        let tags: Vec<Tag> =
+            sentence_tags(&spans, Span::new(0, 7), &places).iter().map(|tags| tags[2]).collect();
+        assert_eq!(tags, [Tag::Begin, Tag::Inside, Tag::Inside, Tag::Begin, Tag::Outside]);
+    }
+
+    #[test]
+    fn a_holder_is_asked_for_where_there_is_a_stance() {
+        let places = words("The mayor wants them out", 0);
+        let label = |stance, holder| {
+            let role = Some(Role::Claim);
+            sentence_labels(
+                &GoldLabels { role, stance: Some(stance), holder, ..GoldLabels::default() },
+                &places,
+            )
+            .holder
+        };
+        let named = Some(Span::new(0, 9));
+        assert_eq!(label(Stance::Favor, named), Some(HolderLabel::Tokens { first: 0, last: 1 }));
+        assert_eq!(label(Stance::Favor, None), Some(HolderLabel::Elsewhere));
+        assert_eq!(label(Stance::None, None), None);
+    }
+}

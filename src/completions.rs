@@ -1,0 +1,24 @@
+//! `standpoint completions`: a script for a shell to complete our commands and flags.
+
+use super::Arguments;
+use clap::CommandFactory;
+use clap_complete::Shell;
+use standpoint::error::Result;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// Print a completion script for a shell.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Completions {
+    /// The shell to complete in.
+    shell: Shell,
+}
+
+impl Completions {
+    pub(crate) fn run(&self) -> Result<ExitCode> {
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut Arguments::command(), "standpoint", &mut script);
+        io::stdout().write_all(&script).map_err(super::to_stdout)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,80 @@
+//! The flags that choose a model and how it is run, alike for all subcommands that run one.
+
+use clap::ValueEnum;
+use clap::builder::BoolishValueParser;
+use standpoint::encoder::{Dtype, Engine, Isa};
+use standpoint::error::{Result, UsageError};
+use standpoint::model::ModelSource;
+use std::process::Command;
+
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct ModelArgs {
+    /// A model folder, or the id of a model on the Hugging Face Hub (owner/name) [default: the bundled model]
+    #[arg(long, env = "STANDPOINT_MODEL")]
+    model: Option<String>,
+
+    /// The branch, tag or commit of a model on the Hub
+    #[arg(long)]
+    revision: Option<String>,
+
+    /// Never use the network: a model from the Hub must be in the local cache. HF_HUB_OFFLINE=1 means the same
+    #[arg(long, env = "STANDPOINT_OFFLINE", value_parser = BoolishValueParser::new())]
+    offline: bool,
+
+    /// What the encoder computes in: int8 is fastest, f32 exact; reference is candle's own encoder, in f32
+    #[arg(long, default_value = "int8", env = "STANDPOINT_DTYPE")]
+    dtype: DtypeChoice,
+
+    /// The instruction set, instead of the best that the processor has
+    #[arg(long, env = "STANDPOINT_ISA", hide = true)]
+    isa: Option<Isa>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum DtypeChoice {
+    Int8,
+    Bf16,
+    F32,
+    Reference,
+}
+
+impl ModelArgs {
+    pub(crate) fn source(&self) -> Result<ModelSource> {
+        match (&self.model, &self.revision) {
+            (Some(model), revision) => ModelSource::parse(model, revision.as_deref(), self.offline),
+            (None, Some(_)) => Err(UsageError::Other(
+                "--revision goes with a hub id (--model owner/name), but the model is bundled".to_owned(),
+            )
+            .into()),
+            (None, None) => standpoint::bundled().ok_or_else(|| {
+                let message =
+                    "this binary was built without a model: give one with --model <folder or hub id>";
+                UsageError::Other(message.to_owned()).into()
+            }),
+        }
+    }
+
+    pub(crate) fn engine(&self) -> Engine {
+        let dtype = match self.dtype {
+            DtypeChoice::Int8 => Dtype::Int8,
+            DtypeChoice::Bf16 => Dtype::Bf16,
+            DtypeChoice::F32 => Dtype::F32,
+            DtypeChoice::Reference => return Engine::Reference,
+        };
+        Engine::Packed { dtype, isa: self.isa.unwrap_or_else(Isa::detect) }
+    }
+
+    /// Gives another process of this program the same flags.
+    pub(crate) fn pass_on(&self, command: &mut Command) {
+        for (flag, value) in [("--model", &self.model), ("--revision", &self.revision)] {
+            command.args(value.iter().flat_map(|value| [flag, value]));
+        }
+        if self.offline {
+            command.arg("--offline");
+        }
+        if let Some(dtype) = self.dtype.to_possible_value() {
+            command.args(["--dtype", dtype.get_name()]);
+        }
+        command.args(self.isa.iter().flat_map(|isa| ["--isa", isa.name()]));
+    }
+}
