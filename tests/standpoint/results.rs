@@ -1,4 +1,4 @@
-//! The committed figures are those of the committed model, and the README says the same.
+//! The committed figures are those of the committed model, and the documents say the same.
 
 use serde_json::Value;
 use standpoint::encoder::Engine;
@@ -52,8 +52,8 @@ fn the_committed_evaluations_are_of_the_committed_models() {
 }
 
 #[test]
-fn the_readme_and_the_card_say_what_was_measured() {
-    let readme = read("README.md");
+fn the_documents_and_the_card_say_what_was_measured() {
+    let [readme, page] = ["README.md", "docs/accuracy.md"].map(read);
     for head in ["role", "stance"] {
         let mut row = format!("| {head} |");
         for model in ["small", "base"] {
@@ -62,6 +62,7 @@ fn the_readme_and_the_card_say_what_was_measured() {
             let value = figure["value"].as_f64().unwrap();
             let [low, high] = [0, 1].map(|end| figure["interval"][end].as_f64().unwrap());
             row.push_str(&format!(" **{value:.3}** | {low:.3} to {high:.3} |"));
+            assert!(readme.contains(&format!("{value:.3}")), "README.md lacks {value:.3}, {model}, {head}");
             // The card is written by the trainer's encoder, in f32: it may differ from the packed one's f32 by a sentence.
             let exact = read(&format!("eval/results/f32-{model}-gold-dev.json"));
             let exact: Value = serde_json::from_str(&exact).unwrap();
@@ -75,7 +76,7 @@ fn the_readme_and_the_card_say_what_was_measured() {
             let cost = (on_card - value).abs();
             assert!(model != "small" || cost < 0.003, "{model}, {head}: {on_card} on the card");
         }
-        assert!(readme.contains(&row), "README.md lacks {row:?}");
+        assert!(page.contains(&row), "docs/accuracy.md lacks {row:?}");
     }
 }
 
