@@ -179,7 +179,7 @@ def main():
                 print(f"{shape}, larger base: {shapes[shape]['larger']}", flush=True)
 
     result = {
-        "what": "training speed in tokens/s: forward, backward, clipping, AdamW, dropout on; PyTorch in f32, standpoint with its linear layers in the fastest format of the processor: bf16 with AMX, block fixed point with AVX-512 VNNI",
+        "what": "training speed in tokens/s: forward, backward, clipping, AdamW, dropout on; PyTorch in f32, standpoint with its linear layers in what is fastest on the processor: bf16 with AMX, block fixed point with AVX-512 VNNI",
         "command": "python bench/training.py --base BASE",
         "date": datetime.date.today().isoformat(),
         "machine": processor(),
