@@ -1,5 +1,6 @@
-"""Measures the whole command on 10,000 articles of JSON Lines, from file to file: time, time outside the encoder, memory, and
-the gain from a second thread. Then measures the memory of one huge document, and cold starts.
+"""Measures the whole command, from file to file: time, time outside the encoder, memory, and the gain from a second thread.
+
+The input is 10,000 articles of JSON Lines. Also measures the memory of one huge document, and cold starts.
 
 The articles are seeded random samples of the sentences of examples/, so the file is the same everywhere. Runs with one thread
 and with two alternate. `--timings` reports the time that threads spend in the encoder. Everything else counts as outside:
