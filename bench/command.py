@@ -1,11 +1,12 @@
-"""The whole command on 10,000 articles of JSON Lines, from file to file: how long, how much of it outside of the encoder,
-how much memory, and what a second thread brings. Then the memory of one huge document, and a cold start.
+"""Measures the whole command, from file to file: time, time outside the encoder, memory, and the gain from a second thread.
 
-The articles are made of the sentences of examples/, in another order in each, by a seed: the same file everywhere.
-Runs with one thread and with two take turns. `--timings` says how long threads were in the encoder; all else is outside
-of it: starting, reading, finding sentences, tokenizing, cutting windows, heads, writing, and waiting. Where threads
-outnumber processors, time in the encoder includes what other threads took of it, so the processor time is given too,
-of one thread, which has a processor for itself. Let nothing else run meanwhile. Run from the root of the repository:
+The input is 10,000 articles of JSON Lines. Also measures the memory of one huge document, and cold starts.
+
+The articles are seeded random samples of the sentences of examples/, so the file is the same everywhere. Runs with one thread
+and with two alternate. `--timings` reports the time that threads spend in the encoder. Everything else counts as outside:
+starting, reading, finding sentences, tokenizing, cutting windows, heads, writing, and waiting. If threads outnumber processors,
+time in the encoder includes preemption by other threads. The share outside is therefore also given in processor time, for one
+thread. Run nothing else meanwhile. Run from the root of the repository:
 
     cargo build --release
     python bench/command.py --output bench/results/command.json
@@ -37,7 +38,7 @@ def lines_of_examples():
 
 
 def articles(count, seed=1):
-    """Articles of the length of the examples, as lines of JSON."""
+    """Articles as long as the examples, as lines of JSON."""
     draw, lines = random.Random(seed), lines_of_examples()
     for number in range(count):
         text = "\n".join(draw.sample(lines, draw.randint(8, 16)))
@@ -45,7 +46,7 @@ def articles(count, seed=1):
 
 
 def huge(size, seed=2):
-    """One text of nearly `size` bytes."""
+    """One text of just under `size` bytes."""
     draw, lines, text, length = random.Random(seed), lines_of_examples(), [], 0
     while length < size - 4096:
         line = draw.choice(lines)
@@ -55,7 +56,7 @@ def huge(size, seed=2):
 
 
 def run(command):
-    """Runs a command to its end: seconds, processor seconds, peak memory in bytes, and what it said."""
+    """Runs a command to completion. Returns seconds, processor seconds, peak memory in bytes, and its standard error."""
     with tempfile.TemporaryFile("w+") as said:
         started = time.perf_counter()
         process = subprocess.Popen([str(part) for part in command], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said)
@@ -80,7 +81,7 @@ def classify(options, source, output, threads):
 
 
 def middle(runs):
-    """The median of each figure, and the highest peak."""
+    """The median of each figure, and the highest peak memory."""
     medians = {key: round(statistics.median(run[key] for run in runs), 4) for key in runs[0]}
     return {**medians, "peak_memory_bytes": max(run["peak_memory_bytes"] for run in runs), "runs": len(runs)}
 
@@ -103,8 +104,8 @@ def main():
     parser.add_argument("--standpoint", type=pathlib.Path, default=pathlib.Path("target/release/standpoint"), metavar="PROGRAM")
     parser.add_argument("--articles", type=int, default=10_000, metavar="N")
     parser.add_argument("--rounds", type=int, default=1, metavar="N")
-    parser.add_argument("--threads", default="1,2", metavar="N,...", help="numbers of threads to measure, the first of them 1")
-    parser.add_argument("--huge", type=float, default=8, metavar="MIB", help="size of the huge document; 0 for none")
+    parser.add_argument("--threads", default="1,2", metavar="N,...", help="thread counts to measure, starting with 1")
+    parser.add_argument("--huge", type=float, default=8, metavar="MIB", help="size of the huge document; 0 skips it")
     parser.add_argument("--output", type=pathlib.Path, metavar="FILE", help="where to write the result as JSON")
     options = parser.parse_args()
     threads = [int(number) for number in options.threads.split(",")]

@@ -1,6 +1,6 @@
-"""How far the labels and the vectors of each dtype are those of candle's f32 encoder, on the gold dev rows.
+"""Compares the labels and sentence vectors of each dtype with those of candle's f32 encoder, on the gold dev rows.
 
-Runs `standpoint eval` once for each and compares the answers, sentence by sentence; benches/cosine.rs compares the
+Runs `standpoint eval` once for each dtype and compares the answers sentence by sentence. benches/cosine.rs compares the
 vectors. Run from the root of the repository:
 
     cargo build --release
@@ -15,7 +15,7 @@ import tempfile
 
 SET = pathlib.Path("eval/gold-dev.toml")
 TASKS = ["role", "stance"]
-# What is computed in, and the instruction set that is forced; None is the best that the processor has.
+# Dtype, and the instruction set to force; None uses the best one available.
 RUNS = [("reference", None), ("f32", None), ("bf16", None), ("int8", None), ("int8", "avx2")]
 
 

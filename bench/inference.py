@@ -1,10 +1,11 @@
-"""Labelling speed of `standpoint` against PyTorch and ONNX Runtime: the same weights, the same windows, in turn.
+"""Compares the labelling speed of `standpoint` with PyTorch and ONNX Runtime, on the same weights and windows.
 
-Every round runs each program once on articles in windows, and once on their sentences as documents of their own, so that whatever else slows the machine slows all of them; ratios are taken within
-a round, to ONNX Runtime in f32, and their median is given. Where a processor lacks an instruction set that is forced
-in OURS, the run ends: take it out. Tokenization and the cutting of windows are part of the
-work and timed (bench/peers/classify.py). The peers' labels must be standpoint's on 99.9% of the sentences; int8 is
-another model, and its agreement is only reported. Run from the root of the repository:
+Every round runs each program twice: on articles in windows, and on each sentence as a document of its own. Running them in
+turn means that other load on the machine slows all of them. Ratios to ONNX Runtime in f32 are computed within a round, and
+their median is reported. Tokenization and window cutting are timed too (bench/peers/classify.py). In f32, the peers must give
+the same labels as standpoint on 99.9% of the sentences. ONNX Runtime's int8 quantizes differently, so its agreement is only
+reported. If the processor lacks an instruction set in OURS, the run fails; remove that entry. Run from the root of the
+repository:
 
     cargo build --release
     pip install -r bench/peers/requirements.txt
@@ -23,10 +24,10 @@ import tempfile
 PEERS = pathlib.Path(__file__).parent / "peers"
 REFERENCE = "ONNX Runtime f32"
 AGREEMENT = 0.999
-# What `standpoint bench` measures latency on.
+# The text on which `standpoint bench` measures latency.
 ARTICLE = pathlib.Path("examples/airfield-handover.txt")
 EXACT = ["PyTorch f32", "ONNX Runtime f32"]
-# What standpoint computes in, the instruction set that is forced on it, and its threads: None is as many as the others.
+# Dtype, the instruction set to force, and the number of threads; None uses as many threads as the others.
 OURS = {
     "standpoint int8": ("int8", None, None),
     "standpoint int8, one thread": ("int8", None, 1),
@@ -51,7 +52,7 @@ def run(command):
 
 
 def classify(options, texts):
-    """What `standpoint classify` says: for each document its sentences, and their labels."""
+    """The output of `standpoint classify`: for each document its sentences, and their labels."""
     sentences, labels = {}, {}
     command = [options.standpoint, "classify", "--model", options.model, "--dtype", "f32", "--format", "jsonl", *texts]
     for line in run(command).splitlines():
@@ -67,7 +68,7 @@ def write_documents(path, sentences):
 
 
 def commands(options, documents, batch, article, onnx):
-    """How each program measures itself, but for where it writes."""
+    """The command that makes each program measure itself, without its output file."""
     measured = ["--batch", batch, "--seconds", options.seconds, "--repetitions", options.repetitions, "--threads"]
     peer = ["--model", options.model, "--documents", documents, "--article", article, "--max-batch-tokens", options.max_batch_tokens, *measured, options.threads]
     ours = {}
@@ -84,13 +85,13 @@ def commands(options, documents, batch, article, onnx):
 
 
 def agreement(labels, others):
-    """The share of sentences of which both say the same role and the same stance."""
+    """The share of sentences to which both give the same role and the same stance."""
     pairs = [pair for doc, of_doc in labels.items() for pair in zip(of_doc, others[doc], strict=True)]
     return sum(one == other for one, other in pairs) / len(pairs)
 
 
 def figures(report):
-    """The figures of one run. standpoint gives lists, of which each has one entry here."""
+    """The figures of one run. standpoint reports lists, which have a single entry here."""
     throughput, latency = report["throughput"], report["latency"]
     if isinstance(throughput, list):
         throughput, latency = throughput[0], latency[0]
@@ -103,12 +104,12 @@ def figures(report):
 
 
 def ratio(rounds, key, name, other):
-    """The median of how many times as high a figure is as another program's in the same round."""
+    """The median over rounds of a figure's ratio to another program's in the same round."""
     return statistics.median(one[name][key] / one[other][key] for one in rounds)
 
 
 def summary(rounds):
-    """For each program the median figures, and how many times as fast as the reference it is."""
+    """For each program, its median figures and its speed relative to the reference."""
     summary = {}
     for name in rounds[0]:
         medians = {key: statistics.median(one[name][key] for one in rounds) for key in rounds[0][name]}
@@ -127,11 +128,11 @@ def parse():
     parser.add_argument("--model", type=pathlib.Path, default=pathlib.Path("models/small"), metavar="FOLDER")
     parser.add_argument("--standpoint", type=pathlib.Path, default=pathlib.Path("target/release/standpoint"), metavar="PROGRAM")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--batch", type=int, default=64, help="documents at once")
-    parser.add_argument("--max-batch-tokens", type=int, default=1024, help="tokens that a peer encodes at once")
-    parser.add_argument("--only", nargs="*", metavar="NAME", help=f"programs to run, beside {REFERENCE} [default: all]")
-    parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement")
-    parser.add_argument("--repetitions", type=int, default=5, help="of each measurement, within its seconds")
+    parser.add_argument("--batch", type=int, default=64, help="documents per batch")
+    parser.add_argument("--max-batch-tokens", type=int, default=1024, help="tokens per batch of a peer")
+    parser.add_argument("--only", nargs="*", metavar="NAME", help=f"programs to run besides {REFERENCE} [default: all]")
+    parser.add_argument("--seconds", type=float, default=10.0, help="duration of each measurement")
+    parser.add_argument("--repetitions", type=int, default=5, help="repetitions of each measurement, within its duration")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--output", type=pathlib.Path, metavar="FILE", help="where to write the result as JSON")
     return parser.parse_args()
@@ -148,14 +149,14 @@ def main():
         write_documents(documents, sentences)
         write_documents(article, classify(options, [ARTICLE])[0])
         write_documents(singles, {f"{doc} {i}": [one] for doc, of_doc in sentences.items() for i, one in enumerate(of_doc)})
-        # Once more from these sentences: white space between them is not what it was.
+        # Label these sentences again, because the white space between them has changed.
         labels = classify(options, [documents])[1]
         run([sys.executable, PEERS / "export_onnx.py", "--model", options.model, "--onnx", onnx])
 
         rounds, agreements, reports = [], {}, {}
         for number in range(options.rounds):
             one = {}
-            # As many sentences at once as the articles have.
+            # The same number of sentences per batch as for articles.
             alone = commands(options, singles, options.batch * sum(map(len, sentences.values())) // len(sentences), article, onnx)
             for name, command in commands(options, documents, options.batch, article, onnx).items():
                 run([*alone[name], "--output", output])

@@ -1,7 +1,7 @@
-"""How near each kernel comes to what the processor can do, measured by benches/kernels.rs, and a plot of it.
+"""Compares each kernel with the processor's peak, as measured by benches/kernels.rs, and plots the result.
 
-Of several runs the least time of each kernel counts, and the highest peak: whatever else a machine does takes time, and gives
-none. Run from the root of the repository:
+Over several runs, each kernel's minimum time and the highest peak are used, because other load can only add time. Run from the
+root of the repository:
 
     python bench/roofline.py --output bench/results/kernels.json    # measures, and plots
     python bench/roofline.py --from bench/results/kernels.json      # only plots
@@ -13,7 +13,7 @@ import pathlib
 import subprocess
 
 PLOT = pathlib.Path("docs/kernels.svg")
-# What is drawn, one panel each: the instruction set, what is computed in, and whether weights are such as bytes hold.
+# One panel each: instruction set, dtype, and weights, which are on an int8 grid ("bytes") or arbitrary ("any").
 PANELS = [
     ("avx512-amx", "int8", "bytes"),
     ("avx512-amx", "f32", "bytes"),
@@ -40,7 +40,7 @@ def name(run):
 
 
 def panel(run, top):
-    """Lines of SVG, and where they end: for each kernel its share of the time, and how much of it is necessary."""
+    """SVG lines and their bottom edge: each kernel's share of the time, and how much of that it would need at peak."""
     profile = run["profile"]
     whole = sum(kernel["nanoseconds"] for kernel in profile["kernels"])
     longest = max(kernel["nanoseconds"] for kernel in profile["kernels"])
@@ -73,7 +73,7 @@ def plot(report):
 
 
 def fastest(reports):
-    """The report of all of them, with what was fastest in any."""
+    """One report with the fastest figures of all."""
     report = {**reports[0], "of_runs": len(reports)}
     for index, run in enumerate(report["runs"]):
         profile, others = run["profile"], [other["runs"][index]["profile"] for other in reports]
@@ -90,7 +90,7 @@ def fastest(reports):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--from", dest="source", type=pathlib.Path, metavar="FILE", help="plot these figures instead of measuring")
-    parser.add_argument("--runs", type=int, default=5, metavar="N", help="how often to measure [default: 5]")
+    parser.add_argument("--runs", type=int, default=5, metavar="N", help="number of measurements [default: 5]")
     parser.add_argument("--output", type=pathlib.Path, metavar="FILE", help="where to write the figures as JSON")
     parser.add_argument("--plot", type=pathlib.Path, default=PLOT, metavar="FILE")
     options = parser.parse_args()

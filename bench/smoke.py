@@ -1,6 +1,7 @@
-"""Ratios of speed in a few seconds: what each dtype is to candle's f32, and two threads to one. A look at a change, no
-measurement: on a busy machine they may say anything, and none of them is held to a bound. Fails only if
-`standpoint bench` does, or leaves a figure out. Run from the root of the repository:
+"""Speed ratios within a few seconds: each dtype relative to candle's f32, and two threads relative to one.
+
+A quick check of a change, not a measurement. On a busy machine the ratios can be anything, so none has a bound. Fails only if
+`standpoint bench` fails or omits a figure. Run from the root of the repository:
 
     cargo build --release
     python bench/smoke.py
@@ -24,7 +25,7 @@ def bench(standpoint, dtype, seconds):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--standpoint", type=pathlib.Path, default=pathlib.Path("target/release/standpoint"), metavar="PROGRAM")
-    parser.add_argument("--seconds", type=float, default=0.3, help="for each figure")
+    parser.add_argument("--seconds", type=float, default=0.3, help="duration for each figure")
     options = parser.parse_args()
     reference = None
     print(f"{'dtype':<10}{'tokens/s':>10}{'to reference':>14}{'2 threads to 1':>16}{'cold start':>12}{'memory':>10}")

@@ -1,15 +1,15 @@
-"""Training speed of `standpoint train` against PyTorch: the same windows, the same step, in turn.
+"""Compares the training speed of `standpoint train` with PyTorch, on the same windows and the same optimizer step.
 
-Makes labelled text of words that are one token each, so that both sides train on the same token windows: short ones
-(32 windows of 32 tokens a step) and long ones (120 to 250 tokens). Runs both programs one after the other, several
-times, and prints tokens/s and their ratio. Run from the root of the repository:
+Generates labelled text from words of one token each, so that both programs train on the same token windows: short ones (32
+windows of 32 tokens per step) and long ones (120 to 250 tokens). Runs both programs in turn, several times, and prints tokens/s
+and their ratio. Run from the root of the repository:
 
     cargo build --release
     pip install -r bench/peers/requirements.txt
     python bench/training.py --base BASE --output bench/results/training.json
 
-BASE is a folder with config.json, tokenizer.json and model.safetensors of all-MiniLM-L6-v2 (docs/training.md). With
---larger FOLDER, of all-mpnet-base-v2, training of that one is measured too, on the same windows.
+BASE is a folder with config.json, tokenizer.json and model.safetensors of all-MiniLM-L6-v2 (docs/training.md). --larger
+FOLDER, with those of all-mpnet-base-v2, also measures the training of that model on the same windows.
 """
 
 import argparse
@@ -29,18 +29,18 @@ import tempfile
 TARGET = "withdrawal of foreign troops"
 SHAPES = {"short": {"step_tokens": 1024}, "long": {"step_tokens": 2048}}
 STEPS = 60
-# `standpoint train` says its speed every 50 steps, smoothed over about 20.
+# `standpoint train` prints its speed every 50 steps, smoothed over about 20.
 SAID = re.compile(r"step (\d+)/\d+ .* (\d+) tokens/s")
 
 
 def single_token_words(vocabulary):
-    """Words that the tokenizer takes as one token, in the order of their ids."""
+    """Words that are a single token, in order of their ids."""
     words = (word for word, _ in sorted(vocabulary.items(), key=lambda item: item[1]))
     return [word for word in words if word.isascii() and word.isalpha() and word.islower() and len(word) > 2]
 
 
 def make_windows(shape, vocabulary, count_tokens, seed):
-    """Documents as lists of sentences, each document one window, and the windows as token ids."""
+    """Documents as lists of sentences, one window each, and the windows as token ids."""
     draw = random.Random(seed)
     words = single_token_words(vocabulary)
     target = [vocabulary[word] for word in TARGET.split()]
@@ -105,7 +105,7 @@ def run(command):
 
 
 def time_ours(program, folder):
-    """Tokens/s near the end of one epoch, and the most memory that it took, in MiB."""
+    """Tokens/s near the end of one epoch, and peak memory in MiB."""
     for old in (folder / "run").glob("*"):
         old.unlink()
     with (folder / "stderr").open("w+") as stderr:
@@ -119,7 +119,7 @@ def time_ours(program, folder):
 
 
 def time_pytorch(folder, base, step_tokens):
-    """The median over steps of real tokens/s, and PyTorch's version."""
+    """The median over steps of tokens/s without padding, and PyTorch's version."""
     result = folder / "pytorch.json"
     script = pathlib.Path(__file__).parent / "peers" / "train_pytorch.py"
     run([

@@ -1,7 +1,7 @@
-"""Writes what was measured into a model's card: python eval/card.py models/small eval/results/small-*.json
+"""Writes evaluation results into a model card: python eval/card.py models/small eval/results/small-*.json
 
-Takes the JSON reports of `standpoint eval --report`, and replaces all that stands between the two markers of
-MODEL_CARD.md, or adds it before "## Licence". Figures are those of the reports, with their 95% intervals.
+Reads JSON reports of `standpoint eval` and replaces the text between the two markers in MODEL_CARD.md. If there are no
+markers yet, adds it before "## Licence". Figures and 95% intervals are copied from the reports.
 """
 
 import json
@@ -10,7 +10,7 @@ from pathlib import Path
 
 START, END = "<!-- measured: eval/card.py -->", "<!-- end of measured -->"
 SLICES = {"file", "genre", "outlet", "length", "quotes", "negation", "source", "publisher", "kind", "manner"}
-# Outlets with a handful of sentences say nothing.
+# Smaller slices, such as outlets with a handful of sentences, are uninformative.
 FEWEST = 30
 
 
@@ -31,11 +31,12 @@ def table(head, rows):
 
 
 def headline(report, task):
-    """The rows of a task in the first table."""
+    """A task's rows in the first table."""
     name, rows = f"{report['set']['name']}, {task['task']}", []
     for part in task.get("spans") or []:
         exact = task["task"] == "spans"
-        label = f"{name}, {part['kind']}" if exact else name
+        # Parts of the task `holder` are called "holder" and "holder, any sentence".
+        label = f"{name}, {part['kind']}" if exact else f"{report['set']['name']}, {part['kind']}"
         kind = "exact F1" if exact else "overlap F1"
         rows.append((label, kind, figure(part["exact_f1" if exact else "overlap_f1"]), part["gold"]))
     if task.get("ranking"):
@@ -50,7 +51,7 @@ def headline(report, task):
             rows.append((name, "pairs with both sides right", figure(pairs["accuracy"]), pairs["pairs"]))
     if task.get("calibration") and task["task"] in ("role", "stance", "checkworthy"):
         error = task["calibration"]["error"]
-        rows.append((name, "calibration error", figure(error), task["sentences"]))
+        rows.append((name, "ECE", figure(error), task["sentences"]))
     return rows
 
 
@@ -95,7 +96,7 @@ def mistakes(report, task):
         if gold != said and count
     ]
     return [
-        f"- {report['set']['name']}, {task['task']}: {count} of {of} {gold} are taken for {said}."
+        f"- {report['set']['name']}, {task['task']}: {count} of {of} {gold} sentences are predicted as {said}."
         for count, gold, said, of in sorted(wrong, reverse=True)[:3]
     ]
 
@@ -104,14 +105,15 @@ def measured(reports):
     run = reports[0]["run"]
     lines = [
         START,
-        "## Measured on the sets of eval/",
+        "## Results on the sets of eval/",
         "",
-        f"With {run['encoder'].split(' on ')[0]}, on {run['date'][:10]}, {run['machine']}; model "
-        f"`{reports[0]['model']['sha256'][:16]}`. Intervals are 95%, by bootstrap over documents. `eval/results/` has the "
-        "whole reports, with the hashes of the data.",
+        f"Measured with the {run['encoder'].split(' on ')[0]} encoder on {run['date'][:10]}, on {run['machine']}. The model's "
+        f"hash is `{reports[0]['model']['sha256'][:16]}`. Intervals are 95%, by bootstrap over documents. `n` counts sentences, "
+        "gold spans or pairs. ECE is the expected calibration error. `eval/results/` has the full reports, with the hashes of the "
+        "data.",
         "",
         *table(
-            ("set, task", "figure", "value", "of"),
+            ("set, task", "figure", "value", "n"),
             [cells for report in reports for task in report["tasks"] for cells in headline(report, task)],
         ),
         "",
@@ -120,9 +122,9 @@ def measured(reports):
     ]
     each = [(report, task) for report in reports for task in report["tasks"]]
     lines += [line for pair in each for line in labels(*pair)]
-    lines += ["### By slice", "", f"Of those with {FEWEST} sentences or more.", ""]
+    lines += ["### By slice", "", f"Slices with at least {FEWEST} sentences.", ""]
     lines += [line for pair in each for line in slices(*pair)]
-    lines += ["### The most frequent mistakes", ""] + [line for pair in each for line in mistakes(*pair)]
+    lines += ["### Most frequent errors", ""] + [line for pair in each for line in mistakes(*pair)]
     return "\n".join(lines + ["", END])
 
 
@@ -133,7 +135,7 @@ def main():
     reports = [json.loads(Path(name).read_text()) for name in sys.argv[2:]]
     models = {report["model"]["sha256"] for report in reports}
     if len(models) > 1:
-        sys.exit(f"the reports are of different models: {', '.join(sorted(model[:16] for model in models))}")
+        sys.exit(f"the reports are for different models: {', '.join(sorted(model[:16] for model in models))}")
     card, text = path.read_text(), measured(reports)
     if START in card:
         before, rest = card.split(START)

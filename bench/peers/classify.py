@@ -1,8 +1,8 @@
-"""What the peers of `standpoint` share, so that they do the same work: the windows, and the measuring.
+"""The code that all peers of `standpoint` share, so that they do the same work: windows and measurement.
 
-Sentences are tokenized by the `tokenizers` package, cut into windows by the rule of src/window.rs, sorted by length,
-padded in batches, encoded by the peer, and pooled and labelled here. All of it is timed. A peer is a function from
-token ids, token types and mask, each `[windows, longest]`, to states `[windows, longest, hidden]`.
+Sentences are tokenized by the `tokenizers` package, cut into windows by the rule of src/window.rs, sorted by length, padded in
+batches, encoded by the peer, and pooled and labelled here. All steps are timed. A peer is a function from token ids, token types
+and mask, each `[windows, longest]`, to states `[windows, longest, hidden]`.
 """
 
 import argparse
@@ -24,7 +24,7 @@ HEADS = ("role", "stance")
 
 
 class Classifier:
-    """All of a standpoint model but its encoder."""
+    """A standpoint model without its encoder."""
 
     def __init__(self, folder, encode, max_batch_tokens):
         settings = tomllib.loads((folder / "standpoint.toml").read_text(encoding="utf-8"))

@@ -18,7 +18,7 @@ def load_encoder(folder, attention="sdpa"):
         for name, tensor in load_file(folder / "model.safetensors").items()
         if not name.startswith("heads.")
     }
-    # A weight in bytes is its byte times the scales of its row and its column: see "Weights in bytes" in docs/training.md.
+    # An int8 weight is its stored value times the scales of its row and its column: see "Int8 weights" in docs/training.md.
     for name in [name for name in weights if name.endswith("_column_scale")]:
         weights[name.removesuffix("_column_scale")] *= weights.pop(name)
     for name in [name for name in weights if name.endswith("_scale")]:

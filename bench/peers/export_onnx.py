@@ -1,7 +1,7 @@
-"""Makes ONNX files of the encoder of a standpoint model: f32.onnx, exported by torch.onnx, and int8.onnx.
+"""Exports the encoder of a standpoint model to ONNX: f32.onnx, by torch.onnx, and int8.onnx.
 
-In int8.onnx the weights of matrix products are quantized by ONNX Runtime (dynamic: activations are quantized as they
-come). A program of its own, so that PyTorch counts neither in the time nor in the memory of classify_onnx.py.
+int8.onnx uses ONNX Runtime's dynamic quantization: the weights of matrix products are quantized ahead of time, activations at
+run time. This is a separate program, so that PyTorch affects neither the time nor the memory of classify_onnx.py.
 
     python bench/peers/export_onnx.py --onnx FOLDER
 """
@@ -31,10 +31,10 @@ def main():
 
     options.onnx.mkdir(parents=True, exist_ok=True)
     encoder = load_encoder(options.model)
-    # Written out as single products, attention is recognised and fused by ONNX Runtime; of all exports tried this one
-    # ran fastest, in f32 and in int8. The newer exporter leaves it unfused.
+    # ONNX Runtime recognises and fuses attention that is written as single products. Of all exports tried, this one ran
+    # fastest, in f32 and in int8. The newer exporter leaves attention unfused.
     encoder.set_attn_implementation("eager")
-    # With a padded row: from a mask of ones alone it would be concluded that none is needed.
+    # Include padding: given a mask of only ones, the exporter would drop the mask.
     tokens, mask = torch.ones(2, 7, dtype=torch.long), torch.ones(2, 7, dtype=torch.long)
     mask[1, 4:] = 0
     names = ["tokens", "types", "mask"]

@@ -1,8 +1,8 @@
 """Training speed of PyTorch on the same encoder, heads and token batches as `standpoint train`.
 
-A step is what the trainer's is: forward with dropout, two linear heads (role, stance) over the mean of each sentence's
-tokens, backward through the whole encoder, clipping, AdamW. Labels are drawn at random: they cost what real ones cost.
-Padding is PyTorch's own expense, so tokens/s counts the real tokens only. Run from the root of the repository:
+A step is the same as the trainer's: forward with dropout, two linear heads (role, stance) over the mean of each sentence's
+tokens, backward through the whole encoder, clipping, AdamW. Labels are random, which costs the same as real ones. tokens/s counts
+tokens without padding. Run from the root of the repository:
 
     pip install -r bench/peers/requirements.txt
     python bench/peers/train_pytorch.py --base BASE --windows windows.jsonl --max-batch-tokens 1024

@@ -1,8 +1,8 @@
-"""TF-IDF and logistic regression on the gold rows: what the transformer has to beat.
+"""The baseline for the transformer: TF-IDF and logistic regression on the gold rows.
 
-Trains on the gold train rows (sentences of documents and single sentences together), one classifier for role and
-one for stance, and scores the gold dev rows. Features, C and class weights are chosen by cross-validation within
-train, grouped by document; dev is read once, at the end. Run from the root of the repository:
+Trains one classifier for role and one for stance on the gold train rows (sentences of documents and single sentences
+together), and scores the gold dev rows. Features, C and class weights are chosen by cross-validation within train, grouped
+by document. Dev is read once, at the end. Run from the root of the repository:
 
     pip install -r eval/baselines/requirements.txt
     python eval/baselines/tfidf.py --output eval/results/tfidf-gold-dev.json
@@ -34,7 +34,7 @@ FOLDS = 3
 RESAMPLES = 2000
 SEED = 20240
 
-# Which features are tried, as blocks of one sparse matrix. `before` and `after` are the neighbouring sentences.
+# The feature sets tried, as blocks of one sparse matrix. `before` and `after` are the neighbouring sentences.
 FEATURES = {
     "words": ["words"],
     "characters": ["characters"],
@@ -48,7 +48,7 @@ FIRST_C = 3.0
 
 
 def read_rows(gold, split):
-    """Every labelled sentence of a split, with its neighbours and the set it comes from."""
+    """Every labelled sentence of a split, with its neighbours and its set."""
     rows = []
     for line in (gold / f"documents.{split}.jsonl").open(encoding="utf-8"):
         document = json.loads(line)
@@ -70,7 +70,7 @@ def read_rows(gold, split):
 def vectorizer(block):
     if block == "characters":
         return TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), min_df=5, sublinear_tf=True, dtype=np.float32)
-    # Quotation marks are words here: they say a good deal about who is speaking.
+    # Quotation marks count as words, because they are strong evidence of who is speaking.
     return TfidfVectorizer(
         ngram_range=(1, 2), min_df=2, sublinear_tf=True, dtype=np.float32, token_pattern=r"\w+(?:[’'-]\w+)*|[\"“”?:]"
     )
@@ -82,7 +82,7 @@ def column(block, rows):
 
 
 class Blocks:
-    """The feature blocks of a train part and of the part to be predicted, each vectorised once."""
+    """The feature blocks of a training part and of the part to predict, each vectorised once."""
 
     def __init__(self, train, other):
         self.train, self.other = {}, {}
@@ -116,7 +116,7 @@ def confusion(task, gold, predicted):
 
 
 def f1(counts):
-    """F1 of each class, over the last two axes; a class that is neither there nor predicted has none (NaN)."""
+    """F1 of each class, over the last two axes; NaN for a class that is neither present nor predicted."""
     hits = np.diagonal(counts, axis1=-2, axis2=-1)
     both = counts.sum(axis=-1) + counts.sum(axis=-2)
     return np.divide(2.0 * hits, both, out=np.full(hits.shape, np.nan), where=both > 0)
@@ -127,8 +127,8 @@ def macro_f1(counts):
 
 
 def choose(task, rows, folds):
-    """The setting with the best macro-F1 over the pooled held-out folds of train: features first, at one C and with
-    balanced weights; then for the best of them class weights, and C up or down for as long as that helps."""
+    """The setting with the best macro-F1 over the pooled held-out folds of train. A greedy search: first features, at one C
+    with balanced weights; then, for the best features, class weights, and C up or down for as long as that helps."""
     labels = np.array([row[task] for row in rows])
     tried = []
 
@@ -163,7 +163,7 @@ def choose(task, rows, folds):
 
 
 def score(task, rows, predicted):
-    """Scores with a 95% interval: documents are drawn with replacement, and macro-F1 recomputed in each resample."""
+    """Scores with a 95% bootstrap interval: documents are drawn with replacement, and macro-F1 is recomputed in each resample."""
     documents = {}
     for row, label in zip(rows, predicted, strict=True):
         documents.setdefault(row["doc_id"], []).append((row[task], label))
@@ -218,7 +218,7 @@ def main():
     parser = argparse.ArgumentParser(description="TF-IDF and logistic regression on the gold rows.")
     parser.add_argument("--gold", type=pathlib.Path, default=pathlib.Path("../shared/data/gold"), metavar="DIR")
     parser.add_argument("--output", type=pathlib.Path, metavar="FILE", help="where to write the result as JSON")
-    parser.add_argument("--features", choices=list(FEATURES), help="these features alone, instead of the best of all")
+    parser.add_argument("--features", choices=list(FEATURES), help="use only these features, instead of the best ones")
     arguments = parser.parse_args()
     if arguments.features:
         for other in set(FEATURES) - {arguments.features}:

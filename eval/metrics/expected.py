@@ -1,7 +1,7 @@
-"""Expected values of src/metrics, computed with scikit-learn, SciPy and krippendorff on random inputs.
+"""Computes expected values for src/metrics with scikit-learn, SciPy and krippendorff on random inputs.
 
-Prints the table that tests/standpoint/metrics.rs compares with. Where a library gives 0 or 1 for a figure that does
-not exist, the table has null. Run from the root of the repository:
+Prints the table that tests/standpoint/metrics.rs compares with. Where a library returns 0 or 1 for an undefined figure, the
+table has null. Run from the root of the repository:
 
     pip install numpy==2.4.6 scikit-learn==1.9.1 scipy==1.17.1 krippendorff==0.9.0
     python eval/metrics/expected.py > tests/standpoint/data/metrics.json
@@ -19,13 +19,13 @@ from sklearn import metrics
 SEED = 20261124
 BINS = 15
 RESAMPLES = 2000
-# Figures that differ by less are equal: their sums were made in another order.
+# Figures that differ by less count as equal, because they were summed in another order.
 ROUNDING = 1e-12
 ABSTENTION_POINTS = 50
 
 
 def number(value):
-    """A figure as JSON knows it."""
+    """A figure for JSON."""
     return None if value is None or math.isnan(value) else float(value)
 
 
@@ -33,7 +33,7 @@ def numbers(values):
     return [number(value) for value in values]
 
 
-# One label to each sentence
+# One label per sentence
 
 
 def present(gold, predicted):
@@ -75,7 +75,7 @@ def label_figures(gold, predicted, classes):
 
 
 def classes_case(random, classes, size, gold_labels, predicted_labels, right=0.6):
-    """`size` sentences whose gold and predicted labels are among those named."""
+    """`size` sentences with gold and predicted labels from the given ones."""
     gold = [int(label) for label in random.choice(gold_labels, size)]
     predicted = [
         label if label in predicted_labels and random.random() < right else int(random.choice(predicted_labels))
@@ -94,7 +94,7 @@ def classes_case(random, classes, size, gold_labels, predicted_labels, right=0.6
 
 
 def calibration_case(random, classes, size, sharpness, digits):
-    """Probabilities are rounded, so that confidences tie; those of a sentence still sum to 1, as exactly as can be."""
+    """Probabilities are rounded, so that confidences tie. Those of a sentence still sum to 1, as exactly as possible."""
     gold, rows = [], []
     for _ in range(size):
         label = int(random.integers(classes))
@@ -149,7 +149,7 @@ def ranking_case(random, size, positives, digits):
     if total:
         average = metrics.average_precision_score(positive, scores)
         precision, recall, _ = metrics.precision_recall_curve(positive, scores)
-        # From the highest threshold, without the point at recall 0 that belongs to no threshold.
+        # From the highest threshold, without the point at recall 0, which has no threshold.
         curve = [[number(r), number(p)] for r, p in zip(recall[-2::-1], precision[-2::-1])]
     return {
         "positive": [int(value) for value in positive], "scores": scores,
@@ -173,7 +173,7 @@ def random_part(random):
 
 
 def predicted_part(random, part):
-    """The part as it is, in another order, moved a little, or another one."""
+    """The part unchanged, reordered, shifted slightly, or replaced."""
     fate = random.random()
     if fate < 0.4:
         return part[::-1]
@@ -221,7 +221,7 @@ def span_case(random, documents, parts):
     }
 
 
-# Resampling, with the project's own generator: that of Steele, Lea and Flood (2014)
+# Resampling, with the project's own generator, by Steele, Lea and Flood (2014)
 
 
 class SplitMix:
@@ -238,7 +238,7 @@ class SplitMix:
 
 
 def percentiles(figures):
-    """Nearest ranks, halves away from zero."""
+    """Nearest ranks, with halves rounded away from zero."""
     figures = sorted(figures)
     at = [math.floor((len(figures) - 1) * share + 0.5) for share in (0.025, 0.975)]
     return [figures[place] for place in at]
@@ -251,7 +251,7 @@ def f1_of_counts(counts):
 
 
 def bootstrap_case(random, classes, documents, seed):
-    """Documents as lists of gold label, our label and the rival's."""
+    """Documents as lists of gold label, our label and the other model's label."""
     texts = []
     for _ in range(documents):
         gold = random.integers(classes, size=random.integers(1, 6))
@@ -274,7 +274,7 @@ def bootstrap_case(random, classes, documents, seed):
     return {
         "classes": classes, "seed": seed, "documents": [text.tolist() for text in texts],
         "macro_f1": macro_f1(gold, ours), "difference": macro_f1(gold, ours) - macro_f1(gold, rival),
-        # From one document nothing can be learnt of how figures vary between documents.
+        # One document shows nothing about the variation between documents.
         "interval": percentiles([ours for ours, _ in figures]) if documents > 1 else None,
         "difference_interval": percentiles(differences) if documents > 1 else None,
         "p": (1 + sum(difference <= ROUNDING for difference in differences)) / (1 + RESAMPLES) if documents > 1 else None,
@@ -285,11 +285,11 @@ def mcnemar_case(only_first, only_second):
     return [only_first, only_second, float(binomtest(only_first, only_first + only_second).pvalue)]
 
 
-# Readers
+# Annotator agreement
 
 
 def alpha(units):
-    """Of rows of readings, None where a reader has left a sentence out."""
+    """Krippendorff's alpha of rows of readings; None where a reader skipped a sentence."""
     given = [[label for label in unit if label is not None] for unit in units]
     if len({label for unit in given if len(unit) > 1 for label in unit}) < 2:
         return None
@@ -385,7 +385,7 @@ def main():
             agreement_case(random, 2, 4, 12, 0.6, [0, 1]),
         ],
     }
-    # A case a line, so that a change can be read.
+    # One case per line, for readable diffs.
     sections = []
     for name, cases in table.items():
         lines = ",\n".join(json.dumps(case, separators=(",", ":"), allow_nan=False) for case in cases)
