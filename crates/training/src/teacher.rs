@@ -234,7 +234,10 @@ mod tests {
         };
         let text =
             |attributions| TaughtTextConfig { path: "a".into(), format: None, sample: 1, attributions };
-        let config = TeacherConfig { model: "models/small".into(), text: vec![text(true), text(false)] };
+        let config = TeacherConfig {
+            model: concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/small").into(),
+            text: vec![text(true), text(false)],
+        };
         let (of_troops, of_bases) = (gold(Target::DEFAULT), gold("keeping the bases"));
         let ask = || {
             let files = vec![vec![of_bases.clone(), of_troops.clone()], vec![of_troops.clone()]];

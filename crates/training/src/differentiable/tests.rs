@@ -1,0 +1,139 @@
+use super::twin::Twin;
+use super::*;
+use standpoint_core::model::Kind;
+
+const TINY: Dimensions = Dimensions {
+    vocabulary: 7,
+    positions: 6,
+    token_types: 2,
+    hidden: 8,
+    layers: 2,
+    heads: 2,
+    intermediate: 12,
+    layer_norm_epsilon: 1e-5,
+    kind: Kind::Bert,
+};
+
+/// With so few buckets, distances share some.
+const TINY_MPNET: Dimensions =
+    Dimensions { positions: 9, token_types: 0, kind: Kind::Mpnet { buckets: 8 }, ..TINY };
+
+/// Numbers in -1..1 that depend on the seed and the index alone.
+fn numbers(length: usize, seed: u64) -> Vec<f32> {
+    (0..length as u64)
+        .map(|i| {
+            (standpoint_kernels::random::scramble(seed * 1_000_003 + i) >> 40) as f32 / (1 << 23) as f32 - 1.0
+        })
+        .collect()
+}
+
+fn batch() -> PackedTokens {
+    let mut packed = PackedTokens::default();
+    for (tokens, target_tokens) in [(vec![1, 4, 2, 6, 5, 0], 3), (vec![3], 1), (vec![2, 5, 5], 2)] {
+        packed.push(&Window { tokens, target_tokens, sentences: Vec::new() });
+    }
+    packed
+}
+
+/// The trainer's states and gradients, of a loss that is a weighted sum of the states, are the twin's.
+fn assert_agrees_with_twin(dimensions: Dimensions, seed: u64, dropout: Option<PassDropout>) {
+    let layout = Layout::new(dimensions, &[]);
+    let parameters: Vec<f32> = numbers(layout.len(), seed).iter().map(|x| x * 1.2).collect();
+    let batch = batch();
+    let weights = numbers(batch.tokens.len() * TINY.hidden, 2);
+
+    let mut trace = Trace::default();
+    let mut gradients = Gradients::new(&layout);
+    trace.forward(&layout, &parameters, &batch, dropout);
+    let exact: Vec<f64> = parameters.iter().map(|&x| f64::from(x)).collect();
+    let expected = Twin { layout: &layout, parameters: &exact }.states(&batch, dropout);
+    for (index, (&found, expected)) in trace.states().iter().zip(expected.iter().flatten()).enumerate() {
+        // States are about 1 here. See `assert_gradients_agree`: half the way, half the roundings.
+        let off = (f64::from(found) - expected).abs();
+        assert!(off < 1e-5, "state {index}: {found}, but {expected} in f64");
+    }
+    trace.backward(&layout, &parameters, &batch, dropout, &mut weights.clone(), &mut gradients);
+
+    let differences = twin::finite_differences(&parameters, |parameters| {
+        let states = Twin { layout: &layout, parameters }.states(&batch, dropout);
+        states.iter().flatten().zip(&weights).map(|(state, &weight)| state * f64::from(weight)).sum()
+    });
+    // A key's bias moves all scores of a query by the same amount, which softmax ignores.
+    let key_bias = format!("{}.bias", dimensions.kind.names().key);
+    twin::assert_gradients_agree(&layout, &gradients.values, &differences, |name| name.ends_with(&key_bias));
+}
+
+#[test]
+fn every_gradient_is_that_of_a_finite_difference() {
+    assert_agrees_with_twin(TINY, 3, None);
+    assert_agrees_with_twin(TINY_MPNET, 4, None);
+}
+
+#[test]
+fn every_gradient_is_that_of_a_finite_difference_under_dropout() {
+    let dropout = Some(PassDropout { hidden: 0.2, attention: 0.2, key: 11 });
+    assert_agrees_with_twin(TINY, 3, dropout);
+    assert_agrees_with_twin(TINY_MPNET, 4, dropout);
+}
+
+#[test]
+fn packed_weights_change_gradients_by_less_than_a_hundredth() {
+    let dimensions =
+        Dimensions { hidden: 48, heads: 4, intermediate: 144, vocabulary: 40, positions: 64, ..TINY };
+    let layout = Layout::new(dimensions, &[]);
+    let parameters: Vec<f32> = numbers(layout.len(), 9).iter().map(|x| x * 0.3).collect();
+    let mut batch = PackedTokens::default();
+    for length in [50, 1, 37] {
+        let tokens = (0..length).map(|i| i * 7 % 40).collect();
+        batch.push(&Window { tokens, target_tokens: 1, sentences: Vec::new() });
+    }
+    let dropout = Some(PassDropout { hidden: 0.1, attention: 0.1, key: 5 });
+    let upstream = numbers(batch.tokens.len() * dimensions.hidden, 4);
+    let gradients = |arithmetic: Option<Arithmetic>| {
+        let weights = arithmetic.map(|arithmetic| {
+            let mut weights = PackedWeights::new(&layout, arithmetic);
+            weights.refresh(&parameters);
+            Arc::new(weights)
+        });
+        let mut trace = Trace { weights, ..Trace::default() };
+        let mut gradients = Gradients::new(&layout);
+        trace.forward(&layout, &parameters, &batch, dropout);
+        trace.backward(&layout, &parameters, &batch, dropout, &mut upstream.clone(), &mut gradients);
+        gradients.values
+    };
+    let exact = gradients(None);
+    for arithmetic in [Arithmetic::FixedPoint, Arithmetic::Bf16] {
+        if arithmetic == Arithmetic::Bf16 && !standpoint_kernels::amx::is_available() {
+            continue;
+        }
+        let found = gradients(Some(arithmetic));
+        for segment in layout.segments() {
+            let norm = |values: &mut dyn Iterator<Item = f32>| values.map(|x| x * x).sum::<f32>().sqrt();
+            let size = norm(&mut exact[segment.range.clone()].iter().copied());
+            let off = norm(&mut segment.range.clone().map(|i| exact[i] - found[i]));
+            let allowed = if segment.name.ends_with("key.bias") { 1e-2 } else { 1e-2 * size };
+            assert!(off < allowed, "{arithmetic:?}, {}: off by {off} of {size}", segment.name);
+        }
+        assert_ne!(exact, found);
+    }
+}
+
+#[test]
+fn a_window_does_not_see_its_neighbours() {
+    let layout = Layout::new(TINY, &[]);
+    let parameters = numbers(layout.len(), 5);
+    let states = |others: u32| {
+        let mut batch = batch();
+        let last = batch.windows[2].clone();
+        for token in &mut batch.tokens[..last.start] {
+            *token = (*token + others) % TINY.vocabulary as u32;
+        }
+        let mut trace = Trace::default();
+        trace.forward(&layout, &parameters, &batch, None);
+        let (before, own) = trace.states().split_at(last.start * TINY.hidden);
+        (before.to_vec(), own.to_vec())
+    };
+    let ((before, own), (other_before, other_own)) = (states(0), states(1));
+    assert_ne!(before, other_before);
+    assert_eq!(own, other_own);
+}

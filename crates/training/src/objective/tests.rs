@@ -1,0 +1,209 @@
+use super::*;
+use crate::differentiable::Dimensions;
+use crate::differentiable::twin::{self, Rows, Twin};
+use crate::labels::HolderLabel;
+use standpoint_core::heads::tags::Tag;
+use standpoint_core::label::Stance;
+use standpoint_core::model::HEADS;
+use standpoint_core::window::{SpecialTokens, windows};
+use standpoint_kernels::random::SplitMix;
+
+const TINY: Dimensions = Dimensions {
+    vocabulary: 9,
+    positions: 16,
+    token_types: 2,
+    hidden: 6,
+    layers: 1,
+    heads: 2,
+    intermediate: 8,
+    layer_norm_epsilon: 1e-5,
+    kind: standpoint_core::model::Kind::Bert,
+};
+
+fn example() -> Example {
+    let sentences = [vec![4, 5, 6], vec![], vec![7, 8, 4]];
+    let window = windows(&[3], &sentences, 16, SpecialTokens { cls: 1, sep: 2 }).remove(0);
+    let labels = vec![
+        Labels {
+            role: Some(Role::Attributed),
+            stance: Some(Stance::Favor),
+            holder: Some(HolderLabel::Tokens { first: 1, last: 2 }),
+            ..Labels::default()
+        },
+        Labels {
+            attributed: Some(false),
+            stance: Some(Stance::None),
+            taught: Some(Judgement { role: [0.2, 0.7, 0.1], stance: [0.0, 0.6, 0.4] }),
+            ..Labels::default()
+        },
+        Labels {
+            role: Some(Role::Background),
+            checkworthy: Some(true),
+            holder: Some(HolderLabel::Elsewhere),
+            ..Labels::default()
+        },
+    ];
+    let mut tags = vec![None; window.tokens.len()];
+    tags[4] = Some([Tag::Begin, Tag::Outside, Tag::Inside]);
+    tags[5] = Some([Tag::Outside, Tag::Begin, Tag::Inside]);
+    Example { window, labels, tags }
+}
+
+const LOSS: LossConfig = LossConfig {
+    role_weights: [1.0, 2.0, 3.0],
+    stance_weights: [3.0, 1.0, 2.0],
+    stance: 0.5,
+    attributed: 0.7,
+    checkworthy: 0.8,
+    attribution: 2.0,
+    holder: 0.6,
+    taught: 0.4,
+    label_smoothing: 0.1,
+};
+
+const DROPOUT: DropoutConfig = DropoutConfig { hidden: 0.1, attention: 0.1, heads: 0.2 };
+const KEY: u64 = 3;
+
+/// The loss of the example once more, in f64 and from its definition.
+struct Definition<'a> {
+    encoder: Twin<'a>,
+    weights: LabelWeights,
+}
+
+impl Definition<'_> {
+    fn loss(&self, example: &Example) -> f64 {
+        let (packed, rows) = pack(&[example]);
+        let dropout = PassDropout { hidden: DROPOUT.hidden, attention: DROPOUT.attention, key: KEY };
+        let states = self.encoder.states(&packed, Some(dropout));
+        let head_dropout = Dropout { rate: DROPOUT.heads, key: !KEY };
+        let sentences = rows.iter().enumerate().map(|(index, row)| {
+            let width = states[0].len();
+            let masked = twin::mask(Some(head_dropout.at(index as u64)))(width);
+            let mean = |column: usize| {
+                let sum: f64 = states[row.vector.clone()].iter().map(|state| state[column]).sum();
+                sum / row.vector.len() as f64 * masked[column]
+            };
+            let vector: Vec<f64> = (0..width).map(mean).collect();
+            self.sentence(row, &vector) + self.holder(row, &states)
+        });
+        sentences.sum::<f64>() + self.tags(example, &states)
+    }
+
+    fn logits(&self, head: &str, vector: &[f64]) -> Vec<f64> {
+        let tensor = |part: &str| self.encoder.tensor(&format!("heads.{head}.{part}"));
+        twin::linear(vector, tensor("weight"), tensor("bias"))
+    }
+
+    fn sentence(&self, row: &Row, vector: &[f64]) -> f64 {
+        let probabilities = |head: &str| twin::softmax(&self.logits(head, vector));
+        let divergence = |head: &str, wanted: &[f64]| {
+            let terms = wanted.iter().zip(probabilities(head));
+            terms
+                .filter(|(wanted, _)| **wanted > 0.0)
+                .map(|(wanted, p)| wanted * (wanted / p).ln())
+                .sum::<f64>()
+        };
+        let label = |head: &str, label: usize| {
+            let count = probabilities(head).len();
+            let spread = LOSS.label_smoothing / count as f64;
+            let kept = |index| if index == label { 1.0 - LOSS.label_smoothing } else { 0.0 };
+            divergence(head, &(0..count).map(|index| spread + kept(index)).collect::<Vec<_>>())
+        };
+        let Labels { role, attributed, stance, checkworthy, taught, .. } = row.labels;
+        let weights = &self.weights;
+        let mut loss = 0.0;
+        if let Some(role) = role {
+            loss += LOSS.role_weights[role.index()] / weights.role * label("role", role.index());
+        }
+        if let Some(attributed) = attributed {
+            let probability = probabilities("role")[Role::Attributed.index()];
+            let probability = if attributed { probability } else { 1.0 - probability };
+            loss -= LOSS.attributed / weights.attributed * probability.ln();
+        }
+        if let Some(stance) = stance {
+            let weight = LOSS.stance * LOSS.stance_weights[stance.index()] / weights.stance;
+            loss += weight * label("stance", stance.index());
+        }
+        if let Some(yes) = checkworthy {
+            let weight = LOSS.checkworthy / weights.checkworthy;
+            loss += weight * label("checkworthy", usize::from(!yes));
+        }
+        if let Some(Judgement { role, stance }) = taught {
+            let both =
+                divergence("role", &role.map(f64::from)) + divergence("stance", &stance.map(f64::from));
+            loss += LOSS.taught / weights.taught * both;
+        }
+        loss
+    }
+
+    fn holder(&self, row: &Row, states: &Rows) -> f64 {
+        let separator = row.tokens.len() - 1;
+        let ends = match row.labels.holder {
+            None => return 0.0,
+            Some(HolderLabel::Elsewhere) => [separator; 2],
+            Some(HolderLabel::Tokens { first, last }) => [first, last],
+        };
+        let logits = |end: usize| -> Vec<f64> {
+            states[row.tokens.clone()].iter().map(|state| self.logits("holder", state)[end]).collect()
+        };
+        let loss = |end: usize| -twin::softmax(&logits(end))[ends[end]].ln();
+        LOSS.holder / self.weights.holder / 2.0 * (loss(0) + loss(1))
+    }
+
+    /// One tag sequence among all that are possible: every one of them is looked at.
+    fn tags(&self, example: &Example, states: &Rows) -> f64 {
+        let marked: Vec<usize> =
+            (0..example.tags.len()).filter(|&token| example.tags[token].is_some()).collect();
+        let sequences = |length: usize| {
+            (0..3_usize.pow(length as u32))
+                .map(move |code| {
+                    (0..length).map(|token| code / 3_usize.pow(token as u32) % 3).collect::<Vec<_>>()
+                })
+                .filter(|tags| {
+                    tags.windows(2).all(|pair| pair != [Tag::Outside as usize, Tag::Inside as usize])
+                })
+        };
+        let part = |(part, head): (usize, &str)| {
+            let logits: Vec<Vec<f64>> =
+                marked.iter().map(|&token| self.logits(head, &states[token])).collect();
+            let score =
+                |tags: &[usize]| tags.iter().zip(&logits).map(|(&tag, logits)| logits[tag]).sum::<f64>();
+            let gold: Vec<usize> =
+                marked.iter().map(|&token| example.tags[token].unwrap()[part] as usize).collect();
+            sequences(marked.len()).map(|tags| score(&tags).exp()).sum::<f64>().ln() - score(&gold)
+        };
+        let sum: f64 = ["source", "cue", "content"].into_iter().enumerate().map(part).sum();
+        LOSS.attribution / self.weights.tokens / 3.0 * sum
+    }
+}
+
+#[test]
+fn every_gradient_of_the_loss_is_that_of_a_finite_difference() {
+    let layout = Layout::new(TINY, &HEADS);
+    let mut random = SplitMix::new(8);
+    let parameters: Vec<f32> = (0..layout.len()).map(|_| random.unit() as f32 * 2.0 - 1.0).collect();
+    let example = example();
+    let weights = LabelWeights::of(&[vec![example.clone()]], &LOSS);
+    let pass = Pass {
+        layout: &layout,
+        parameters: &parameters,
+        loss: &LOSS,
+        dropout: &DROPOUT,
+        key: KEY,
+        weights,
+        heads_only: false,
+    };
+    let mut gradients = Gradients::new(&layout);
+    let found = pass.run(&[&example], &mut Trace::default(), &mut gradients);
+
+    let loss = |parameters: &[f64]| {
+        Definition { encoder: Twin { layout: &layout, parameters }, weights }.loss(&example)
+    };
+    let exact: Vec<f64> = parameters.iter().map(|&x| f64::from(x)).collect();
+    let expected = loss(&exact);
+    assert!((found - expected).abs() < 1e-5 * expected, "the loss is {found}, but {expected} in f64");
+    // Softmax ignores what is added to all that it compares: the scores of a query, or the tokens of a sentence.
+    let ignored = |name: &str| name.ends_with("key.bias") || name == "heads.holder.bias";
+    let differences = twin::finite_differences(&parameters, loss);
+    twin::assert_gradients_agree(&layout, &gradients.values, &differences, ignored);
+}
