@@ -1,5 +1,6 @@
-//! Fingerprints of data and models: SHA-256, as everybody writes it.
+//! Fingerprints of data, models and settings: SHA-256 in hexadecimal.
 
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use std::io::{self, Read};
 
@@ -8,6 +9,18 @@ pub fn sha256<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
     let mut digest = Digest::default();
     parts.into_iter().for_each(|part| digest.update(part));
     digest.finish()
+}
+
+/// The SHA-256 of a value's canonical JSON: keys sorted, no spaces. It depends on the names that serde gives to fields, not on
+/// the order of a struct's fields or on its type's name. Whoever keeps such a hash puts a version number into the value, to
+/// be raised when its meaning changes.
+///
+/// # Panics
+/// If the value is not JSON: a map with keys that are not strings, say.
+pub fn canonical_sha256(value: &impl Serialize) -> String {
+    let mut value = serde_json::to_value(value).expect("the value can be written as JSON");
+    value.sort_all_objects();
+    sha256([value.to_string().as_bytes()])
 }
 
 /// The SHA-256 of bytes that come piece by piece.
@@ -48,6 +61,24 @@ impl<R: Read> Read for Hashing<'_, R> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_canonical_hash_depends_on_names_and_not_on_their_order() {
+        #[derive(Serialize)]
+        struct One {
+            b: u32,
+            a: Two,
+        }
+        #[derive(Serialize)]
+        struct Two {
+            d: f64,
+            #[serde(rename = "c")]
+            renamed: &'static str,
+        }
+        let hash = canonical_sha256(&One { b: 1, a: Two { d: 0.5, renamed: "x" } });
+        assert_eq!(hash, sha256([br#"{"a":{"c":"x","d":0.5},"b":1}"#.as_slice()]));
+        assert_eq!(hash, canonical_sha256(&serde_json::json!({ "a": { "c": "x", "d": 0.5 }, "b": 1 })));
+    }
 
     #[test]
     fn it_is_the_hash_of_the_standard() {

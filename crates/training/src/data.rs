@@ -4,7 +4,6 @@ use crate::card::DataFile;
 use crate::config::DataConfig;
 use crate::teacher::read_unlabelled;
 use standpoint_core::error::Result;
-use standpoint_core::hash::sha256;
 use standpoint_evaluation::gold::{
     self, GoldDocument, GoldFile, GoldFormat, GoldLabels, GoldSource, read_gold,
 };
@@ -41,7 +40,7 @@ impl TrainingData {
         };
         let mut gold = Vec::new();
         for path in &config.train {
-            gold.extend(share(keep(path, "train", read_gold(path)?), config.share));
+            gold.extend(keep(path, "train", read_gold(path)?));
         }
         let mut dev = Vec::new();
         for path in &config.dev {
@@ -55,7 +54,7 @@ impl TrainingData {
         let mut auxiliary = Vec::new();
         for file in &config.auxiliary {
             let source = GoldSource { part: file.part, ..source(&file.path, file.format, "train") };
-            auxiliary.push(share(keep(&file.path, "auxiliary", gold::read(&source)?), config.share));
+            auxiliary.push(keep(&file.path, "auxiliary", gold::read(&source)?));
         }
         // Texts that dev is made of are not learnt from, whoever labels them.
         let in_dev: HashSet<&str> = dev.iter().chain(&further_dev).map(|gold| gold.document.id()).collect();
@@ -65,7 +64,7 @@ impl TrainingData {
                 Some(format) => without_labels(gold::read(&source(&file.path, format, "train"))?, &in_dev),
                 None => read_unlabelled(&file.path, target, &in_dev)?,
             };
-            unlabelled.push(share(keep(&file.path, "taught", read), config.share));
+            unlabelled.push(keep(&file.path, "taught", read));
         }
         Ok(Self { gold, dev, further_dev, auxiliary, unlabelled, files })
     }
@@ -82,17 +81,6 @@ impl TrainingData {
     }
 }
 
-/// The documents of a share, which are the same in every file and run: which they are follows from their ids.
-fn share(mut documents: Vec<GoldDocument>, share: f64) -> Vec<GoldDocument> {
-    const DIGITS: usize = 12;
-    documents.retain(|gold| {
-        let hash = sha256([gold.document.id().as_bytes()]);
-        let number = u64::from_str_radix(&hash[..DIGITS], 16).expect("a hash is hexadecimal");
-        number as f64 <= share * 16_f64.powi(DIGITS as i32)
-    });
-    documents
-}
-
 /// The texts and targets of a labelled file, but for the documents that `left_out` names.
 fn without_labels(mut file: GoldFile, left_out: &HashSet<&str>) -> GoldFile {
     file.documents.retain(|gold| !left_out.contains(gold.document.id()));
@@ -105,31 +93,4 @@ fn without_labels(mut file: GoldFile, left_out: &HashSet<&str>) -> GoldFile {
 
 fn source(path: &Path, format: GoldFormat, split: &str) -> GoldSource {
     GoldSource { split: Some(split.to_owned()), ..GoldSource::new(path, format) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use standpoint_core::text::Document;
-
-    #[test]
-    fn a_smaller_share_is_part_of_a_larger_one() {
-        let documents = || -> Vec<GoldDocument> {
-            (0..400)
-                .map(|number| GoldDocument {
-                    document: Document::from_sentences(format!("d{number}"), &["Text."]),
-                    target: String::new(),
-                    labels: vec![GoldLabels::default()],
-                    attributions: None,
-                })
-                .collect()
-        };
-        let ids = |part: f64| -> Vec<String> {
-            share(documents(), part).iter().map(|gold| gold.document.id().to_owned()).collect()
-        };
-        let (quarter, half) = (ids(0.25), ids(0.5));
-        assert!((70..=130).contains(&quarter.len()) && (160..=240).contains(&half.len()));
-        assert!(quarter.iter().all(|id| half.contains(id)));
-        assert_eq!(ids(1.0).len(), 400);
-    }
 }

@@ -13,7 +13,6 @@ mod labels;
 mod objective;
 mod optimizer;
 mod plan;
-mod rename;
 mod run;
 mod start;
 mod teacher;

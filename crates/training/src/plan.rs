@@ -3,12 +3,10 @@
 
 use crate::config::{OtherTarget, TrainConfig};
 use crate::labels::{HolderLabel, Labels, Tags, TokenizedDocument, tokenize};
-use crate::rename::Renaming;
 use crate::teacher::Taught;
 use standpoint_core::error::Result;
 use standpoint_core::label::Stance;
 use standpoint_core::model::Tokenizer;
-use standpoint_core::text::Document;
 use standpoint_core::window::{SpecialTokens, Window, WindowSentence, windows};
 use standpoint_evaluation::gold::GoldDocument;
 use standpoint_kernels::random::{SplitMix, scramble};
@@ -84,37 +82,6 @@ fn examples_toward(
         .collect()
 }
 
-/// All documents with their names exchanged, each by a draw of its own, as often as an epoch may choose from.
-fn renamed(
-    documents: &[GoldDocument],
-    tokenizer: &Tokenizer,
-    max_tokens: usize,
-    seed: u64,
-) -> Result<Vec<Vec<TokenizedDocument>>> {
-    (0..RENAMED_READINGS)
-        .map(|reading| {
-            let renamed: Vec<GoldDocument> = documents
-                .iter()
-                .enumerate()
-                .map(|(index, gold)| {
-                    let key = scramble(seed ^ scramble((reading * documents.len() + index) as u64));
-                    let renaming = Renaming::draw(&mut SplitMix::new(key));
-                    let sentences: Vec<String> =
-                        gold.sentences().map(|(text, _)| renaming.apply(text)).collect();
-                    let document = Document::from_sentences(gold.document.id(), &sentences);
-                    GoldDocument { document, attributions: None, ..gold.clone() }
-                })
-                .collect();
-            let mut tokenized = tokenize(&renamed, tokenizer, max_tokens)?;
-            // The holders' places are those of the names before.
-            for labels in tokenized.iter_mut().flat_map(|document| &mut document.labels) {
-                labels.holder = None;
-            }
-            Ok(tokenized)
-        })
-        .collect()
-}
-
 /// The examples of whole documents, in order, each with the index of its document.
 ///
 /// # Errors
@@ -141,15 +108,9 @@ struct Auxiliary {
     targets: Vec<(Vec<u32>, bool)>,
 }
 
-/// How many renamed readings of each gold document an epoch draws from.
-const RENAMED_READINGS: usize = 8;
-
 /// All training data, tokenized, and the rule that orders it.
 pub struct Plan {
     gold: Vec<TokenizedDocument>,
-    /// The same documents with other names, several times.
-    renamed_gold: Vec<Vec<TokenizedDocument>>,
-    renamed: f64,
     mixed: f64,
     auxiliary: Vec<Auxiliary>,
     taught: Vec<Auxiliary>,
@@ -172,12 +133,7 @@ impl Plan {
         taught: &[Taught],
     ) -> Result<Self> {
         let max_tokens = config.max_tokens;
-        let renamed_gold = match config.data.renamed > 0.0 {
-            true => renamed(gold, tokenizer, max_tokens, config.seed)?,
-            false => Vec::new(),
-        };
         let gold = tokenize(gold, tokenizer, max_tokens)?;
-        let sample = |sample: usize| (sample as f64 * config.data.share).ceil() as usize;
         let auxiliary = auxiliary
             .iter()
             .zip(&config.data.auxiliary)
@@ -189,7 +145,7 @@ impl Plan {
                 };
                 Ok(Auxiliary {
                     documents: tokenize(documents, tokenizer, max_tokens)?,
-                    sample: sample(settings.sample),
+                    sample: settings.sample,
                     unrelated: settings.unrelated,
                     targets: settings.targets.iter().map(target).collect::<Result<_>>()?,
                 })
@@ -206,18 +162,11 @@ impl Plan {
                         labels.taught = Some(*judgement);
                     }
                 }
-                Ok(Auxiliary {
-                    documents,
-                    sample: sample(settings.sample),
-                    unrelated: 0.0,
-                    targets: Vec::new(),
-                })
+                Ok(Auxiliary { documents, sample: settings.sample, unrelated: 0.0, targets: Vec::new() })
             })
             .collect::<Result<_>>()?;
         Ok(Self {
             gold,
-            renamed_gold,
-            renamed: config.data.renamed,
             mixed: config.data.mixed,
             auxiliary,
             taught,
@@ -257,8 +206,7 @@ impl Plan {
     fn mixed_gold(&self, random: &mut SplitMix) -> Vec<Example> {
         let mut joined: Vec<&TokenizedDocument> = Vec::new();
         let mut read = Vec::new();
-        for index in 0..self.gold.len() {
-            let document = self.reading(index, random);
+        for document in &self.gold {
             let is_single = document.sentences.len() <= LONGEST_SINGLE;
             match random.unit() < self.mixed {
                 true if is_single => joined.push(document),
@@ -299,15 +247,6 @@ impl Plan {
 
     fn examples(&self, document: &TokenizedDocument) -> Vec<Example> {
         examples(document, self.max_tokens, self.special)
-    }
-
-    /// A gold document as it is, or with other names.
-    fn reading(&self, index: usize, random: &mut SplitMix) -> &TokenizedDocument {
-        if !self.renamed_gold.is_empty() && random.unit() < self.renamed {
-            &self.renamed_gold[random.below(self.renamed_gold.len())][index]
-        } else {
-            &self.gold[index]
-        }
     }
 
     fn draw(&self, index: usize, random: &mut SplitMix, read: &mut Vec<Example>) {
@@ -407,8 +346,6 @@ mod tests {
         gold.extend((0..10).map(|row| document(1000 + row * 20, 12, 6)));
         Plan {
             gold,
-            renamed_gold: Vec::new(),
-            renamed: 0.0,
             mixed,
             auxiliary: Vec::new(),
             taught: Vec::new(),

@@ -121,10 +121,7 @@ impl Trainer {
             Some(base) => ModelSource::parse(base, None, offline)?,
             None => ModelSource::parse(&config.base, config.base_revision.as_deref(), offline)?,
         };
-        let mut base = BaseModel::load(&source)?;
-        if let Some(layers) = config.base_layers {
-            base.keep_layers(layers);
-        }
+        let base = BaseModel::load(&source)?;
         folder.create()?;
         if config.max_tokens > base.config.longest_window() {
             let problem = format!(

@@ -184,17 +184,6 @@ impl BaseModel {
         sha256(parameters.iter().map(|parameter| bytemuck::cast_slice(self.weights.values(&parameter.name))))
     }
 
-    /// Leaves the first `layers` layers only.
-    pub fn keep_layers(&mut self, layers: usize) {
-        self.config.num_hidden_layers = layers.min(self.config.num_hidden_layers);
-        let mut kept = Weights::default();
-        for parameter in encoder_parameters(&self.config) {
-            let tensor = self.weights.remove(&parameter.name).expect("the base was checked");
-            kept.insert(parameter.name, tensor);
-        }
-        self.weights = kept;
-    }
-
     /// Loads `config.json`, `tokenizer.json` and the weights.
     ///
     /// # Errors

@@ -27,7 +27,7 @@ pub(super) const INDEX: &str = "model.safetensors.index.json";
 const LARGEST_PIECE: usize = 48_000_000;
 
 /// How a model's weights are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WeightFormat {
     /// All of them in f16, in one file.

@@ -1,6 +1,6 @@
 //! The names of the formats.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use standpoint_core::error::UsageError;
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use std::str::FromStr;
 macro_rules! formats {
     ($($(#[$doc:meta])* $variant:ident = $name:literal),* $(,)?) => {
         /// A format of labelled text.
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum GoldFormat { $($(#[$doc])* #[serde(rename = $name)] $variant),* }
 
         impl GoldFormat {

@@ -1,7 +1,7 @@
 //! Parts of a file: a share of its documents that stays the same however the file grows, so that one part can be
 //! trained on and the rest kept for measuring.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use standpoint_core::error::UsageError;
 use standpoint_core::hash::sha256;
 use std::fmt;
@@ -9,8 +9,8 @@ use std::str::FromStr;
 
 /// Some of the documents of a file, or all others: "1 of 5", "all but 1 of 5". Which documents these are follows from
 /// a hash of their texts, or of their ids where several rows are of one document.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Part {
     /// From 1.
     number: u64,
@@ -52,6 +52,12 @@ impl TryFrom<String> for Part {
 
     fn try_from(text: String) -> Result<Self, UsageError> {
         text.parse()
+    }
+}
+
+impl From<Part> for String {
+    fn from(part: Part) -> Self {
+        part.to_string()
     }
 }
 
