@@ -24,12 +24,12 @@ max_tokens = 64
 train = ["train.jsonl"]
 dev = ["dev.jsonl"]
 
-[[data.auxiliary]]
+[data.auxiliary.pairs]
 path = "pairs.jsonl"
 sample = 10
 unrelated = 0.5
 
-[[data.auxiliary]]
+[data.auxiliary.unrelated]
 path = "train.jsonl"
 sample = 4
 unrelated = 1.0
@@ -220,7 +220,7 @@ fn a_teacher_teaches_what_the_labels_do_not_say_and_a_run_goes_on_from_another()
     run(&long(CONFIG));
 
     // Labels of one kind only; all that is known of the others, the teacher says.
-    let (before, after) = (CONFIG.find("[[data.auxiliary]]").unwrap(), CONFIG.find("[schedule]").unwrap());
+    let (before, after) = (CONFIG.find("[data.auxiliary.pairs]").unwrap(), CONFIG.find("[schedule]").unwrap());
     let alone = format!("default_target = \"withdrawal\"\n{}{}", &CONFIG[..before], &CONFIG[after..])
         .replace("train.jsonl", "claims.jsonl");
     let claim = r#"{"text": "minister will troops in the bases on", "role": "claim", "stance": "none"}"#;
@@ -242,8 +242,8 @@ fn a_teacher_teaches_what_the_labels_do_not_say_and_a_run_goes_on_from_another()
     write("mislabelled.jsonl", &mislabelled);
     let taught = alone.replace(
         "[schedule]",
-        "[data.teacher]\nmodel = \"model\"\n\n[[data.teacher.text]]\npath = \"unlabelled.jsonl\"\nsample = 40\n\n\
-         [[data.teacher.text]]\npath = \"mislabelled.jsonl\"\nformat = \"standpoint\"\nsample = 40\n\n[schedule]",
+        "[data.teacher]\nmodel = \"model\"\n\n[data.teacher.text.unlabelled]\npath = \"unlabelled.jsonl\"\nsample = 40\n\n\
+         [data.teacher.text.mislabelled]\npath = \"mislabelled.jsonl\"\nformat = \"standpoint\"\nsample = 40\n\n[schedule]",
     );
     run(&long(&taught).replace("\"model\"\nrun = \"run\"", "\"student\"\nrun = \"student-run\""));
     let role = role_on_dev(&folder.path().join("student"));
@@ -297,6 +297,16 @@ fn a_teacher_teaches_what_the_labels_do_not_say_and_a_run_goes_on_from_another()
     let output = train(folder.path(), &[]).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success() && said.contains("nowhere") && !said.contains("epoch 1"), "{said}");
+
+    // A model without a head that the run trains.
+    let holders = gold(9).replace("\"stance\":\"favor\"", "\"stance\":\"favor\",\"holder\":\"minister\"");
+    write("holders.jsonl", &holders);
+    let blended = standing.replace("blend = [\"student-run\"]", "blend = [\"student\"]");
+    write("train.toml", &blended.replace("claims.jsonl", "holders.jsonl").replace("again-run", "holder-run"));
+    let output = train(folder.path(), &[]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains("student: the model has no head \"holder\""), "{said}");
 
     // A model of another shape.
     let small = format!("start = \"{}/models/small\"", env!("CARGO_MANIFEST_DIR"));

@@ -94,17 +94,16 @@ fn write_card(card: &mut String, facts: &Facts<'_>) -> std::fmt::Result {
     writeln!(card, "# {} {}\n", config.name, config.version)?;
     writeln!(
         card,
-        "Reads a window of news text with a target in front and says of every sentence whether it is a claim, \
-         an attributed statement or background, and which stance it takes toward the target (by default \
-         \"{}\"). English only.\n",
+        "Reads a window of news text, preceded by a target. Labels every sentence as a claim, an attributed statement or \
+         background, and with its stance toward the target (by default \"{}\"). English only.\n",
         config.default_target
     )?;
     writeln!(
         card,
-        "- Base: {} (parameters `{}`), {} layers of width {}; {:.1} million parameters in all, stored as {}.\n\
-         - Windows of up to {} tokens. Linear heads read each sentence's vector, the mean of its tokens' last states \
-         (role, stance, check-worthiness), and each token's state (source, cue and content of attributions, holders); \
-         those are there that the files below have labels for.\n\
+        "- Base: {} (parameters `{}`), {} layers of width {}; {:.1} million parameters in total, stored as {}.\n\
+         - Windows of up to {} tokens. Role, stance and check-worthiness are linear heads on each sentence's vector, the mean \
+         of its tokens' last states. Source, cue and content of attributions, and holders, are linear heads on each token's \
+         state. A head exists only if the files below have labels for it.\n\
          - Written by `standpoint train`; seed {}, epoch {} of {} kept ({}).\n",
         config.base,
         &origins.base_sha256[..16],
@@ -139,16 +138,16 @@ fn write_card(card: &mut String, facts: &Facts<'_>) -> std::fmt::Result {
             &file.sha256[..16]
         )?;
     }
-    writeln!(card, "\nOf auxiliary files each epoch reads a sample, of rows whose split is train.\n")?;
+    writeln!(card, "\nEach epoch reads a sample of the auxiliary files, from rows whose split is train.\n")?;
     if let (Some(teacher), Some(hash)) = (&config.data.teacher, &origins.teacher_sha256) {
         let too = match teacher.text.iter().any(|text| text.attributions) {
-            true => ", and attributions from the spans that it finds",
+            true => " Attributions were learned from the spans that it finds.",
             false => "",
         };
         writeln!(
             card,
-            "What is read as *taught* is read without labels: roles and stances were learnt from the probabilities \
-             that another model gives them (`{}`, weights `{}`){too}.\n",
+            "Files used as *taught* are read without labels. Roles and stances were learned from the probabilities of \
+             another model (`{}`, weights `{}`).{too}\n",
             teacher.model,
             &hash[..16]
         )?;
@@ -156,7 +155,7 @@ fn write_card(card: &mut String, facts: &Facts<'_>) -> std::fmt::Result {
     if let (Some(run), Some(hash)) = (&config.start, &origins.start_sha256) {
         writeln!(
             card,
-            "It goes on from an earlier run (`{}`, parameters `{}`), whose parameters it started from.\n",
+            "Training started from the parameters of an earlier run (`{}`, parameters `{}`).\n",
             run.display(),
             &hash[..16]
         )?;
@@ -164,13 +163,14 @@ fn write_card(card: &mut String, facts: &Facts<'_>) -> std::fmt::Result {
     if !config.blend.is_empty() {
         let run = |(run, hash): (&PathBuf, &String)| format!("`{}` (`{}`)", run.display(), &hash[..16]);
         let runs: Vec<String> = config.blend.iter().zip(&origins.blend_sha256).map(run).collect();
-        writeln!(card, "Its parameters are the mean of this run's and those of {}.\n", runs.join(", "))?;
+        writeln!(card, "The parameters are the mean of this run's and those of {}.\n", runs.join(", "))?;
     }
     writeln!(card, "## On dev\n")?;
     writeln!(
         card,
-        "Gold sentences, weights as shipped. Intervals are 95%, by bootstrap over documents. Temperatures, and the \
-         epoch where the best one is kept, were chosen on this same set, so that these figures flatter the model a little.\n"
+        "Gold sentences, weights as shipped. Intervals are 95%, by bootstrap over documents. ECE is the expected calibration \
+         error. The calibration, and the epoch if the best one is kept, were chosen on this set, so these figures are slightly \
+         optimistic.\n"
     )?;
     write_head::<Role>(card, "Role", &facts.reports.role)?;
     write_head::<Stance>(card, "Stance", &facts.reports.stance)?;
@@ -183,18 +183,18 @@ fn write_card(card: &mut String, facts: &Facts<'_>) -> std::fmt::Result {
     write_mistakes::<Stance>(card, "stance", &facts.reports.stance)?;
     writeln!(
         card,
-        "- It reads English news and political speech. Its gold labels are about foreign troops; toward other \
-         targets it has learnt from the auxiliary files alone, and should be tried before it is relied on.\n\
-         - It gives one stance for each sentence and target: of two holders who disagree, one is lost.\n\
-         - It sees a window at a time, not the whole document, and cuts sentences longer than a window.\n\
-         - It says what a text conveys, not whether that is true.\n"
+        "- It reads English news and political speech. Its gold labels are about foreign troops. It learned other targets only \
+         from the auxiliary files, so test it before relying on it there.\n\
+         - It gives one stance for each sentence and target. If two holders disagree, one is lost.\n\
+         - It sees one window at a time, not the whole document, and truncates sentences longer than a window.\n\
+         - It labels what a text says, not whether that is true.\n"
     )?;
     writeln!(card, "## Licence\n")?;
     writeln!(
         card,
-        "The weights are derived from the base, whose licence and notices apply to them: see the base's own card, \
-         and NOTICE in the repository for the bundled model. The texts that it was trained on belong to their \
-         outlets and are not part of it."
+        "The weights are derived from the base, whose licence and notices apply to them. See the base's own card, and \
+         NOTICE in the repository for the bundled model. The training texts belong to their outlets and are not part of the \
+         model."
     )
 }
 
@@ -209,7 +209,10 @@ fn write_mistakes<L: Label>(card: &mut String, name: &str, report: &HeadReport) 
     mistakes.sort_by_key(|&(count, ..)| std::cmp::Reverse(count));
     for (count, gold, said) in mistakes.into_iter().take(3) {
         let all = report.score.confusion.score(gold.index()).support;
-        writeln!(card, "- On dev, {count} of {all} sentences whose {name} is {gold} are taken for {said}.")?;
+        writeln!(
+            card,
+            "- On dev, {count} of {all} sentences whose {name} is {gold} are predicted as {said}."
+        )?;
     }
     Ok(())
 }
@@ -222,7 +225,7 @@ fn write_head<L: Label>(card: &mut String, name: &str, report: &HeadReport) -> s
         .map_or("–".to_owned(), |interval| format!("{:.3} to {:.3}", interval.low, interval.high));
     writeln!(
         card,
-        "**{name}**: macro-F1 {} ({interval}), accuracy {}; calibration error {} (before calibration: {}).\n",
+        "**{name}**: macro-F1 {} ({interval}), accuracy {}; ECE {} (before calibration: {}).\n",
         figure(report.score.confusion.macro_f1()),
         figure(report.score.confusion.accuracy()),
         figure(report.score.calibration_error),

@@ -29,6 +29,18 @@ pub struct Trained {
     pub holder: bool,
 }
 
+impl Trained {
+    /// Whether the head of this name is trained.
+    pub fn has(self, head: &str) -> bool {
+        match head {
+            "checkworthy" => self.checkworthy,
+            "source" | "cue" | "content" => self.attribution,
+            "holder" => self.holder,
+            _ => true,
+        }
+    }
+}
+
 impl TrainingData {
     /// # Errors
     /// If a file cannot be read, or is not of its format.
@@ -44,7 +56,8 @@ impl TrainingData {
         }
         let mut dev = Vec::new();
         for path in &config.dev {
-            dev.extend(keep(path, "dev", read_gold(path)?));
+            let source = source(path, GoldFormat::Standpoint, "dev");
+            dev.extend(keep(path, "dev", gold::read(&source)?));
         }
         let mut further_dev = Vec::new();
         for file in &config.further_dev {
@@ -93,4 +106,41 @@ fn without_labels(mut file: GoldFile, left_out: &HashSet<&str>) -> GoldFile {
 
 fn source(path: &Path, format: GoldFormat, split: &str) -> GoldSource {
     GoldSource { split: Some(split.to_owned()), ..GoldSource::new(path, format) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dev_rows_are_those_of_dev_or_of_no_split() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, rows: &[(&str, &str)]| {
+            let row = |(id, split): &(&str, &str)| {
+                format!(r#"{{"id": "{id}", "target": "a ban", "text": "Yes.", "stance": "favor"{split}}}"#)
+            };
+            let path = folder.path().join(name);
+            std::fs::write(&path, rows.iter().map(row).collect::<Vec<_>>().join("\n")).unwrap();
+            path
+        };
+        let rows = [("a", ""), ("b", r#", "split": "dev""#), ("c", r#", "split": "train""#)];
+        let config = DataConfig {
+            train: vec![write("train.jsonl", &rows)],
+            dev: vec![write("dev.jsonl", &rows)],
+            further_dev: Vec::new(),
+            mixed: 0.0,
+            auxiliary: Vec::new(),
+            teacher: None,
+        };
+        let data = TrainingData::read(&config, "a target").unwrap();
+        let ids = |documents: &[GoldDocument]| -> Vec<String> {
+            documents.iter().map(|gold| gold.document.id().to_owned()).collect()
+        };
+        assert_eq!(ids(&data.gold), ["a", "c"]);
+        assert_eq!(ids(&data.dev), ["a", "b"]);
+
+        let config = DataConfig { dev: vec![write("other.jsonl", &rows[2..])], ..config };
+        let error = TrainingData::read(&config, "a target").err().unwrap().to_string();
+        assert!(error.contains("other.jsonl") && error.contains("dev"), "{error}");
+    }
 }

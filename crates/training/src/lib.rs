@@ -9,6 +9,7 @@ mod config;
 mod data;
 mod dev;
 pub mod differentiable;
+mod identity;
 mod labels;
 mod objective;
 mod optimizer;

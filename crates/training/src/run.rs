@@ -7,6 +7,7 @@ use crate::config::{Keep, TrainConfig};
 use crate::data::{Trained, TrainingData};
 use crate::dev::{DevScore, DevSet};
 use crate::differentiable::{Arithmetic, Gradients, Layout, PackedWeights, Trace};
+use crate::identity;
 use crate::objective::{LabelWeights, Pass};
 use crate::optimizer::{AdamW, StepRates, rate_share};
 use crate::plan::{Example, Plan, deal};
@@ -19,8 +20,8 @@ use standpoint_core::hash::sha256;
 use standpoint_core::heads::tags::{Part, Tag};
 use standpoint_core::label::{Role, Stance};
 use standpoint_core::model::{
-    BaseModel, CHECKWORTHY, HEADS, HOLDER, HeadSettings, Model, ModelSource, Settings, TAGS, Tensor,
-    WeightFormat, Weights, round_to_bytes,
+    BaseModel, CHECKWORTHY, HEADS, HOLDER, HeadSettings, Model, ModelSource, Settings, TAGS, Tensor, Weights,
+    round_to_bytes,
 };
 use standpoint_kernels::random::scramble;
 use std::path::{Path, PathBuf};
@@ -153,6 +154,9 @@ impl Trainer {
         };
         let mut learnt = taught.iter().flat_map(|taught| &taught.documents);
         trained.attribution |= learnt.any(|gold| gold.attributions.is_some());
+        for folder in &config.blend {
+            start::check_blended(&layout, folder, trained)?;
+        }
         let plan = Plan::new(&config, &base.tokenizer, &gold, &auxiliary, &taught)?;
         let further_dev = DevSet::new(&further_dev, &base.tokenizer, config.max_tokens)?;
         let dev = DevSet::new(&dev, &base.tokenizer, config.max_tokens)?;
@@ -162,7 +166,7 @@ impl Trainer {
         }
         let steps = (0..config.schedule.epochs).map(|epoch| plan.epoch(epoch).len()).sum();
         let origins = Origins { base_sha256: base.fingerprint(), teacher_sha256, start_sha256, blend_sha256 };
-        let fingerprint = fingerprint(&config, &origins, &files);
+        let fingerprint = identity::of_run(&config, &origins, &files);
         let state = if resume {
             let checkpoint = folder.load(layout.len(), config.schedule.average > 0.0)?;
             if checkpoint.progress.fingerprint != fingerprint {
@@ -369,9 +373,8 @@ impl Trainer {
             holder: holder.then(|| HeadSettings::named(&HOLDER, 1.0)),
             training: card::provenance(&self.config, &self.origins, &self.files, best),
         };
-        // Heads that no label was seen for are not shipped.
-        let shipped_heads = settings.heads();
-        for (head, _) in HEADS.iter().filter(|head| !shipped_heads.contains(head)) {
+        // Heads without any label are left out.
+        for (head, _) in HEADS.iter().filter(|(head, _)| !self.trained.has(head)) {
             weights.remove(&format!("heads.{head}.weight"));
             weights.remove(&format!("heads.{head}.bias"));
         }
@@ -414,20 +417,4 @@ fn packed(
         last.and_then(Arc::into_inner).unwrap_or_else(|| PackedWeights::new(layout, arithmetic));
     weights.refresh(parameters);
     Arc::new(weights)
-}
-
-/// Whatever decides what a run trains, in one line.
-fn fingerprint(config: &TrainConfig, origins: &Origins, files: &[DataFile]) -> String {
-    // Where things are written, how, and how often does not decide what is trained, nor does what it is blended with in the end.
-    let deciding = TrainConfig {
-        blend: Vec::new(),
-        output: PathBuf::new(),
-        weights: WeightFormat::default(),
-        run: PathBuf::new(),
-        schedule: crate::config::ScheduleConfig { checkpoint_minutes: 0.0, ..config.schedule.clone() },
-        ..config.clone()
-    };
-    let hashes: Vec<&str> = files.iter().map(|file| file.sha256.as_str()).collect();
-    let Origins { base_sha256, teacher_sha256, start_sha256, .. } = origins;
-    sha256([format!("{deciding:?} {base_sha256} {teacher_sha256:?} {start_sha256:?} {hashes:?}").as_bytes()])
 }

@@ -1,7 +1,8 @@
-//! The parameters that training begins with: those of a base, of a finished run, or of a model.
+//! The parameters that training starts from: those of a base, of a finished run, or of a model.
 
 use crate::checkpoint::RunFolder;
-use crate::differentiable::{Layout, Segment};
+use crate::data::Trained;
+use crate::differentiable::{Head, Layout, Segment};
 use standpoint_core::error::{Result, TrainError};
 use standpoint_core::model::{BaseModel, Model, ModelSource, Parameter, Weights};
 use standpoint_kernels::random::{SplitMix, scramble};
@@ -12,13 +13,13 @@ pub fn of_base(layout: &Layout, base: &BaseModel, seed: u64) -> Vec<f32> {
     filled(layout, &base.weights, seed)
 }
 
-/// What the folder holds: of a run, the parameters that its last or best epoch left; of a model, its own, and for heads
-/// that it lacks small random weights.
+/// The parameters of a folder: of a run, those of its last or best epoch; of a model, its own, and small random weights for
+/// the heads that it lacks.
 ///
 /// # Errors
-/// If it holds neither, or one of another shape.
+/// If the folder holds neither, or parameters of another shape.
 pub fn of_folder(layout: &Layout, folder: &Path, seed: u64) -> Result<Vec<f32>> {
-    if !folder.join("standpoint.toml").is_file() {
+    if !is_model(folder) {
         return RunFolder::new(folder).load_best(layout.len());
     }
     let model = Model::load(&ModelSource::Folder(folder.to_owned()))?;
@@ -33,7 +34,36 @@ pub fn of_folder(layout: &Layout, folder: &Path, seed: u64) -> Result<Vec<f32>> 
     Ok(filled(layout, weights, seed))
 }
 
-/// The weights that there are, and small random ones for other matrices; what else is missing is zero.
+/// Checks that a model can be blended with a run that trains these heads. A model that lacks one would put random weights
+/// into the mean. A run's folder has weights for all heads, and nothing tells which of them were trained.
+///
+/// # Errors
+/// If the folder holds a model without a head that is trained, or a model that cannot be loaded.
+pub fn check_blended(layout: &Layout, folder: &Path, trained: Trained) -> Result<()> {
+    if !is_model(folder) {
+        return Ok(());
+    }
+    let model = Model::load(&ModelSource::Folder(folder.to_owned()))?;
+    let lacks = |head: &&Head| {
+        trained.has(head.name) && model.weights().get(&format!("heads.{}.weight", head.name)).is_none()
+    };
+    match layout.heads().iter().find(lacks) {
+        None => Ok(()),
+        Some(head) => {
+            let problem = format!(
+                "the model has no head \"{}\", which this run trains, so that it cannot be blended with it",
+                head.name
+            );
+            Err(TrainError::Checkpoint { path: folder.to_owned(), problem }.into())
+        }
+    }
+}
+
+fn is_model(folder: &Path) -> bool {
+    folder.join("standpoint.toml").is_file()
+}
+
+/// The weights that exist, small random ones for other matrices, and zeros for other biases.
 fn filled(layout: &Layout, weights: &Weights, seed: u64) -> Vec<f32> {
     let mut parameters = vec![0.0; layout.len()];
     let mut random = SplitMix::new(scramble(seed));

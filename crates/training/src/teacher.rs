@@ -2,11 +2,12 @@
 //! probabilities, which say more than labels would (Hinton et al., Distilling the knowledge in a neural network, 2015).
 
 use crate::config::TeacherConfig;
+use crate::identity;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use standpoint_core::atomic::write_whole;
 use standpoint_core::error::{InputError, InputProblem, Place, Result, UsageError};
-use standpoint_core::hash::{Digest, sha256};
+use standpoint_core::hash::sha256;
 use standpoint_core::label::{Attribution, SentenceAnalysis, Target};
 use standpoint_core::model::{Model, ModelSource};
 use standpoint_core::pipeline::Pipeline;
@@ -117,14 +118,7 @@ pub fn ask(
         return Err(UsageError::Other(problem).into());
     }
     let documents: Vec<&GoldDocument> = files.iter().flatten().collect();
-    let mut digest = Digest::default();
-    digest.update(format!("{teacher_sha256} {:?}", model.settings()).as_bytes());
-    for gold in &documents {
-        let (id, sentences) = (gold.document.id(), gold.document.sentences());
-        digest.update(format!("{:?} {id:?} {sentences:?}", gold.target).as_bytes());
-        digest.update(gold.document.text().as_bytes());
-    }
-    let of = digest.finish();
+    let of = identity::of_teaching(&teacher_sha256, model.settings(), &documents);
     let judged = match read_kept(kept).filter(|kept| kept.of == of) {
         Some(kept) => kept.judged,
         None => {
