@@ -4,7 +4,7 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use standpoint::error::Result;
-use standpoint::training::{DevScore, Observer, Outcome, StepReport, Trainer};
+use standpoint::training::{DevScore, Observer, RunEnd, StepReport, Trainer};
 use std::io::IsTerminal;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -70,7 +70,7 @@ impl Train {
         let outcome = trainer.run(&mut watcher)?;
         watcher.bar.finish_and_clear();
         match outcome {
-            Outcome::Finished { output, scores, best } => {
+            RunEnd::Finished { output, scores, best } => {
                 let DevScore { role, stance } = scores[best];
                 eprintln!(
                     "{}: epoch {} of {}, dev macro-F1 role {role:.3}, stance {stance:.3}",
@@ -80,7 +80,7 @@ impl Train {
                 );
                 Ok(ExitCode::SUCCESS)
             }
-            Outcome::Stopped { step, steps } => {
+            RunEnd::Stopped { step, steps } => {
                 eprintln!("stopped and saved at step {step} of {steps}: go on with --resume");
                 Ok(ExitCode::from(INTERRUPTED))
             }

@@ -56,10 +56,10 @@ fn the_encoder_that_is_trained_gives_the_states_of_transformers() {
     let layout = Layout::new((&config()).into(), &[]);
     let weights = weights();
     let mut parameters = vec![0.0; layout.len()];
-    for segment in layout.segments() {
+    for segment in layout.tensors() {
         parameters[segment.range.clone()].copy_from_slice(weights.values(&segment.name));
     }
-    assert_eq!(layout.segments().len(), encoder_parameters(&config()).len());
+    assert_eq!(layout.tensors().len(), encoder_parameters(&config()).len());
     let mut packed = PackedTokens::default();
     windows.iter().for_each(|window| packed.push(window));
     let mut trace = Trace::default();

@@ -361,7 +361,7 @@ fn a_run_of_another_configuration_is_not_resumed() {
 fn assert_encoders_agree(model: Model, tolerance: f32) {
     let layout = Layout::new(model.config().into(), &[]);
     let mut parameters = vec![0.0; layout.len()];
-    for segment in layout.segments() {
+    for segment in layout.tensors() {
         parameters[segment.range.clone()].copy_from_slice(model.weights().values(&segment.name));
     }
     let words = model.config().vocab_size as u32 - 10;

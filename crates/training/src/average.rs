@@ -1,15 +1,15 @@
-//! A moving average of the parameters, which wanders less than they do and is often the better model.
+//! An exponential moving average of the parameters, which varies less than they do and is often the better model.
 
 use rayon::prelude::*;
 
-/// Every so many steps the parameters are taken into the average: each time costs a sweep over all of them.
+/// The average is updated once in so many steps, because an update costs a sweep over all parameters.
 const EVERY: usize = 8;
 
-/// Work on this many parameters at a time.
+/// The number of parameters that a thread updates at a time.
 const PIECE: usize = 1 << 16;
 
-/// Takes the parameters after `step`, counted from 1, into the average, whose weights fall by `decay` with each step
-/// back. The weights of the steps so far always sum to 1, so that the first steps count for no more than their share.
+/// Updates the average with the parameters after `step`, counted from 1. Weights fall by `decay` with each step back. The
+/// weights of the steps so far always sum to 1, so that the first steps do not count for more than their share.
 pub fn update(average: &mut [f32], parameters: &[f32], decay: f64, step: usize) {
     if step % EVERY != 1 {
         return;
@@ -41,7 +41,7 @@ mod tests {
     }
 
     #[test]
-    fn what_rests_stays_what_it_is() {
+    fn the_average_of_a_constant_is_the_constant() {
         let mut average = vec![0.3];
         (1..100).for_each(|step| update(&mut average, &[0.3], 0.99, step));
         assert_eq!(average, [0.3]);

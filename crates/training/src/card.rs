@@ -1,5 +1,5 @@
-//! The model card and the provenance that a finished run writes beside the weights: what it was trained on, how
-//! good it is on dev, where it fails.
+//! The model card and the provenance that a finished run writes beside the weights: what the model was trained on, its figures
+//! on dev, and its most frequent mistakes.
 
 use crate::config::{Keep, TrainConfig};
 use crate::dev::{DevReports, DevScore, HeadReport};
@@ -8,27 +8,28 @@ use standpoint_core::error::Result;
 use standpoint_core::label::{Label, Role, Stance};
 use standpoint_core::model::{BaseModel, WeightFormat};
 use standpoint_evaluation::gold::{GoldFile, GoldLabels};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-/// A file that a run has read.
+/// A file that a run has read, for the card and the provenance.
 pub struct DataFile {
     /// The file's name in its folder, such as `gold/documents.train.jsonl`.
     name: String,
-    role: &'static str,
+    purpose: &'static str,
     rows: usize,
     sentences: usize,
     pub sha256: String,
 }
 
 impl DataFile {
-    pub fn new(path: &Path, role: &'static str, file: &GoldFile) -> Self {
+    pub fn new(path: &Path, purpose: &'static str, file: &GoldFile) -> Self {
         let part = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
         let folder = part(path.parent().and_then(Path::file_name));
         let labelled = |labels: &&GoldLabels| **labels != GoldLabels::default();
         Self {
             name: format!("{folder}/{}", part(path.file_name())),
-            role,
+            purpose,
             rows: file.documents.len(),
             sentences: file.documents.iter().flat_map(|gold| &gold.labels).filter(labelled).count(),
             sha256: file.sha256.clone(),
@@ -36,7 +37,7 @@ impl DataFile {
     }
 }
 
-/// Hashes of the weights that a run has learnt from.
+/// Hashes of the weights that a run starts from, learns from or is blended with.
 #[derive(Clone, Debug)]
 pub struct Origins {
     pub base_sha256: String,
@@ -46,37 +47,43 @@ pub struct Origins {
     pub blend_sha256: Vec<String>,
 }
 
-/// The `[training]` table of `standpoint.toml`.
+/// The `[training]` table of `standpoint.toml`, with sorted keys. `best` is the epoch that was kept, from 0.
 pub fn provenance(config: &TrainConfig, origins: &Origins, files: &[DataFile], best: usize) -> toml::Table {
-    let mut table = toml::Table::new();
-    table.insert("base".into(), config.base.clone().into());
     let Origins { base_sha256, teacher_sha256, start_sha256, blend_sha256 } = origins.clone();
-    table.insert("base_sha256".into(), base_sha256.into());
-    let others = [("teacher_sha256", teacher_sha256), ("start_sha256", start_sha256)];
-    table.extend(others.into_iter().filter_map(|(name, hash)| Some((name.to_owned(), hash?.into()))));
+    let data: BTreeMap<String, toml::Value> =
+        files.iter().map(|file| (file.name.clone(), file.sha256.clone().into())).collect();
+    let mut table: BTreeMap<&str, toml::Value> = BTreeMap::from([
+        ("base", config.base.clone().into()),
+        ("base_sha256", base_sha256.into()),
+        ("seed", (config.seed as i64).into()),
+        ("epoch", (best as i64 + 1).into()),
+        ("epochs", (config.schedule.epochs as i64).into()),
+        ("data_sha256", toml::Value::Table(data.into_iter().collect())),
+    ]);
+    let optional = [("teacher_sha256", teacher_sha256), ("start_sha256", start_sha256)];
+    table.extend(optional.into_iter().filter_map(|(name, hash)| Some((name, hash?.into()))));
     if !blend_sha256.is_empty() {
-        table.insert("blend_sha256".into(), blend_sha256.into());
+        table.insert("blend_sha256", blend_sha256.into());
     }
-    table.insert("seed".into(), (config.seed as i64).into());
-    table.insert("epoch".into(), (best as i64 + 1).into());
-    table.insert("epochs".into(), (config.schedule.epochs as i64).into());
-    let data = files.iter().map(|file| (file.name.clone(), toml::Value::from(file.sha256.clone())));
-    table.insert("data_sha256".into(), toml::Value::Table(data.collect()));
-    table
+    table.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// All that a model card says.
+/// What a model card says.
 pub struct Facts<'a> {
     pub config: &'a TrainConfig,
     pub base: &'a BaseModel,
     pub origins: &'a Origins,
+    /// The number of parameters.
     pub parameters: usize,
     pub files: &'a [DataFile],
+    /// Of each epoch.
     pub scores: &'a [DevScore],
+    /// The epoch that was kept, from 0.
     pub best: usize,
     pub reports: &'a DevReports,
 }
 
+/// The card, in Markdown.
 pub fn render(facts: &Facts<'_>) -> String {
     let mut card = String::new();
     write_card(&mut card, facts).expect("writing to a string does not fail");
@@ -132,7 +139,7 @@ fn write_card(card: &mut String, facts: &Facts<'_>) -> std::fmt::Result {
             card,
             "| {} | {} | {} | {} | `{}` |",
             file.name,
-            file.role,
+            file.purpose,
             file.rows,
             file.sentences,
             &file.sha256[..16]
@@ -198,7 +205,7 @@ fn write_card(card: &mut String, facts: &Facts<'_>) -> std::fmt::Result {
     )
 }
 
-/// The most frequent mistakes of a head, each as a share of the sentences with that gold label.
+/// The three most frequent mistakes of a head, each as a share of the sentences with that gold label.
 fn write_mistakes<L: Label>(card: &mut String, name: &str, report: &HeadReport) -> std::fmt::Result {
     let counts = report.score.confusion.counts();
     let mut mistakes: Vec<(u64, L, L)> = L::ALL

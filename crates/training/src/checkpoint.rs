@@ -1,5 +1,5 @@
-//! The state of a run on disk: parameters, moments, the best epoch so far, and where the run stands. With
-//! plans and dropout masks made from seeds, nothing else is needed to go on bit for bit.
+//! The state of a run on disk: parameters, moments, the best epoch so far, and the progress of the run. Plans and dropout masks
+//! follow from seeds, so nothing else is needed for a resumed run to give the same bits.
 
 use crate::run::Progress;
 use safetensors::tensor::TensorView;
@@ -9,19 +9,21 @@ use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What a run needs to go on.
+/// What a run needs to be resumed.
 pub struct Checkpoint {
     pub progress: Progress,
     pub parameters: Vec<f32>,
+    /// The first moments of the gradients.
     pub first: Vec<f32>,
+    /// The second moments of the gradients.
     pub second: Vec<f32>,
     /// The moving average of the parameters, if the run has one.
     pub average: Option<Vec<f32>>,
 }
 
 impl Checkpoint {
-    /// The parameters that a model of this moment has.
-    pub fn shown(&self) -> &Vec<f32> {
+    /// The parameters that dev scores and the model are taken from: the average, if there is one.
+    pub fn model_parameters(&self) -> &Vec<f32> {
         self.average.as_ref().unwrap_or(&self.parameters)
     }
 }
@@ -40,25 +42,25 @@ impl RunFolder {
         Self { folder: folder.to_owned() }
     }
 
-    /// Makes the folder, if it is not there yet.
+    /// Creates the folder, unless it exists.
     ///
     /// # Errors
-    /// If it cannot be made.
+    /// If it cannot be created.
     pub fn create(&self) -> Result<()> {
         std::fs::create_dir_all(&self.folder)
             .map_err(|source| Error::Write { path: self.folder.clone(), source })
     }
 
-    /// Where a teacher's judgements are kept.
-    pub fn judgements(&self) -> PathBuf {
-        self.folder.join("judgements.json")
+    /// The file in which a teacher's predictions are kept.
+    pub fn teacher_predictions(&self) -> PathBuf {
+        self.folder.join("predictions.json")
     }
 
     pub fn has_checkpoint(&self) -> bool {
         self.folder.join(CHECKPOINT).exists()
     }
 
-    /// Writes the checkpoint: whole, or the one before stays.
+    /// Writes the checkpoint. If that fails, the previous one stays.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -75,8 +77,10 @@ impl RunFolder {
         self.write(CHECKPOINT, &tensors, Some([(PROGRESS.to_owned(), progress)].into()))
     }
 
+    /// Reads the checkpoint; with `averaged`, also the moving average.
+    ///
     /// # Errors
-    /// If there is no checkpoint, it is damaged, or it belongs to a model of another size.
+    /// If there is no checkpoint, or it is damaged, or its model has another number of `parameters`.
     pub fn load(&self, parameters: usize, averaged: bool) -> Result<Checkpoint> {
         let (bytes, metadata) = self.read(CHECKPOINT)?;
         let tensor = |name| self.tensor(CHECKPOINT, &bytes, name, parameters);
@@ -91,7 +95,7 @@ impl RunFolder {
         })
     }
 
-    /// Keeps the parameters of the best epoch.
+    /// Writes the parameters of the best epoch.
     ///
     /// # Errors
     /// If they cannot be written.
@@ -99,8 +103,10 @@ impl RunFolder {
         self.write(BEST, &[("parameters", parameters)], None)
     }
 
+    /// Reads the parameters of the best epoch.
+    ///
     /// # Errors
-    /// If they cannot be read.
+    /// If they cannot be read, or are not that many.
     pub fn load_best(&self, parameters: usize) -> Result<Vec<f32>> {
         let (bytes, _) = self.read(BEST)?;
         self.tensor(BEST, &bytes, "parameters", parameters)

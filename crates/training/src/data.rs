@@ -1,4 +1,4 @@
-//! The files that a configuration names, read.
+//! Reads the files that a configuration names.
 
 use crate::card::DataFile;
 use crate::config::DataConfig;
@@ -10,18 +10,19 @@ use standpoint_evaluation::gold::{
 use std::collections::HashSet;
 use std::path::Path;
 
-/// All that a run reads. `auxiliary` stands in the order of the configuration.
+/// The documents of all files of a run.
 pub struct TrainingData {
     pub gold: Vec<GoldDocument>,
     pub dev: Vec<GoldDocument>,
     pub further_dev: Vec<GoldDocument>,
+    /// One list for each file, in the order of the configuration.
     pub auxiliary: Vec<Vec<GoldDocument>>,
-    /// What a teacher is asked about, in the order of the configuration.
+    /// The text that a teacher labels: one list for each file, in the order of the configuration.
     pub unlabelled: Vec<Vec<GoldDocument>>,
     pub files: Vec<DataFile>,
 }
 
-/// Which of the heads that not every model has can be trained.
+/// Which of the heads that not every model has are trained: those that there are labels for.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Trained {
     pub checkworthy: bool,
@@ -42,8 +43,10 @@ impl Trained {
 }
 
 impl TrainingData {
+    /// Reads all files. `target` is the target of unlabelled text.
+    ///
     /// # Errors
-    /// If a file cannot be read, or is not of its format.
+    /// If a file cannot be read, is not of its format, or has no rows of its split.
     pub fn read(config: &DataConfig, target: &str) -> Result<Self> {
         let mut files = Vec::new();
         let mut keep = |path: &Path, use_, file: GoldFile| {
@@ -69,7 +72,7 @@ impl TrainingData {
             let source = GoldSource { part: file.part, ..source(&file.path, file.format, "train") };
             auxiliary.push(keep(&file.path, "auxiliary", gold::read(&source)?));
         }
-        // Texts that dev is made of are not learnt from, whoever labels them.
+        // Texts of dev are not learned from, whoever labels them.
         let in_dev: HashSet<&str> = dev.iter().chain(&further_dev).map(|gold| gold.document.id()).collect();
         let mut unlabelled = Vec::new();
         for file in config.teacher.iter().flat_map(|teacher| &teacher.text) {
@@ -94,7 +97,7 @@ impl TrainingData {
     }
 }
 
-/// The texts and targets of a labelled file, but for the documents that `left_out` names.
+/// The texts and targets of a labelled file, without the documents whose ids are in `left_out`.
 fn without_labels(mut file: GoldFile, left_out: &HashSet<&str>) -> GoldFile {
     file.documents.retain(|gold| !left_out.contains(gold.document.id()));
     for gold in &mut file.documents {
@@ -104,6 +107,7 @@ fn without_labels(mut file: GoldFile, left_out: &HashSet<&str>) -> GoldFile {
     file
 }
 
+/// All of a file, of rows that name a split those of `split`.
 fn source(path: &Path, format: GoldFormat, split: &str) -> GoldSource {
     GoldSource { split: Some(split.to_owned()), ..GoldSource::new(path, format) }
 }

@@ -1,11 +1,10 @@
-//! How good a model is on dev: the figures that choose an epoch, calibrate it and go into the model
-//! card.
+//! Scores on dev: the figures that select an epoch, calibrate the heads and go into the model card.
 
-use crate::calibrate::{Sequence, begin_shift};
 use crate::differentiable::{Layout, Trace};
 use crate::labels::Labels;
 use crate::objective::{evaluate, evaluate_tags};
 use crate::plan::{Example, document_examples};
+use crate::span_bias::{Sequence, fit_begin_bias};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use standpoint_core::error::Result;
@@ -16,12 +15,13 @@ use standpoint_evaluation::gold::GoldDocument;
 use standpoint_evaluation::metrics::{HeadScore, Judged};
 use std::collections::BTreeMap;
 
-/// Dev documents, cut into windows. Rows of the same document id are one document: their sentences are not
+/// Dev documents, cut into windows. Rows of the same document id count as one document, because their sentences are not
 /// independent.
 pub struct DevSet {
+    /// Each with the number of its document.
     examples: Vec<(usize, Example)>,
-    /// Of every token of each example, whether it is the rest of a word.
-    goes_on: Vec<Vec<bool>>,
+    /// For every token of each example, whether it continues a word.
+    is_subword: Vec<Vec<bool>>,
 }
 
 /// Macro-F1 of both heads.
@@ -38,14 +38,15 @@ impl DevScore {
     }
 }
 
-/// Role and stance on dev.
+/// The reports of both heads that dev has labels for.
 pub struct DevReports {
     pub role: HeadReport,
     pub stance: HeadReport,
 }
 
-/// One head on dev.
+/// The figures of one head on dev.
 pub struct HeadReport {
+    /// The calibration, fitted on dev.
     pub scaling: Scaling,
     /// With that scaling.
     pub score: HeadScore,
@@ -53,9 +54,12 @@ pub struct HeadReport {
     pub uncalibrated_error: Option<f64>,
 }
 
+/// The labels and logits of all labelled sentences, with the number of their document.
 type Answers = Vec<(usize, Vec<(Labels, Logits)>)>;
 
 impl DevSet {
+    /// Tokenizes the documents and cuts them into windows of at most `max_tokens`.
+    ///
     /// # Errors
     /// If a text cannot be tokenized.
     pub fn new(documents: &[GoldDocument], tokenizer: &Tokenizer, max_tokens: usize) -> Result<Self> {
@@ -68,11 +72,11 @@ impl DevSet {
             .into_iter()
             .map(|(index, example)| (numbers[documents[index].document.id()], example))
             .collect();
-        let goes_on = |(_, example): &(usize, Example)| {
+        let is_subword = |(_, example): &(usize, Example)| {
             example.window.tokens.iter().map(|&token| tokenizer.goes_on(token)).collect()
         };
-        let goes_on = examples.iter().map(goes_on).collect();
-        Ok(Self { examples, goes_on })
+        let is_subword = examples.iter().map(is_subword).collect();
+        Ok(Self { examples, is_subword })
     }
 
     /// Whether both heads can be scored.
@@ -90,6 +94,8 @@ impl DevSet {
             .collect()
     }
 
+    /// # Panics
+    /// If dev lacks [`DevSet::has_all_labels`].
     pub fn score(&self, layout: &Layout, parameters: &[f32]) -> DevScore {
         let answers = self.answers(layout, parameters);
         let macro_f1 = |figure: Option<f64>| figure.expect("dev has sentences with each label");
@@ -99,18 +105,21 @@ impl DevSet {
         }
     }
 
+    /// Scores and calibrations of both heads.
     pub fn reports(&self, layout: &Layout, parameters: &[f32]) -> DevReports {
         let answers = self.answers(layout, parameters);
         DevReports { role: report(&answers, role), stance: report(&answers, stance) }
     }
 
-    /// What to add to the logit of a beginning, for source, cue and content; without attributions, nothing.
-    pub fn begin_shifts(&self, layout: &Layout, parameters: &[f32]) -> [f32; 3] {
+    /// The biases on the logit of a beginning, for source, cue and content; 0 if there are no attributions.
+    pub fn begin_biases(&self, layout: &Layout, parameters: &[f32]) -> [f32; 3] {
         let marked: Vec<(&Example, &Vec<bool>)> = self
             .examples
             .iter()
-            .zip(&self.goes_on)
-            .filter_map(|((_, example), goes_on)| (!example.tags.is_empty()).then_some((example, goes_on)))
+            .zip(&self.is_subword)
+            .filter_map(|((_, example), is_subword)| {
+                (!example.tags.is_empty()).then_some((example, is_subword))
+            })
             .collect();
         let logits: Vec<[Vec<[f32; 3]>; 3]> = marked
             .par_iter()
@@ -118,20 +127,20 @@ impl DevSet {
             .collect();
         std::array::from_fn(|part| {
             let mut sequences = Vec::with_capacity(marked.len());
-            for ((example, goes_on), logits) in marked.iter().zip(&logits) {
-                // As the model reads it: without the target.
+            for ((example, is_subword), logits) in marked.iter().zip(&logits) {
+                // The model tags the text without the target.
                 let text = example.window.target_tokens..;
                 sequences.push(Sequence {
                     logits: logits[part][text.clone()].to_vec(),
-                    goes_on: goes_on[text.clone()].to_vec(),
+                    is_subword: is_subword[text.clone()].to_vec(),
                     gold: example.tags[text].iter().map(|tags| tags.map(|tags| tags[part])).collect(),
                 });
             }
-            begin_shift(&sequences)
+            fit_begin_bias(&sequences)
         })
     }
 
-    /// The scaling of the check-worthiness head; none without labels for it.
+    /// The scaling of the check-worthiness head; [`Scaling::NONE`] if there are no labels for it.
     pub fn checkworthy_scaling(&self, layout: &Layout, parameters: &[f32]) -> Scaling {
         let answers = self.answers(layout, parameters);
         let items: Vec<([f32; 2], usize)> = answers

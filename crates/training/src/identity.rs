@@ -45,7 +45,11 @@ pub fn of_run(config: &TrainConfig, origins: &Origins, files: &[DataFile]) -> St
 }
 
 /// The hash of a teacher and of all text that it labels.
-pub fn of_teaching(teacher_sha256: &str, settings: &Settings, documents: &[&GoldDocument]) -> String {
+pub fn of_teacher_predictions(
+    teacher_sha256: &str,
+    settings: &Settings,
+    documents: &[&GoldDocument],
+) -> String {
     #[derive(Serialize)]
     struct Teaching<'a> {
         version: u32,
@@ -204,7 +208,7 @@ mod tests {
             attributions: None,
         };
         let (one, other) = (gold("a target"), gold("another"));
-        let hash = |gold: &[&GoldDocument]| of_teaching("t", &settings, gold);
+        let hash = |gold: &[&GoldDocument]| of_teacher_predictions("t", &settings, gold);
         assert_eq!(hash(&[&one]), "5810978d0774e1fd71d6754f566b3c32d4deaf174d1a9930edd20f5f013526fa");
         assert_ne!(hash(&[&one]), hash(&[&other]));
     }

@@ -1,6 +1,6 @@
-//! What training knows of the sentences and tokens of a text, in the units that a window is made of.
+//! The labels of sentences and tokens, in token positions: what a window needs.
 
-use crate::teacher::Judgement;
+use crate::teacher::TeacherPrediction;
 use rayon::prelude::*;
 use standpoint_core::error::Result;
 use standpoint_core::heads::tags::{Part, Tag};
@@ -11,25 +11,25 @@ use standpoint_evaluation::gold::{GoldDocument, GoldLabels};
 use std::collections::HashMap;
 use std::ops::Range;
 
-/// The labels of a sentence; without any, it is context.
+/// The labels of a sentence. A sentence without any is context.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Labels {
     pub role: Option<Role>,
-    /// Whether it is attributed, where that is all that is known of its role.
+    /// Whether the role is `attributed`, for sentences of which only that is known.
     pub attributed: Option<bool>,
     pub stance: Option<Stance>,
     pub checkworthy: Option<bool>,
     pub holder: Option<HolderLabel>,
-    /// What a teacher says of the sentence, where no label is looked at.
-    pub taught: Option<Judgement>,
+    /// The teacher's probabilities, for text whose labels are ignored.
+    pub taught: Option<TeacherPrediction>,
 }
 
-/// Where whoever takes the stance is named.
+/// The tokens that name the holder of a stance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HolderLabel {
-    /// Not in the sentence.
+    /// The sentence does not name the holder.
     Elsewhere,
-    /// In these tokens of the sentence, the last one included.
+    /// The first and the last token, counted from the sentence's first.
     Tokens { first: usize, last: usize },
 }
 
@@ -42,12 +42,12 @@ pub struct TokenizedDocument {
     pub target: Vec<u32>,
     pub sentences: Vec<Vec<u32>>,
     pub labels: Vec<Labels>,
-    /// The tags of each sentence's tokens and of the separator behind them, where attributions were annotated.
+    /// For each sentence, the tags of its tokens and of the separator after them. None if attributions were not annotated.
     pub tags: Option<Vec<Vec<Tags>>>,
 }
 
 impl TokenizedDocument {
-    /// Some of its sentences.
+    /// A document of some of the sentences.
     pub fn part(&self, sentences: Range<usize>) -> Self {
         Self {
             target: self.target.clone(),
@@ -57,7 +57,7 @@ impl TokenizedDocument {
         }
     }
 
-    /// Puts the sentences of another document behind its own.
+    /// Appends the sentences of another document.
     pub fn append(&mut self, other: &Self) {
         self.sentences.extend_from_slice(&other.sentences);
         self.labels.extend_from_slice(&other.labels);
@@ -71,7 +71,7 @@ impl TokenizedDocument {
     }
 }
 
-/// Turns documents into token ids, and their labels into those of tokens.
+/// Turns documents into token ids, and their labels into labels of tokens.
 ///
 /// # Errors
 /// If a text cannot be tokenized.
@@ -84,7 +84,7 @@ pub fn tokenize(
     for document in documents {
         if !targets.contains_key(document.target.as_str()) {
             let mut tokens = tokenizer.encode(&document.target)?;
-            // Debate motions can be long; the pipeline refuses such targets, training shortens them.
+            // Debate motions can be long. The pipeline refuses such targets, training shortens them.
             tokens.truncate(max_tokens / 4);
             targets.insert(&document.target, tokens);
         }
@@ -98,7 +98,7 @@ pub fn tokenize(
                 labels: Vec::with_capacity(gold.labels.len()),
                 tags: gold.attributions.as_ref().map(|_| Vec::with_capacity(gold.labels.len())),
             };
-            let spans = gold.attributions.as_deref().map(parts);
+            let spans = gold.attributions.as_deref().map(spans_by_part);
             for (&sentence, labels) in gold.document.sentences().iter().zip(&gold.labels) {
                 let placed = tokenizer.encode_placed(sentence.slice(gold.document.text()))?;
                 let places: Vec<Span> =
@@ -115,7 +115,7 @@ pub fn tokenize(
 }
 
 fn sentence_labels(labels: &GoldLabels, places: &[Span]) -> Labels {
-    // Rows that say nothing of roles say nothing of holders either.
+    // Rows without a role have no holder annotated either.
     let takes_stance = labels.role.is_some() && labels.stance.is_some_and(|stance| stance != Stance::None);
     let holder = takes_stance.then(|| {
         let named = labels.holder.and_then(|span| tokens_of(span, places));
@@ -134,29 +134,29 @@ fn sentence_labels(labels: &GoldLabels, places: &[Span]) -> Labels {
     }
 }
 
-/// The tokens that share a byte with a span.
+/// The tokens that overlap a span.
 fn tokens_of(span: Span, places: &[Span]) -> Option<Range<usize>> {
     let first = places.partition_point(|place| place.end() <= span.start());
     let end = places.partition_point(|place| place.start() < span.end());
     (first < end).then_some(first..end)
 }
 
-/// The spans of each part in all attributions, in order; of those that begin together the longest first.
-fn parts(attributions: &[Attribution]) -> [Vec<Span>; 3] {
+/// The spans of source, cue and content in all attributions, by start. The longest of those with the same start comes first.
+fn spans_by_part(attributions: &[Attribution]) -> [Vec<Span>; 3] {
     Part::ALL.map(|part| {
-        let of = |attribution: &Attribution| match part {
+        let spans_of = |attribution: &Attribution| match part {
             Part::Source => attribution.source.clone(),
             Part::Cue => attribution.cue.clone(),
             Part::Content => attribution.content.clone(),
         };
-        let mut spans: Vec<Span> = attributions.iter().flat_map(of).collect();
+        let mut spans: Vec<Span> = attributions.iter().flat_map(spans_of).collect();
         spans.sort_by_key(|span| (span.start(), usize::MAX - span.end()));
         spans.dedup();
         spans
     })
 }
 
-/// The tags of a sentence's tokens and of its separator. Of spans that overlap, the first one is marked.
+/// The tags of a sentence's tokens and of its separator. If spans overlap, the first one is marked.
 fn sentence_tags(spans: &[Vec<Span>; 3], sentence: Span, places: &[Span]) -> Vec<Tags> {
     let mut tags = vec![Tags::default(); places.len() + 1];
     for (part, spans) in spans.iter().enumerate() {
@@ -186,7 +186,7 @@ fn sentence_tags(spans: &[Vec<Span>; 3], sentence: Span, places: &[Span]) -> Vec
 mod tests {
     use super::*;
 
-    /// The words of a text as tokens.
+    /// The spans of a text's words, as if each were a token. The text begins at byte `from`.
     fn words(text: &str, from: usize) -> Vec<Span> {
         text.split(' ')
             .map(|word| {
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_span_begins_once_and_goes_on_over_sentences() {
+    fn a_span_begins_once_and_continues_over_sentences() {
         // "He said we go" and "now or later", one byte between them; the content is "we go now or".
         let (first, second) = (words("He said we go", 0), words("now or later", 14));
         let spans = [vec![Span::new(0, 2)], vec![Span::new(3, 7)], vec![Span::new(8, 20)]];
@@ -206,16 +206,16 @@ mod tests {
         let tags = sentence_tags(&spans, Span::new(0, 13), &first);
         assert_eq!(tags[0], [b, o, o]);
         assert_eq!(tags[1], [o, b, o]);
-        assert_eq!(content(tags), [o, o, b, i, i], "the separator is inside of what goes on");
+        assert_eq!(content(tags), [o, o, b, i, i], "the separator is inside a span that continues");
         assert_eq!(content(sentence_tags(&spans, Span::new(14, 26), &second)), [i, i, o, o]);
     }
 
     #[test]
-    fn of_nested_spans_the_outer_one_is_marked() {
+    fn the_outer_one_of_nested_spans_is_marked() {
         let places = words("a b c d", 0);
         let attribution =
             |start, end| Attribution { content: vec![Span::new(start, end)], ..Attribution::default() };
-        let spans = parts(&[attribution(2, 3), attribution(0, 5), attribution(6, 7)]);
+        let spans = spans_by_part(&[attribution(2, 3), attribution(0, 5), attribution(6, 7)]);
         let tags: Vec<Tag> =
             sentence_tags(&spans, Span::new(0, 7), &places).iter().map(|tags| tags[2]).collect();
         assert_eq!(tags, [Tag::Begin, Tag::Inside, Tag::Inside, Tag::Begin, Tag::Outside]);

@@ -1,8 +1,9 @@
-//! Training: gold files and a base model in, a model folder out. The whole encoder and the heads learn
-//! together. Knows nothing of terminals: whoever starts a run watches it through [`Observer`].
+//! Training: makes a model folder from a base model and labelled files. The whole encoder and the heads learn together.
+//!
+//! [`Trainer`] runs a [`TrainConfig`]. It prints nothing: whoever starts a run watches it through [`Observer`].
 
 mod average;
-mod calibrate;
+mod span_bias;
 mod card;
 mod checkpoint;
 mod config;
@@ -20,4 +21,4 @@ mod teacher;
 
 pub use config::TrainConfig;
 pub use dev::DevScore;
-pub use run::{Observer, Outcome, StepReport, Trainer};
+pub use run::{Observer, RunEnd, StepReport, Trainer};

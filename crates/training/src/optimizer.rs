@@ -1,6 +1,5 @@
-//! AdamW (Loshchilov and Hutter, Decoupled weight decay regularization, 2019), fused: one sweep in place over
-//! parameters, moments and gradients. Of the word embeddings only the rows that a step has touched move;
-//! their moments rest in between.
+//! AdamW (Loshchilov and Hutter, Decoupled weight decay regularization, 2019), fused: one sweep in place over parameters, moments
+//! and gradients. In the word embeddings, only the rows that a step has touched are updated, with their moments.
 
 use crate::differentiable::{Gradients, Layout};
 use rayon::prelude::*;
@@ -10,7 +9,7 @@ const BETA1: f32 = 0.9;
 const BETA2: f32 = 0.999;
 const EPSILON: f32 = 1e-8;
 
-/// Work on this many parameters at a time: enough to be worth a thread, few enough to stay in cache.
+/// The number of parameters that a thread updates at a time: enough to be worth a thread, few enough to stay in cache.
 const PIECE: usize = 1 << 14;
 
 /// The first and second moments of every gradient.
@@ -19,10 +18,12 @@ pub struct AdamW {
     pub second: Vec<f32>,
 }
 
-/// What one step is made with.
+/// The settings of one step.
 #[derive(Clone, Copy, Debug)]
 pub struct StepRates {
+    /// The learning rate of the encoder.
     pub encoder: f64,
+    /// The learning rate of the heads.
     pub heads: f64,
     pub weight_decay: f64,
     pub clip_norm: f64,
@@ -30,7 +31,7 @@ pub struct StepRates {
     pub step: usize,
 }
 
-/// A step for parameters that share a learning rate.
+/// The step of a tensor, whose parameters share a learning rate.
 #[derive(Clone, Copy)]
 struct Update {
     gradient_scale: f32,
@@ -60,8 +61,8 @@ impl AdamW {
         Self { first: vec![0.0; layout.len()], second: vec![0.0; layout.len()] }
     }
 
-    /// Moves the parameters one step and returns the norm that the gradients had before clipping. The result
-    /// does not depend on the number of threads.
+    /// Updates the parameters and returns the norm of the gradients before clipping. The result does not depend on the number of
+    /// threads.
     pub fn step(
         &mut self,
         layout: &Layout,
@@ -73,7 +74,7 @@ impl AdamW {
         let gradient_scale = (rates.clip_norm / norm.max(f64::MIN_POSITIVE)).min(1.0) as f32;
         let first_correction = 1.0 / (1.0 - f64::from(BETA1).powi(rates.step as i32));
         let second_correction = 1.0 / (1.0 - f64::from(BETA2).powi(rates.step as i32));
-        for segment in layout.segments() {
+        for segment in layout.tensors() {
             let rate = if segment.name.starts_with("heads.") { rates.heads } else { rates.encoder };
             let update = Update {
                 gradient_scale,
@@ -124,7 +125,7 @@ fn norm(layout: &Layout, gradients: &Gradients) -> f64 {
     (words + pieces.iter().sum::<f64>()).sqrt()
 }
 
-/// In several sums, for one would have each addition wait for the last.
+/// The sum of squares. It has several partial sums, because with one each addition would wait for the last.
 fn squares(values: &[f32]) -> f64 {
     const LANES: usize = 32;
     let mut sums = [0.0; LANES];
@@ -139,8 +140,8 @@ fn squares(values: &[f32]) -> f64 {
     sums.iter().sum::<f64>() + rest.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>()
 }
 
-/// The share of the highest learning rate at a step, counted from 1: up over the first `warmup` of all
-/// steps, then down to 0, both linear.
+/// The share of the peak learning rate at a step, counted from 1. It rises over the first `warmup` of all steps and then falls to
+/// 0, both linearly.
 pub fn rate_share(step: usize, steps: usize, warmup: f64) -> f64 {
     let (step, steps) = (step as f64, steps as f64);
     let rising = steps * warmup;
@@ -186,7 +187,7 @@ mod tests {
         gradients.values.fill(-0.02);
         optimizer.step(&layout, &mut parameters, &gradients, StepRates { step: 2, ..rates });
 
-        // Algorithm 2 of the paper in f64, with its decoupled decay multiplied by the learning rate.
+        // Algorithm 2 of the paper in f64. Its decoupled decay is multiplied by the learning rate.
         let expected = |rate: f64, decay: f64| {
             let (mut theta, mut m, mut v) = (0.5, 0.0, 0.0);
             for (t, g) in [(1, 0.01), (2, -0.02)] {
@@ -197,16 +198,16 @@ mod tests {
             }
             theta as f32
         };
-        let of = |name: &str| {
-            let segment = layout.segments().iter().find(|segment| segment.name == name).unwrap();
+        let first_of = |name: &str| {
+            let segment = layout.tensors().iter().find(|segment| segment.name == name).unwrap();
             parameters[segment.range.start]
         };
         let close =
             |found: f32, expected: f32| assert!((found - expected).abs() < 1e-5, "{found}, not {expected}");
-        close(of("encoder.layer.0.output.dense.weight"), expected(0.1, 0.5));
-        close(of("encoder.layer.0.output.dense.bias"), expected(0.1, 0.0));
-        close(of("heads.role.weight"), expected(0.2, 0.5));
+        close(first_of("encoder.layer.0.output.dense.weight"), expected(0.1, 0.5));
+        close(first_of("encoder.layer.0.output.dense.bias"), expected(0.1, 0.0));
+        close(first_of("heads.role.weight"), expected(0.2, 0.5));
         close(parameters[TINY.hidden], expected(0.1, 0.5));
-        assert_eq!(parameters[0], 0.5, "a word that was not met does not move");
+        assert_eq!(parameters[0], 0.5, "a word that the step did not touch does not change");
     }
 }

@@ -1,5 +1,5 @@
-//! Which windows each optimizer step reads. The plan of an epoch is a function of the configuration's seed
-//! and the epoch alone, so that a resumed run finds it again.
+//! The windows that each optimizer step reads. The plan of an epoch follows from the configuration's seed and the epoch alone, so
+//! that a resumed run makes the same plan.
 
 use crate::config::{OtherTarget, TrainConfig};
 use crate::labels::{HolderLabel, Labels, Tags, TokenizedDocument, tokenize};
@@ -16,10 +16,10 @@ use std::ops::Range;
 #[derive(Clone, Debug)]
 pub struct Example {
     pub window: Window,
-    /// For each sentence of the window; without any label, it is context.
+    /// For each sentence of the window. A sentence without any label is context.
     pub labels: Vec<Labels>,
-    /// For each token of the window, if it belongs to an answered sentence of a text whose attributions are known;
-    /// empty where they are not.
+    /// For each token of the window, its tags, or none if it is not in an answered sentence. Empty for a text whose attributions
+    /// were not annotated.
     pub tags: Vec<Option<Tags>>,
 }
 
@@ -57,13 +57,13 @@ impl Example {
     }
 }
 
-/// Rows of up to this many sentences are a sentence and its neighbours.
+/// Gold rows of up to this many sentences are a sentence and its neighbours.
 const LONGEST_SINGLE: usize = 3;
 
-/// How many sentences of a document a short window takes.
+/// The number of sentences of a short window of a longer document.
 const SHORT_WINDOW: Range<usize> = 2..6;
 
-/// The windows of a document that say anything.
+/// The windows of a document that have labels.
 fn examples(document: &TokenizedDocument, max_tokens: usize, special: SpecialTokens) -> Vec<Example> {
     examples_toward(document, &document.target, &document.labels, max_tokens, special)
 }
@@ -82,7 +82,7 @@ fn examples_toward(
         .collect()
 }
 
-/// The examples of whole documents, in order, each with the index of its document.
+/// The windows of documents, in order, each with the index of its document.
 ///
 /// # Errors
 /// If a text cannot be tokenized.
@@ -99,21 +99,21 @@ pub fn document_examples(
     Ok(tokenized.iter().enumerate().flat_map(numbered).collect())
 }
 
-/// A file of which each epoch reads a sample.
-struct Auxiliary {
+/// The documents of a file that each epoch reads a sample of.
+struct SampledFile {
     documents: Vec<TokenizedDocument>,
     sample: usize,
     unrelated: f64,
-    /// Other targets to read them with, and whether these are the opposite of their own.
+    /// Other targets to read the documents with, and whether favor and against are swapped for them.
     targets: Vec<(Vec<u32>, bool)>,
 }
 
-/// All training data, tokenized, and the rule that orders it.
+/// All training data, tokenized, and how epochs are made of it.
 pub struct Plan {
     gold: Vec<TokenizedDocument>,
     mixed: f64,
-    auxiliary: Vec<Auxiliary>,
-    taught: Vec<Auxiliary>,
+    auxiliary: Vec<SampledFile>,
+    taught: Vec<SampledFile>,
     special: SpecialTokens,
     max_tokens: usize,
     step_tokens: usize,
@@ -121,7 +121,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// `auxiliary` and `taught` stand in the order of the configuration.
+    /// Tokenizes everything. `auxiliary` and `taught` are in the order of the configuration.
     ///
     /// # Errors
     /// If a text cannot be tokenized.
@@ -143,7 +143,7 @@ impl Plan {
                     tokens.truncate(max_tokens / 4);
                     Ok((tokens, other.reversed))
                 };
-                Ok(Auxiliary {
+                Ok(SampledFile {
                     documents: tokenize(documents, tokenizer, max_tokens)?,
                     sample: settings.sample,
                     unrelated: settings.unrelated,
@@ -157,12 +157,12 @@ impl Plan {
             .zip(texts)
             .map(|(taught, settings)| {
                 let mut documents = tokenize(&taught.documents, tokenizer, max_tokens)?;
-                for (document, judgements) in documents.iter_mut().zip(&taught.judgements) {
-                    for (labels, judgement) in document.labels.iter_mut().zip(judgements) {
-                        labels.taught = Some(*judgement);
+                for (document, predictions) in documents.iter_mut().zip(&taught.predictions) {
+                    for (labels, prediction) in document.labels.iter_mut().zip(predictions) {
+                        labels.taught = Some(*prediction);
                     }
                 }
-                Ok(Auxiliary { documents, sample: settings.sample, unrelated: 0.0, targets: Vec::new() })
+                Ok(SampledFile { documents, sample: settings.sample, unrelated: 0.0, targets: Vec::new() })
             })
             .collect::<Result<_>>()?;
         Ok(Self {
@@ -177,15 +177,15 @@ impl Plan {
         })
     }
 
-    /// The steps of an epoch, counted from 0: examples of about `step_tokens` tokens each.
+    /// The steps of an epoch, counted from 0: examples of at most `step_tokens` tokens each.
     pub fn epoch(&self, epoch: usize) -> Vec<Vec<Example>> {
         let mut random = SplitMix::new(scramble(self.seed ^ scramble(epoch as u64)));
         let mut read = self.mixed_gold(&mut random);
         for index in 0..self.auxiliary.len() {
-            self.draw(index, &mut random, &mut read);
+            self.add_auxiliary(index, &mut random, &mut read);
         }
         for file in &self.taught {
-            read.extend(drawn(file, &mut random).flat_map(|document| self.examples(document)));
+            read.extend(sampled(file, &mut random).flat_map(|document| self.examples(document)));
         }
         random.shuffle(&mut read);
         let mut steps: Vec<Vec<Example>> = Vec::new();
@@ -201,8 +201,8 @@ impl Plan {
         steps
     }
 
-    /// The gold windows of an epoch: a share of single sentences joined into long windows, a share of documents
-    /// cut into short ones, all others as inference would cut them.
+    /// The gold windows of an epoch: a share of single sentences is joined into long windows, a share of documents is cut into
+    /// short ones, and all others are cut as for inference.
     fn mixed_gold(&self, random: &mut SplitMix) -> Vec<Example> {
         let mut joined: Vec<&TokenizedDocument> = Vec::new();
         let mut read = Vec::new();
@@ -223,7 +223,7 @@ impl Plan {
             }
         }
         random.shuffle(&mut joined);
-        // Rows of several targets cannot share a window.
+        // A window has one target.
         joined.sort_by(|left, right| left.target.cmp(&right.target));
         let mut rest = joined.as_slice();
         while let Some(first) = rest.first() {
@@ -249,16 +249,17 @@ impl Plan {
         examples(document, self.max_tokens, self.special)
     }
 
-    fn draw(&self, index: usize, random: &mut SplitMix, read: &mut Vec<Example>) {
+    /// Adds an epoch's sample of an auxiliary file.
+    fn add_auxiliary(&self, index: usize, random: &mut SplitMix, read: &mut Vec<Example>) {
         let file = &self.auxiliary[index];
-        let others: Vec<&Auxiliary> = self
+        let others: Vec<&SampledFile> = self
             .auxiliary
             .iter()
             .enumerate()
             .filter(|(other, auxiliary)| *other != index && !auxiliary.documents.is_empty())
             .map(|(_, auxiliary)| auxiliary)
             .collect();
-        for document in drawn(file, random) {
+        for document in sampled(file, random) {
             if !file.targets.is_empty() {
                 let (target, reversed) = &file.targets[random.below(file.targets.len())];
                 let stance = |stance: Stance| if *reversed { stance.reversed() } else { stance };
@@ -271,7 +272,7 @@ impl Plan {
             } else if random.unit() < file.unrelated && !others.is_empty() {
                 let other = others[random.below(others.len())];
                 let target = &other.documents[random.below(other.documents.len())].target;
-                // Context sentences take no stance toward it either, so that they are labelled too.
+                // Context sentences take no stance toward that target either, so they are labelled too.
                 let none: Vec<Labels> = document
                     .labels
                     .iter()
@@ -285,9 +286,9 @@ impl Plan {
     }
 }
 
-/// The sample of an epoch.
-fn drawn<'a>(
-    file: &'a Auxiliary,
+/// The documents of a file that an epoch reads, in random order.
+fn sampled<'a>(
+    file: &'a SampledFile,
     random: &mut SplitMix,
 ) -> impl Iterator<Item = &'a TokenizedDocument> + use<'a> {
     let mut order: Vec<usize> = (0..file.documents.len()).collect();
@@ -295,18 +296,18 @@ fn drawn<'a>(
     order.into_iter().take(file.sample).map(|row| &file.documents[row])
 }
 
-/// Deals a step's examples into `shards` of about equal length, each cut into passes of at most `pass_tokens`
-/// tokens: `[shard][pass][example]`.
-pub fn deal(step: &[Example], shards: usize, pass_tokens: usize) -> Vec<Vec<Vec<&Example>>> {
+/// Divides a step's examples into `shards` of about equal length, and each shard into passes of at most `pass_tokens` tokens:
+/// `[shard][pass][example]`.
+pub fn into_shards(step: &[Example], shards: usize, pass_tokens: usize) -> Vec<Vec<Vec<&Example>>> {
     let mut sorted: Vec<&Example> = step.iter().collect();
     sorted.sort_by_key(|example| std::cmp::Reverse(example.window.tokens.len()));
-    let mut dealt: Vec<(usize, Vec<&Example>)> = vec![(0, Vec::new()); shards];
+    let mut by_shard: Vec<(usize, Vec<&Example>)> = vec![(0, Vec::new()); shards];
     for example in sorted {
-        let lightest = dealt.iter_mut().min_by_key(|(tokens, _)| *tokens).expect("there is a shard");
+        let lightest = by_shard.iter_mut().min_by_key(|(tokens, _)| *tokens).expect("there is a shard");
         lightest.0 += example.window.tokens.len();
         lightest.1.push(example);
     }
-    dealt
+    by_shard
         .into_iter()
         .map(|(_, examples)| {
             let mut passes: Vec<Vec<&Example>> = Vec::new();
@@ -331,7 +332,7 @@ mod tests {
 
     const SPECIAL: SpecialTokens = SpecialTokens { cls: 1, sep: 2 };
 
-    /// A document whose sentences are `length` times one number of their own, from `first` on.
+    /// A document whose sentences repeat a number of their own `length` times. The numbers begin at `first`.
     fn document(first: u32, sentences: usize, length: usize) -> TokenizedDocument {
         TokenizedDocument {
             target: vec![7],
@@ -356,7 +357,7 @@ mod tests {
         }
     }
 
-    /// The labelled sentences of an epoch, by the number that they are made of.
+    /// The numbers of an epoch's labelled sentences.
     fn labelled(steps: &[Vec<Example>]) -> Vec<u32> {
         let mut numbers: Vec<u32> = steps
             .iter()
@@ -410,15 +411,17 @@ mod tests {
     }
 
     #[test]
-    fn a_step_is_dealt_evenly_and_whole() {
+    fn a_step_is_divided_evenly_and_completely() {
         let steps = plan(0.0).epoch(0);
-        let dealt = deal(&steps[0], 2, 128);
-        let tokens: Vec<usize> =
-            dealt.iter().map(|passes| passes.iter().flatten().map(|e| e.window.tokens.len()).sum()).collect();
+        let shards = into_shards(&steps[0], 2, 128);
+        let tokens: Vec<usize> = shards
+            .iter()
+            .map(|passes| passes.iter().flatten().map(|e| e.window.tokens.len()).sum())
+            .collect();
         let all: usize = steps[0].iter().map(|example| example.window.tokens.len()).sum();
         assert_eq!(tokens.iter().sum::<usize>(), all);
         assert!(tokens[0].abs_diff(tokens[1]) <= 128, "{tokens:?}");
-        for pass in dealt.iter().flatten() {
+        for pass in shards.iter().flatten() {
             assert!(pass.iter().map(|e| e.window.tokens.len()).sum::<usize>() <= 128);
         }
     }

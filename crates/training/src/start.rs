@@ -2,14 +2,14 @@
 
 use crate::checkpoint::RunFolder;
 use crate::data::Trained;
-use crate::differentiable::{Head, Layout, Segment};
+use crate::differentiable::{HeadRanges, Layout, TensorRange};
 use standpoint_core::error::{Result, TrainError};
 use standpoint_core::model::{BaseModel, Model, ModelSource, Parameter, Weights};
 use standpoint_kernels::random::{SplitMix, scramble};
 use std::path::Path;
 
 /// The base's encoder, and heads of small random weights.
-pub fn of_base(layout: &Layout, base: &BaseModel, seed: u64) -> Vec<f32> {
+pub fn from_base(layout: &Layout, base: &BaseModel, seed: u64) -> Vec<f32> {
     filled(layout, &base.weights, seed)
 }
 
@@ -18,15 +18,15 @@ pub fn of_base(layout: &Layout, base: &BaseModel, seed: u64) -> Vec<f32> {
 ///
 /// # Errors
 /// If the folder holds neither, or parameters of another shape.
-pub fn of_folder(layout: &Layout, folder: &Path, seed: u64) -> Result<Vec<f32>> {
+pub fn from_folder(layout: &Layout, folder: &Path, seed: u64) -> Result<Vec<f32>> {
     if !is_model(folder) {
         return RunFolder::new(folder).load_best(layout.len());
     }
     let model = Model::load(&ModelSource::Folder(folder.to_owned()))?;
     let weights = model.weights();
-    let there = |part: &&Segment| !part.name.starts_with("heads.") || weights.get(&part.name).is_some();
-    let parameter = |part: &Segment| Parameter { name: part.name.clone(), shape: part.shape.clone() };
-    let needed: Vec<Parameter> = layout.segments().iter().filter(there).map(parameter).collect();
+    let there = |part: &&TensorRange| !part.name.starts_with("heads.") || weights.get(&part.name).is_some();
+    let parameter = |part: &TensorRange| Parameter { name: part.name.clone(), shape: part.shape.clone() };
+    let needed: Vec<Parameter> = layout.tensors().iter().filter(there).map(parameter).collect();
     weights.check(&needed).map_err(|problem| TrainError::Checkpoint {
         path: folder.to_owned(),
         problem: format!("the model does not have the base's shape: {problem}"),
@@ -44,7 +44,7 @@ pub fn check_blended(layout: &Layout, folder: &Path, trained: Trained) -> Result
         return Ok(());
     }
     let model = Model::load(&ModelSource::Folder(folder.to_owned()))?;
-    let lacks = |head: &&Head| {
+    let lacks = |head: &&HeadRanges| {
         trained.has(head.name) && model.weights().get(&format!("heads.{}.weight", head.name)).is_none()
     };
     match layout.heads().iter().find(lacks) {
@@ -67,7 +67,7 @@ fn is_model(folder: &Path) -> bool {
 fn filled(layout: &Layout, weights: &Weights, seed: u64) -> Vec<f32> {
     let mut parameters = vec![0.0; layout.len()];
     let mut random = SplitMix::new(scramble(seed));
-    for segment in layout.segments() {
+    for segment in layout.tensors() {
         let values = &mut parameters[segment.range.clone()];
         match weights.get(&segment.name) {
             Some(tensor) => values.copy_from_slice(&tensor.values),

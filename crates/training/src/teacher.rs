@@ -1,5 +1,5 @@
-//! What a larger model thinks of text, whose labels are not looked at if there are any: a smaller one learns from its
-//! probabilities, which say more than labels would (Hinton et al., Distilling the knowledge in a neural network, 2015).
+//! Knowledge distillation: a larger model, the teacher, labels text, and the run learns its probabilities, which say more than
+//! labels do (Hinton et al., Distilling the knowledge in a neural network, 2015). Labels of that text are ignored.
 
 use crate::config::TeacherConfig;
 use crate::identity;
@@ -20,44 +20,44 @@ use std::slice::from_ref;
 
 /// The probabilities that a teacher gives each role and each stance of a sentence.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Judgement {
+pub struct TeacherPrediction {
     pub role: [f32; 3],
     pub stance: [f32; 3],
 }
 
-/// Documents without labels, with a judgement for each sentence, and with the attributions that the teacher finds in them,
-/// where they are to be learnt.
+/// A file that the teacher has labelled.
 pub struct Taught {
+    /// Without labels of their own. Where attributions are learned, they are those that the teacher finds.
     pub documents: Vec<GoldDocument>,
-    pub judgements: Vec<Vec<Judgement>>,
+    /// For each sentence of each document.
+    pub predictions: Vec<Vec<TeacherPrediction>>,
 }
 
-/// What a teacher has said.
+/// All that a teacher predicts for a run.
 pub struct Teaching {
-    /// Of its weights.
+    /// The hash of the teacher's weights.
     pub teacher_sha256: String,
-    /// File by file.
+    /// In the order of the configuration's files.
     pub taught: Vec<Taught>,
 }
 
-/// What was judged, by whom: kept, because judging takes minutes.
+/// The file in which predictions are kept, because they take minutes.
 #[derive(Serialize, Deserialize)]
-struct Kept {
-    /// A hash of the teacher and of all it has read.
-    of: String,
-    judged: Vec<Judged>,
+struct Cache {
+    /// [`identity::of_teacher_predictions`] of the teacher and all that it has read.
+    identity: String,
+    documents: Vec<DocumentPredictions>,
 }
 
-/// What is said of one document.
 #[derive(Clone, Serialize, Deserialize)]
-struct Judged {
-    sentences: Vec<Judgement>,
+struct DocumentPredictions {
+    sentences: Vec<TeacherPrediction>,
     attributions: Option<Vec<Attribution>>,
 }
 
-/// Reads a file as `classify` would, but for two fields of JSON Lines. `before` and `after` are neighbours of a text and
-/// become a part of its document. Texts of one `doc_id` that follow each other and have no neighbours are one document.
-/// Documents that `left_out` names are not read.
+/// Reads unlabelled documents as `classify` does, with two differences for JSON Lines. The neighbours `before` and `after` of
+/// a text become part of its document. Consecutive texts of one `doc_id` without neighbours are one document. Documents whose
+/// ids are in `left_out` are skipped.
 ///
 /// # Errors
 /// If the file or one of its lines cannot be read.
@@ -99,79 +99,80 @@ pub fn read_unlabelled(path: &Path, target: &str, left_out: &HashSet<&str>) -> R
     Ok(GoldFile { documents: documents.collect(), sha256: sha256([&*bytes]) })
 }
 
-/// Asks the teacher for its judgement of all these documents; or takes what it said before from `kept`, where
-/// it is left for the next time.
+/// The teacher's predictions for the files of a configuration. They are read from `cache` if the same teacher has labelled the
+/// same documents before, and written there otherwise.
 ///
 /// # Errors
-/// If the teacher cannot be loaded or run, or its judgements cannot be written.
-pub fn ask(
+/// If the teacher cannot be loaded or run, has no head for attributions that are to be learned, or if its predictions cannot be
+/// written.
+pub fn predict(
     config: &TeacherConfig,
     offline: bool,
     files: Vec<Vec<GoldDocument>>,
-    kept: &Path,
+    cache: &Path,
 ) -> Result<Teaching> {
     let model = Model::load(&ModelSource::parse(&config.model, None, offline)?)?;
     let teacher_sha256 = model.fingerprint()?;
-    let asked = config.text.iter().any(|text| text.attributions);
-    if asked && model.settings().attribution.is_none() {
+    let learns_attributions = config.text.iter().any(|text| text.attributions);
+    if learns_attributions && model.settings().attribution.is_none() {
         let problem = format!("data.teacher.text.attributions: {} finds no attributions", config.model);
         return Err(UsageError::Other(problem).into());
     }
     let documents: Vec<&GoldDocument> = files.iter().flatten().collect();
-    let of = identity::of_teaching(&teacher_sha256, model.settings(), &documents);
-    let judged = match read_kept(kept).filter(|kept| kept.of == of) {
-        Some(kept) => kept.judged,
+    let identity = identity::of_teacher_predictions(&teacher_sha256, model.settings(), &documents);
+    let predicted = match read_cache(cache).filter(|cache| cache.identity == identity) {
+        Some(cache) => cache.documents,
         None => {
-            let found = Kept { of, judged: judge(&Pipeline::new(model)?, &documents)? };
-            let json = serde_json::to_vec(&found).expect("numbers are JSON");
-            write_whole(kept, &json)?;
-            found.judged
+            let predicted = predict_documents(&Pipeline::new(model)?, &documents)?;
+            let file = Cache { identity, documents: predicted };
+            write_whole(cache, &serde_json::to_vec(&file).expect("numbers are JSON"))?;
+            file.documents
         }
     };
-    let mut judged = judged.into_iter();
+    let mut predicted = predicted.into_iter();
     let taught = files.into_iter().zip(&config.text).map(|(mut documents, text)| {
-        let judgements = documents.iter_mut().zip(judged.by_ref()).map(|(gold, judged)| {
-            gold.attributions = judged.attributions.filter(|_| text.attributions);
-            judged.sentences
+        let predictions = documents.iter_mut().zip(predicted.by_ref()).map(|(gold, predicted)| {
+            gold.attributions = predicted.attributions.filter(|_| text.attributions);
+            predicted.sentences
         });
-        Taught { judgements: judgements.collect(), documents }
+        Taught { predictions: predictions.collect(), documents }
     });
     Ok(Teaching { taught: taught.collect(), teacher_sha256 })
 }
 
-/// Judges each document toward its target, those of the same target together.
-fn judge(pipeline: &Pipeline, documents: &[&GoldDocument]) -> Result<Vec<Judged>> {
+/// Labels each document toward its target, all documents of a target together.
+fn predict_documents(pipeline: &Pipeline, documents: &[&GoldDocument]) -> Result<Vec<DocumentPredictions>> {
     let mut by_target: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (index, gold) in documents.iter().enumerate() {
         by_target.entry(&gold.target).or_default().push(index);
     }
     let named = |(target, indices)| Ok((Target::new(target)?, indices));
     let by_target = by_target.into_iter().map(named).collect::<Result<Vec<(Target, Vec<usize>)>>>()?;
-    // A target that cannot be asked for is told before minutes have passed.
+    // A target that the model does not take is reported now and not after minutes.
     for (target, _) in &by_target {
         pipeline.analyze(&[], from_ref(target))?;
     }
-    let mut judged: Vec<Option<Judged>> = vec![None; documents.len()];
+    let mut predicted: Vec<Option<DocumentPredictions>> = vec![None; documents.len()];
     for (target, indices) in by_target {
         let together: Vec<Document> =
             indices.iter().map(|&index| documents[index].document.clone()).collect();
         let analyses = pipeline.analyze(&together, from_ref(&target))?;
         for (index, analysis) in indices.into_iter().zip(analyses) {
-            let judgement = |sentence: &SentenceAnalysis| Judgement {
+            let prediction = |sentence: &SentenceAnalysis| TeacherPrediction {
                 role: sentence.role.probabilities(),
                 stance: sentence.stances[0].prediction.probabilities(),
             };
-            judged[index] = Some(Judged {
-                sentences: analysis.sentences.iter().map(judgement).collect(),
+            predicted[index] = Some(DocumentPredictions {
+                sentences: analysis.sentences.iter().map(prediction).collect(),
                 attributions: analysis.attributions,
             });
         }
     }
-    Ok(judged.into_iter().map(|judged| judged.expect("every document has a target")).collect())
+    Ok(predicted.into_iter().map(|predicted| predicted.expect("every document has a target")).collect())
 }
 
-/// What cannot be read is judged anew.
-fn read_kept(path: &Path) -> Option<Kept> {
+/// A cache that cannot be read counts as none.
+fn read_cache(path: &Path) -> Option<Cache> {
     serde_json::from_slice(&std::fs::read(path).ok()?).ok()
 }
 
@@ -215,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn each_text_is_judged_toward_its_own_target_and_its_attributions_are_kept_where_they_are_asked_for() {
+    fn each_text_is_labelled_toward_its_own_target_and_attributions_are_kept_where_they_are_learned() {
         let folder = tempfile::tempdir().unwrap();
         let gold = |target: &str| GoldDocument {
             document: Document::from_sentences(
@@ -233,22 +234,22 @@ mod tests {
             text: vec![text(true), text(false)],
         };
         let (of_troops, of_bases) = (gold(Target::DEFAULT), gold("keeping the bases"));
-        let ask = || {
+        let predict = || {
             let files = vec![vec![of_bases.clone(), of_troops.clone()], vec![of_troops.clone()]];
-            ask(&config, true, files, &folder.path().join("judgements.json")).unwrap().taught
+            predict(&config, true, files, &folder.path().join("predictions.json")).unwrap().taught
         };
-        let taught = ask();
-        let (bases, troops) = (&taught[0].judgements[0], &taught[0].judgements[1]);
-        let again = &taught[1].judgements[0];
+        let taught = predict();
+        let (bases, troops) = (&taught[0].predictions[0], &taught[0].predictions[1]);
+        let again = &taught[1].predictions[0];
         assert_eq!(troops, again);
-        let favor = |judgements: &[Judgement]| judgements[0].stance[Stance::Favor.index()];
+        let favor = |predictions: &[TeacherPrediction]| predictions[0].stance[Stance::Favor.index()];
         assert!(favor(troops) > favor(bases), "{troops:?}, {bases:?}");
         let attributions = taught[0].documents[1].attributions.as_deref().unwrap();
         assert_eq!(attributions.len(), 1, "{attributions:?}");
         assert_eq!(taught[1].documents[0].attributions, None);
-        let kept = ask();
-        assert_eq!(kept[0].judgements, taught[0].judgements);
-        assert_eq!(kept[0].documents, taught[0].documents);
+        let cached = predict();
+        assert_eq!(cached[0].predictions, taught[0].predictions);
+        assert_eq!(cached[0].documents, taught[0].documents);
     }
 
     #[test]

@@ -1,10 +1,10 @@
-//! Self-attention over packed windows: one window and head at a time, so that its scores stay in cache.
+//! Self-attention over packed windows, one window and head at a time, so that the scores stay in cache.
 
 use standpoint_kernels::training::matmul::{Matrix, MatrixMut, Write, multiply};
 use standpoint_kernels::training::sweeps::{self, Dropout};
 use std::ops::Range;
 
-/// The columns of one head in the rows of one window.
+/// One attention head in one window: columns of `[tokens, hidden]` matrices in the rows of the window.
 struct HeadView {
     rows: Range<usize>,
     length: usize,
@@ -14,7 +14,7 @@ struct HeadView {
 }
 
 impl HeadView {
-    /// Part 0 is the query, 1 the key, 2 the value, in a `[tokens, 3 * hidden]` matrix.
+    /// A part of a `[tokens, 3 * hidden]` matrix: 0 is the query, 1 the key, 2 the value.
     fn qkv<'a>(&self, qkv: &'a [f32], part: usize) -> Matrix<'a> {
         Matrix::strided(&qkv[self.qkv_start(part)..], self.length, self.width, 3 * self.hidden)
     }
@@ -27,13 +27,13 @@ impl HeadView {
         self.rows.start * 3 * self.hidden + part * self.hidden + self.column
     }
 
-    /// In a `[tokens, hidden]` matrix.
+    /// The first element in a `[tokens, hidden]` matrix.
     fn context_start(&self) -> usize {
         self.rows.start * self.hidden + self.column
     }
 }
 
-/// Every window and head, with the range of its scores in a buffer of all.
+/// Every window and head, with the range of its scores in the buffer of all scores.
 fn head_views(
     heads: usize,
     hidden: usize,
@@ -49,15 +49,14 @@ fn head_views(
     })
 }
 
-/// The biases of a head by distance, from `[heads, 2 * longest - 1]`, and the length of the longest window.
-fn of_head(distances: usize, heads: usize, view: &HeadView) -> (Range<usize>, usize) {
+/// The range of a head's biases in `[heads, 2 * longest - 1]` biases by distance, and the length of the longest window.
+fn distance_range(distances: usize, heads: usize, view: &HeadView) -> (Range<usize>, usize) {
     let each = distances / heads;
     let head = view.column / view.width;
     (head * each..(head + 1) * each, each.div_ceil(2))
 }
 
-/// `context = dropout(softmax(Q K^T / sqrt(width) + bias)) V`, keeping the probabilities, those that are dropped with their sign
-/// set.
+/// `context = dropout(softmax(Q K^T / sqrt(width) + bias)) V`. Keeps the probabilities; those that are dropped have their sign set.
 #[expect(clippy::too_many_arguments, reason = "the operands of attention")]
 pub(super) fn forward(
     heads: usize,
@@ -80,7 +79,7 @@ pub(super) fn forward(
         let (query, key, value) = (view.qkv(qkv, 0), view.qkv(qkv, 1), view.qkv(qkv, 2));
         multiply(MatrixMut::new(scores, length, length), Write::Replace, scale, query, key.t());
         if !distances.is_empty() {
-            let (range, longest) = of_head(distances.len(), heads, &view);
+            let (range, longest) = distance_range(distances.len(), heads, &view);
             for (row, scores) in scores.chunks_exact_mut(length).enumerate() {
                 sweeps::add(scores, &distances[range.clone()][longest - 1 - row..][..length]);
             }
@@ -91,8 +90,8 @@ pub(super) fn forward(
     }
 }
 
-/// The gradient of `[tokens, 3 * hidden]` queries, keys and values, from that of the context; adds that of the biases
-/// by distance.
+/// The gradient of the `[tokens, 3 * hidden]` queries, keys and values, from that of the context. Adds the gradient of the biases by
+/// distance.
 #[expect(clippy::too_many_arguments, reason = "the operands of an attention's backward pass")]
 pub(super) fn backward(
     heads: usize,
@@ -123,7 +122,7 @@ pub(super) fn backward(
         multiply(MatrixMut::new(&mut gradient, length, length), Write::Replace, 1.0, upstream, value.t());
         sweeps::softmax_backward(probabilities, &used, &mut gradient, length);
         if !distance_gradient.is_empty() {
-            let (range, longest) = of_head(distance_gradient.len(), heads, &view);
+            let (range, longest) = distance_range(distance_gradient.len(), heads, &view);
             for (row, gradient) in gradient.chunks_exact(length).enumerate() {
                 sweeps::add(&mut distance_gradient[range.clone()][longest - 1 - row..][..length], gradient);
             }

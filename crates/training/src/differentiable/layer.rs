@@ -1,5 +1,4 @@
-//! One transformer layer, forward and backward: attention and feed-forward, each with its residual and layer
-//! norm.
+//! One transformer layer, forward and backward: attention and feed-forward, each with its residual and layer norm.
 
 use super::linear::Linear;
 use super::parameters::{Gradients, LayerRanges, Layout};
@@ -8,38 +7,37 @@ use standpoint_kernels::training::matmul::Write;
 use standpoint_kernels::training::sweeps::{self, Dropout, Normalized};
 use std::ops::Range;
 
-/// What one layer keeps of its forward pass for the backward one. All matrices are row-major over packed
-/// tokens.
+/// What a layer keeps of its forward pass for the backward pass. All matrices are row-major, with a row for each packed token.
 #[derive(Default)]
 pub(super) struct LayerTrace {
     pub input: Vec<f32>,
     qkv: Vec<f32>,
-    /// Attention probabilities, `[length, length]` for each window and head; the sign says which are dropped.
+    /// Attention probabilities, `[length, length]` for each window and head. Those that are dropped have their sign set.
     probabilities: Vec<f32>,
     context: Vec<f32>,
     attention_norm: Normalized,
     middle: Vec<f32>,
-    /// What goes into GELU and, once it has gone, the slope of GELU there.
+    /// The input of GELU and, after GELU, the derivative there.
     up: Vec<f32>,
     activated: Vec<f32>,
     output_norm: Normalized,
 }
 
-/// Where in a layer a hidden dropout sits; the embeddings count as a layer before the first.
+/// The places of hidden dropout in a layer. That of the embeddings counts as one of the first layer.
 pub(super) const AFTER_EMBEDDINGS: u64 = 0;
 pub(super) const AFTER_ATTENTION: u64 = 1;
 pub(super) const AFTER_FEED_FORWARD: u64 = 2;
 
-/// Working memory that all layers of a pass share, `[tokens, ..]` each.
+/// Working memory that all layers of a pass share. Each is a matrix with a row for each token.
 #[derive(Default)]
-pub(super) struct Space {
+pub(super) struct Scratch {
     pub sum: Vec<f32>,
     branch: Vec<f32>,
     inner: Vec<f32>,
     qkv_gradient: Vec<f32>,
 }
 
-/// One transformer layer, seen with its parameters and the batch at hand.
+/// One transformer layer, with its parameters and the current batch.
 pub(super) struct Layer<'a> {
     pub index: usize,
     pub layout: &'a Layout,
@@ -109,24 +107,24 @@ impl Layer<'_> {
         );
     }
 
-    /// `upstream` holds the gradient of the layer's output before, and that of its input after.
-    #[expect(clippy::too_many_arguments, reason = "what a pass reads and what it writes")]
+    /// On entry, `upstream` is the gradient of the layer's output; on return, it is that of its input.
+    #[expect(clippy::too_many_arguments, reason = "the inputs and outputs of a backward pass")]
     pub fn backward(
         &self,
         linear: &mut Linear<'_>,
         trace: &LayerTrace,
         distances: &mut [f32],
-        space: &mut Space,
+        scratch: &mut Scratch,
         dropout: Option<PassDropout>,
         upstream: &mut Vec<f32>,
         gradients: &mut Gradients,
     ) {
         let ranges = self.ranges;
-        let Space { branch, inner, qkv_gradient, .. } = space;
+        let Scratch { branch, inner, qkv_gradient, .. } = scratch;
 
         let norm = (&ranges.output_norm_weight, &ranges.output_norm_bias);
         self.norm_backward(upstream, &trace.output_norm, norm, gradients);
-        // The residual keeps `upstream`; the branch goes through the feed-forward half.
+        // The gradient of the residual stays in `upstream`; that of the feed-forward half is in `branch`.
         sweeps::masked(upstream, self.mask(dropout, AFTER_FEED_FORWARD), branch);
         let down = (&ranges.down_weight, &ranges.down_bias);
         linear.backward((branch, &trace.activated), down, gradients, Write::Replace, inner);
@@ -161,13 +159,13 @@ impl Layer<'_> {
         (weight, bias): (&Range<usize>, &Range<usize>),
         gradients: &mut Gradients,
     ) {
-        let (weight_gradient, bias_gradient) = two_parts(&mut gradients.values, weight, bias);
+        let (weight_gradient, bias_gradient) = split_pair(&mut gradients.values, weight, bias);
         sweeps::layer_norm_backward(upstream, kept, self.parameter(weight), weight_gradient, bias_gradient);
     }
 }
 
-/// Two disjoint parts of a buffer, the first of which stands before the second.
-pub(super) fn two_parts<'a>(
+/// Two disjoint ranges of a buffer. `first` must be before `second`.
+pub(super) fn split_pair<'a>(
     values: &'a mut [f32],
     first: &Range<usize>,
     second: &Range<usize>,

@@ -1,4 +1,4 @@
-//! Linear layers, forward and backward: by packed weights where the step has them, else in f32.
+//! Linear layers, forward and backward: with packed weights if the step has them, otherwise in f32.
 
 use super::parameters::Gradients;
 use super::products::{Operands, PackedWeights};
@@ -11,7 +11,7 @@ use std::ops::Range;
 pub(super) struct Linear<'a> {
     pub parameters: &'a [f32],
     pub weights: Option<&'a PackedWeights>,
-    pub space: &'a mut Operands,
+    pub operands: &'a mut Operands,
 }
 
 impl Linear<'_> {
@@ -28,7 +28,7 @@ impl Linear<'_> {
         output.resize(tokens * outputs, 0.0);
         let bias = &self.parameters[bias.clone()];
         match self.weights {
-            Some(weights) => self.space.forward(weights, weight, input, bias, output),
+            Some(weights) => self.operands.forward(weights, weight, input, bias, output),
             None => {
                 multiply(
                     MatrixMut::new(output, tokens, outputs),
@@ -42,7 +42,7 @@ impl Linear<'_> {
         }
     }
 
-    /// Adds the gradients of the weight and the bias, and gives that of the input.
+    /// Adds the gradients of the weight and the bias, and writes or adds that of the input.
     pub fn backward(
         &mut self,
         (upstream, input): (&[f32], &[f32]),
@@ -60,8 +60,8 @@ impl Linear<'_> {
         if let Some(weights) = self.weights {
             let start = if into == Write::Add { Start::Kept } else { Start::Zero };
             let so_far = if gradients.fresh { Start::Zero } else { Start::Kept };
-            self.space.weight_gradient(weights, upstream, input, outputs, so_far, weight_gradient);
-            self.space.backward(weights, weight, upstream, start, input_gradient);
+            self.operands.weight_gradient(weights, upstream, input, outputs, so_far, weight_gradient);
+            self.operands.backward(weights, weight, upstream, start, input_gradient);
             return;
         }
         let upstream = Matrix::new(upstream, tokens, outputs);

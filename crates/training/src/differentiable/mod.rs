@@ -1,10 +1,10 @@
 //! A BERT or MPNet encoder that can be trained: forward and backward written by hand over packed tokens.
 //!
-//! All windows of a batch are one `[tokens, hidden]` matrix without padding; attention runs per window and
-//! head. candle's own BERT cannot be trained as it stands (its fused layer norm and softmax have no backward
-//! pass, so gradients are cut without a word), and a graph of single tensor operations is several times
-//! slower than this. A test holds its forward pass to the reference encoder and its gradients to finite
-//! differences.
+//! All windows of a batch are one `[tokens, hidden]` matrix without padding. Attention runs per window and head.
+//!
+//! candle's BERT cannot be trained: its fused layer norm and softmax have no backward pass, and gradients are lost without an
+//! error. A graph of single tensor operations is several times slower than this. Tests compare the states with the reference
+//! encoder's, and states and gradients with an encoder in f64 (`twin.rs`).
 
 mod attention;
 mod layer;
@@ -12,10 +12,10 @@ mod linear;
 mod parameters;
 mod products;
 
-pub use parameters::{Dimensions, Gradients, Head, Layout, Segment};
+pub use parameters::{Dimensions, Gradients, HeadRanges, Layout, TensorRange};
 pub use products::{Arithmetic, PackedWeights};
 
-use layer::{AFTER_EMBEDDINGS, Layer, LayerTrace, Space, two_parts};
+use layer::{AFTER_EMBEDDINGS, Layer, LayerTrace, Scratch, split_pair};
 use linear::Linear;
 use products::Operands;
 use standpoint_core::window::Window;
@@ -23,12 +23,12 @@ use standpoint_kernels::training::sweeps::{self, Dropout, Normalized};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// The tokens of several windows, one behind the other.
+/// The tokens of several windows, concatenated.
 #[derive(Default)]
 pub struct PackedTokens {
     pub tokens: Vec<u32>,
     pub token_types: Vec<u32>,
-    /// The rows of each window.
+    /// The range of each window's tokens.
     pub windows: Vec<Range<usize>>,
 }
 
@@ -46,28 +46,29 @@ impl PackedTokens {
     }
 }
 
-/// The working memory of one worker: reused from batch to batch.
+/// The working memory of one worker, reused from batch to batch.
 #[derive(Default)]
 pub struct Trace {
     embedding_norm: Normalized,
     layers: Vec<LayerTrace>,
     /// The last layer's output, `[tokens, hidden]`.
     states: Vec<f32>,
-    /// The bias of attention scores by distance, and its gradient: up to the batch's longest window.
+    /// The biases of attention scores by distance, `[heads, 2 * longest - 1]` for the batch's longest window.
     distances: Vec<f32>,
+    /// Their gradient.
     distance_gradient: Vec<f32>,
-    space: Space,
+    scratch: Scratch,
     operands: Operands,
-    /// Weights of the parameters that passes are run with; without them, all is f32.
+    /// The packed weights of the parameters that passes are run with. Without them, linear layers are computed in f32.
     pub weights: Option<Arc<PackedWeights>>,
 }
 
-/// The rates of a training pass; `None` in its stead means evaluation.
+/// The dropout of a training pass. Evaluation has none.
 #[derive(Clone, Copy)]
 pub struct PassDropout {
-    /// On embeddings and on what each half of a layer adds.
+    /// The rate on embeddings and on the output of each half of a layer.
     pub hidden: f32,
-    /// On attention probabilities.
+    /// The rate on attention probabilities.
     pub attention: f32,
     /// Decides every mask; must differ from batch to batch.
     pub key: u64,
@@ -92,8 +93,7 @@ impl Trace {
     /// Runs the encoder over a batch.
     ///
     /// # Panics
-    /// If a token id, a token type or a window's length is out of the layout's range: loading a model and
-    /// cutting windows exclude that.
+    /// If a token id, a token type or a window's length is out of the layout's range. Checked models and windows are not.
     pub fn forward(
         &mut self,
         layout: &Layout,
@@ -113,12 +113,12 @@ impl Trace {
             dropout.hidden_at(0, AFTER_EMBEDDINGS).apply(&mut states);
         }
         for (index, (ranges, trace)) in layout.layers.iter().zip(&mut self.layers).enumerate() {
-            // The last output becomes this layer's kept input, and its buffer the next output.
+            // The last layer's output becomes the input that this layer keeps, and the old input's buffer takes its output.
             std::mem::swap(&mut trace.input, &mut states);
             let layer = Layer { index, layout, ranges, parameters, batch };
             let weights = self.weights.as_deref();
-            let mut linear = Linear { parameters, weights, space: &mut self.operands };
-            layer.forward(&mut linear, trace, &self.distances, &mut self.space.sum, dropout, &mut states);
+            let mut linear = Linear { parameters, weights, operands: &mut self.operands };
+            layer.forward(&mut linear, trace, &self.distances, &mut self.scratch.sum, dropout, &mut states);
         }
         self.states = states;
     }
@@ -129,7 +129,7 @@ impl Trace {
             let start = table.start + index * hidden;
             &parameters[start..start + hidden]
         };
-        let scratch = &mut self.space.sum;
+        let scratch = &mut self.scratch.sum;
         scratch.resize(states.len(), 0.0);
         for window in &batch.windows {
             for (position, token) in window.clone().enumerate() {
@@ -151,8 +151,8 @@ impl Trace {
         );
     }
 
-    /// Adds to `gradients` those of a loss whose gradient by the states is `upstream`, `[tokens, hidden]`.
-    /// `batch` and `dropout` must be those of the last forward pass. `upstream` is used as working memory.
+    /// Adds the gradients of a loss to `gradients`. `upstream` is the gradient of the loss by the states, `[tokens, hidden]`, and is
+    /// overwritten. `batch` and `dropout` must be those of the last forward pass.
     pub fn backward(
         &mut self,
         layout: &Layout,
@@ -167,9 +167,9 @@ impl Trace {
         for (index, (ranges, trace)) in layout.layers.iter().zip(&self.layers).enumerate().rev() {
             let layer = Layer { index, layout, ranges, parameters, batch };
             let weights = self.weights.as_deref();
-            let mut linear = Linear { parameters, weights, space: &mut self.operands };
+            let mut linear = Linear { parameters, weights, operands: &mut self.operands };
             let distances = &mut self.distance_gradient;
-            layer.backward(&mut linear, trace, distances, &mut self.space, dropout, upstream, gradients);
+            layer.backward(&mut linear, trace, distances, &mut self.scratch, dropout, upstream, gradients);
         }
         self.add_distance_gradient(layout, batch, gradients);
         if let Some(dropout) = dropout {
@@ -178,7 +178,7 @@ impl Trace {
         let hidden = layout.dimensions.hidden;
         let values = &mut gradients.values;
         let (weight_gradient, bias_gradient) =
-            two_parts(values, &layout.embedding_norm_weight, &layout.embedding_norm_bias);
+            split_pair(values, &layout.embedding_norm_weight, &layout.embedding_norm_bias);
         sweeps::layer_norm_backward(
             upstream,
             &self.embedding_norm,
@@ -205,7 +205,7 @@ impl Trace {
         gradients.fresh = false;
     }
 
-    /// From the gradient of each distance's bias to that of its bucket.
+    /// Adds the gradient of each distance's bias to that of its bucket.
     fn add_distance_gradient(&self, layout: &Layout, batch: &PackedTokens, gradients: &mut Gradients) {
         let Dimensions { kind, heads, .. } = layout.dimensions;
         let longest = batch.longest();

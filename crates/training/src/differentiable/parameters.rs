@@ -1,12 +1,12 @@
-//! Every parameter of an encoder and its heads in one flat buffer, and their gradients in another of the same
-//! layout: an optimizer step or a checkpoint is then one sweep.
+//! All parameters of an encoder and its heads in one flat buffer, and their gradients in another of the same layout, so that an
+//! optimizer step or a checkpoint is one sweep.
 
 use rayon::prelude::*;
 use standpoint_core::model::{BertConfig, Kind};
 use standpoint_kernels::training::sweeps;
 use std::ops::Range;
 
-/// The sizes that decide every shape of an encoder.
+/// The sizes from which all shapes of an encoder follow.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dimensions {
     pub vocabulary: usize,
@@ -36,24 +36,24 @@ impl From<&BertConfig> for Dimensions {
     }
 }
 
-/// One tensor's place in the buffer.
+/// The range of one tensor in the buffer.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Segment {
+pub struct TensorRange {
     /// The tensor's name in a Hugging Face checkpoint.
     pub name: String,
     pub shape: Vec<usize>,
     pub range: Range<usize>,
 }
 
-impl Segment {
-    /// Weight decay is for matrices: it would only pull biases and layer norms off their scale.
+impl TensorRange {
+    /// Whether the tensor has weight decay. Only matrices do: it would pull biases and layer norms off their scale.
     pub fn decays(&self) -> bool {
         self.shape.len() > 1
     }
 }
 
-/// Where the parameters of one transformer layer stand. Query, key and value follow each other, so that one
-/// product computes all three.
+/// The ranges of one transformer layer's parameters. Query, key and value follow each other, so that one product computes all
+/// three.
 #[derive(Clone, Debug)]
 pub(super) struct LayerRanges {
     pub qkv_weight: Range<usize>,
@@ -70,11 +70,11 @@ pub(super) struct LayerRanges {
     pub output_norm_bias: Range<usize>,
 }
 
-/// The place of every tensor in the flat buffer.
+/// The ranges of all tensors in the flat buffer.
 #[derive(Clone, Debug)]
 pub struct Layout {
     pub dimensions: Dimensions,
-    segments: Vec<Segment>,
+    tensors: Vec<TensorRange>,
     pub(super) words: Range<usize>,
     pub(super) positions: Range<usize>,
     /// `[types, hidden]`, empty for MPNet.
@@ -84,12 +84,12 @@ pub struct Layout {
     pub(super) embedding_norm_weight: Range<usize>,
     pub(super) embedding_norm_bias: Range<usize>,
     pub(super) layers: Vec<LayerRanges>,
-    heads: Vec<Head>,
+    heads: Vec<HeadRanges>,
 }
 
-/// A linear layer over sentence vectors.
+/// The ranges of a head: a linear layer over sentence vectors or token states.
 #[derive(Clone, Debug)]
-pub struct Head {
+pub struct HeadRanges {
     pub name: &'static str,
     /// `[outputs, hidden]`
     pub weight: Range<usize>,
@@ -97,10 +97,10 @@ pub struct Head {
     pub bias: Range<usize>,
 }
 
-/// Lays tensors one behind the other.
+/// Gives each tensor the range after the last one's.
 #[derive(Default)]
 struct Builder {
-    segments: Vec<Segment>,
+    tensors: Vec<TensorRange>,
     end: usize,
 }
 
@@ -108,22 +108,21 @@ impl Builder {
     fn push(&mut self, name: String, shape: &[usize]) -> Range<usize> {
         let range = self.end..self.end + shape.iter().product::<usize>();
         self.end = range.end;
-        // What a kind of encoder does not have is empty here, and no tensor.
+        // A tensor that this kind of encoder lacks is empty here, and is not listed.
         if !range.is_empty() {
-            self.segments.push(Segment { name, shape: shape.to_vec(), range: range.clone() });
+            self.tensors.push(TensorRange { name, shape: shape.to_vec(), range: range.clone() });
         }
         range
     }
 }
 
 impl Layout {
-    /// `heads` are the names and output counts of linear layers over sentence vectors, stored as
-    /// `heads.<name>.weight` and `heads.<name>.bias`.
+    /// `heads` are the names and output counts of the heads. Their tensors are `heads.<name>.weight` and `heads.<name>.bias`.
     pub fn new(dimensions: Dimensions, heads: &[(&'static str, usize)]) -> Self {
         let Dimensions { hidden, intermediate, kind, .. } = dimensions;
         let names = kind.names();
         let mut builder = Builder::default();
-        // The word embeddings come first: what stands behind them is touched by every step, they are not.
+        // The word embeddings come first, because every step touches all other tensors, but only some rows of these.
         let mut embedding = |name: &str, shape: &[usize]| builder.push(format!("embeddings.{name}"), shape);
         let words = embedding("word_embeddings.weight", &[dimensions.vocabulary, hidden]);
         let positions = embedding("position_embeddings.weight", &[dimensions.positions, hidden]);
@@ -161,7 +160,7 @@ impl Layout {
             .collect();
         let heads = heads
             .iter()
-            .map(|&(name, outputs)| Head {
+            .map(|&(name, outputs)| HeadRanges {
                 name,
                 weight: builder.push(format!("heads.{name}.weight"), &[outputs, hidden]),
                 bias: builder.push(format!("heads.{name}.bias"), &[outputs]),
@@ -169,7 +168,7 @@ impl Layout {
             .collect();
         Self {
             dimensions,
-            segments: builder.segments,
+            tensors: builder.tensors,
             words,
             positions,
             token_types,
@@ -182,12 +181,11 @@ impl Layout {
     }
 
     /// Every tensor, in the order of the buffer.
-    pub fn segments(&self) -> &[Segment] {
-        &self.segments
+    pub fn tensors(&self) -> &[TensorRange] {
+        &self.tensors
     }
 
-    /// Where the matrices of all layers stand, `[outputs, inputs]`, and their inputs: those that the linear layers
-    /// of the encoder are made of, with query, key and value as one.
+    /// The ranges of the encoder's `[outputs, inputs]` matrices, with query, key and value as one, and their numbers of inputs.
     pub(super) fn layer_matrices(&self) -> impl Iterator<Item = (Range<usize>, usize)> {
         let Dimensions { hidden, intermediate, .. } = self.dimensions;
         self.layers.iter().flat_map(move |layer| {
@@ -200,33 +198,32 @@ impl Layout {
         })
     }
 
-    pub fn heads(&self) -> &[Head] {
+    pub fn heads(&self) -> &[HeadRanges] {
         &self.heads
     }
 
     /// The number of parameters.
     pub fn len(&self) -> usize {
-        self.segments.last().map_or(0, |segment| segment.range.end)
+        self.tensors.last().map_or(0, |segment| segment.range.end)
     }
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Where the word embeddings stand: the only rows of which a step touches but a few.
+    /// The range of the word embeddings, of which a step touches only some rows.
     pub fn words(&self) -> Range<usize> {
         self.words.clone()
     }
 }
 
-/// Gradients of all parameters. Of the word embeddings, only the rows in `touched` can be other than zero.
+/// Gradients of all parameters. In the word embeddings, only the rows in `touched` can differ from zero.
 pub struct Gradients {
     pub values: Vec<f32>,
-    /// The ids of the words met since the last [`Gradients::clear`]; each of them once, in order, after
-    /// [`Gradients::settle`].
+    /// The ids of the tokens since the last [`Gradients::clear`]. After [`Gradients::settle`], each is listed once, in order.
     pub touched: Vec<u32>,
-    /// Whether the matrices of all layers count as zero, whatever stands there: the first pass writes them anew, which
-    /// saves to clear most of the memory.
+    /// Whether the matrices of all layers count as zero, whatever their values. The first pass overwrites them, so most of the
+    /// memory need not be cleared.
     pub(super) fresh: bool,
     matrices: Vec<Range<usize>>,
 }
@@ -237,7 +234,7 @@ impl Gradients {
         Self { values: vec![0.0; layout.len()], touched: Vec::new(), fresh: true, matrices }
     }
 
-    /// Back to zero.
+    /// Sets all gradients to zero.
     pub fn clear(&mut self, layout: &Layout) {
         let hidden = layout.dimensions.hidden;
         for &word in &self.touched {
@@ -256,7 +253,7 @@ impl Gradients {
 
     /// Adds another shard's gradients.
     pub fn absorb(&mut self, other: &mut Self, layout: &Layout) {
-        /// Worth a thread of its own.
+        /// The number of parameters that a thread adds at a time.
         const PIECE: usize = 1 << 16;
         let hidden = layout.dimensions.hidden;
         self.settle();
@@ -271,7 +268,7 @@ impl Gradients {
         self.touched.extend_from_slice(&other.touched);
     }
 
-    /// Leaves each touched word once, in order; and zeros where no pass has been.
+    /// Lists each touched token once, in order, and sets matrices to zero that no pass has written.
     pub fn settle(&mut self) {
         if std::mem::take(&mut self.fresh) {
             for matrix in &self.matrices {

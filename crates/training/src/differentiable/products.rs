@@ -1,5 +1,5 @@
-//! The weights of a step, packed once for all its passes, and the products of linear layers with them: in bf16 by
-//! [`tiles`] where the processor has them, else in block fixed point ([`fixed`]).
+//! The weights of a step, packed once for all its passes, and their products in linear layers: in bf16 ([`tiles`]) if the
+//! processor has AMX, otherwise in block fixed point ([`fixed`]).
 
 use super::parameters::Layout;
 use rayon::prelude::*;
@@ -7,17 +7,17 @@ use standpoint_kernels::training::{Start, fixed, tiles};
 use std::collections::HashMap;
 use std::ops::Range;
 
-/// How products are computed.
+/// The compute format of packed products.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arithmetic {
-    /// Numbers of 13 bits with a scale for each run of them.
+    /// Block fixed point: 13-bit integers with a scale for each block.
     FixedPoint,
-    /// With sums in f32.
+    /// bf16, with sums in f32.
     Bf16,
 }
 
 impl Arithmetic {
-    /// The one that is fastest on this processor, if it is faster than f32.
+    /// The fastest one on this processor; none if f32 is faster.
     pub fn fastest() -> Option<Self> {
         if tiles::is_available() { Some(Self::Bf16) } else { fixed::is_fast().then_some(Self::FixedPoint) }
     }
@@ -30,13 +30,13 @@ impl Arithmetic {
     }
 }
 
-/// The columns of a product.
-enum Columns {
+/// The right-hand matrix of a product, packed by columns.
+enum PackedMatrix {
     Fixed(fixed::Panels),
     Tiles(tiles::Columns),
 }
 
-impl Columns {
+impl PackedMatrix {
     fn new(arithmetic: Arithmetic) -> Self {
         match arithmetic {
             Arithmetic::FixedPoint => Self::Fixed(fixed::Panels::default()),
@@ -44,7 +44,7 @@ impl Columns {
         }
     }
 
-    /// `matrix` is row-major, of `columns` columns; its rows are the terms.
+    /// Packs a row-major matrix of `columns` columns. Products sum over its rows.
     fn pack(&mut self, matrix: &[f32], columns: usize) {
         match self {
             Self::Fixed(panels) => panels.pack(matrix, columns),
@@ -52,7 +52,7 @@ impl Columns {
         }
     }
 
-    /// `matrix` is row-major, of `terms` columns; its rows are the columns here.
+    /// Packs the transpose of a row-major matrix of `terms` columns. Products sum over those.
     fn pack_transposed(&mut self, matrix: &[f32], terms: usize) {
         match self {
             Self::Fixed(panels) => panels.pack_transposed(matrix, terms),
@@ -65,17 +65,17 @@ impl Columns {
 struct Weight {
     range: Range<usize>,
     inputs: usize,
-    /// Columns are outputs, terms inputs.
-    forward: Columns,
-    /// Columns are inputs, terms outputs.
-    backward: Columns,
+    /// PackedMatrix are outputs, terms inputs.
+    forward: PackedMatrix,
+    /// PackedMatrix are inputs, terms outputs.
+    backward: PackedMatrix,
 }
 
-/// Every matrix of an encoder's layers, of the parameters that it was last refreshed with.
+/// All matrices of an encoder's layers, packed from the parameters of the last [`PackedWeights::refresh`].
 pub struct PackedWeights {
     arithmetic: Arithmetic,
     weights: Vec<Weight>,
-    /// By where a weight starts in the parameters.
+    /// The number of a weight, by the start of its range.
     index: HashMap<usize, usize>,
 }
 
@@ -86,15 +86,15 @@ impl PackedWeights {
             .map(|(range, inputs)| Weight {
                 range,
                 inputs,
-                forward: Columns::new(arithmetic),
-                backward: Columns::new(arithmetic),
+                forward: PackedMatrix::new(arithmetic),
+                backward: PackedMatrix::new(arithmetic),
             })
             .collect();
         let index = weights.iter().enumerate().map(|(index, weight)| (weight.range.start, index)).collect();
         Self { arithmetic, weights, index }
     }
 
-    /// Packs the parameters at hand, on all threads.
+    /// Packs these parameters, on all threads.
     pub fn refresh(&mut self, parameters: &[f32]) {
         self.weights.par_iter_mut().for_each(|weight| {
             let values = &parameters[weight.range.clone()];
@@ -108,7 +108,7 @@ impl PackedWeights {
     }
 }
 
-/// The memory of one worker for its operands.
+/// A worker's memory for packed operands.
 #[derive(Default)]
 pub(super) struct Operands {
     fixed: FixedOperands,
@@ -156,13 +156,20 @@ impl Operands {
         self.multiply(upstream, outputs, &weight.backward, start, input_gradient);
     }
 
-    fn multiply(&mut self, rows: &[f32], terms: usize, columns: &Columns, start: Start<'_>, to: &mut [f32]) {
+    fn multiply(
+        &mut self,
+        rows: &[f32],
+        terms: usize,
+        columns: &PackedMatrix,
+        start: Start<'_>,
+        to: &mut [f32],
+    ) {
         match columns {
-            Columns::Fixed(columns) => {
+            PackedMatrix::Fixed(columns) => {
                 self.fixed.rows.pack(rows, terms);
                 fixed::multiply(to, start, &self.fixed.rows, columns);
             }
-            Columns::Tiles(columns) => {
+            PackedMatrix::Tiles(columns) => {
                 self.tiles.rows.pack(rows, terms);
                 tiles::multiply(to, start, &self.tiles.rows, columns);
             }

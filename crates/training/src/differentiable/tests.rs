@@ -107,7 +107,7 @@ fn packed_weights_change_gradients_by_less_than_a_hundredth() {
             continue;
         }
         let found = gradients(Some(arithmetic));
-        for segment in layout.segments() {
+        for segment in layout.tensors() {
             let norm = |values: &mut dyn Iterator<Item = f32>| values.map(|x| x * x).sum::<f32>().sqrt();
             let size = norm(&mut exact[segment.range.clone()].iter().copied());
             let off = norm(&mut segment.range.clone().map(|i| exact[i] - found[i]));

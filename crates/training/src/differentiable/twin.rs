@@ -22,7 +22,7 @@ pub(crate) struct Twin<'a> {
 impl Twin<'_> {
     /// The values of a tensor; empty if the encoder does not have it.
     pub fn tensor(&self, name: &str) -> &[f64] {
-        let segment = self.layout.segments().iter().find(|segment| segment.name == name);
+        let segment = self.layout.tensors().iter().find(|segment| segment.name == name);
         segment.map_or(&[], |segment| &self.parameters[segment.range.clone()])
     }
 
@@ -217,7 +217,7 @@ pub(crate) fn assert_gradients_agree(
 ) {
     let norm = |values: &[f64]| values.iter().map(|x| x * x).sum::<f64>().sqrt();
     let whole = norm(expected);
-    for segment in layout.segments() {
+    for segment in layout.tensors() {
         let (name, range) = (&segment.name, segment.range.clone());
         let expected = &expected[range.clone()];
         let off: Vec<f64> =

@@ -1,21 +1,21 @@
-//! What training minimizes: how far the heads' probabilities on labelled sentences and tokens are from those that are
-//! wanted (cross-entropy, less what no model can take from it), and its gradient.
+//! The loss that training minimizes, and its gradient: the Kullback-Leibler divergence of the heads' probabilities from the wanted
+//! ones, on labelled sentences and tokens. That is cross-entropy minus its least possible value.
 
 mod tokens;
 
 use crate::config::{DropoutConfig, LossConfig};
-use crate::differentiable::{Gradients, Head, Layout, PackedTokens, PassDropout, Trace};
+use crate::differentiable::{Gradients, HeadRanges, Layout, PackedTokens, PassDropout, Trace};
 use crate::labels::Labels;
 use crate::plan::Example;
-use crate::teacher::Judgement;
+use crate::teacher::TeacherPrediction;
 use standpoint_core::heads::{self, Logits, sentence_tokens};
 use standpoint_core::label::{Label, Role};
 use standpoint_core::model::Scaling;
 use standpoint_kernels::training::sweeps::Dropout;
 use std::ops::Range;
 
-/// What each head's loss over a step is divided by: the weights of all labels of an epoch, over its steps. A label
-/// then weighs the same in whichever step it is read, also if it is the only one of its kind there.
+/// The total label weights of an average step, by which each head's loss is divided. A label then has the same weight in whichever
+/// step it is read, even if it is the only one of its kind there.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LabelWeights {
     role: f64,
@@ -28,7 +28,7 @@ pub struct LabelWeights {
 }
 
 impl LabelWeights {
-    pub fn of(steps: &[Vec<Example>], loss: &LossConfig) -> Self {
+    pub fn per_step(steps: &[Vec<Example>], loss: &LossConfig) -> Self {
         let mut sum = Self::default();
         for example in steps.iter().flatten() {
             for labels in &example.labels {
@@ -57,27 +57,27 @@ impl LabelWeights {
 
 /// One forward and backward pass over some examples.
 pub struct Pass<'a> {
-    /// Whether the encoder stays as it is.
+    /// Whether the encoder is frozen.
     pub heads_only: bool,
     pub layout: &'a Layout,
     pub parameters: &'a [f32],
     pub loss: &'a LossConfig,
     pub dropout: &'a DropoutConfig,
-    /// Decides the dropout masks; must differ from pass to pass.
+    /// The key of the dropout masks. It must differ from pass to pass.
     pub key: u64,
     pub weights: LabelWeights,
 }
 
 /// A sentence of a packed batch: its rows and its labels.
 struct Row {
-    /// Whose mean is the sentence's vector.
+    /// The tokens whose mean state is the sentence's vector.
     vector: Range<usize>,
-    /// Its tokens and the separator behind them.
+    /// The sentence's tokens and the separator after them.
     tokens: Range<usize>,
     labels: Labels,
 }
 
-/// All windows one behind the other, and where their sentences stand.
+/// All windows, concatenated, and the ranges of their sentences.
 fn pack(examples: &[&Example]) -> (PackedTokens, Vec<Row>) {
     let mut packed = PackedTokens::default();
     let mut rows = Vec::new();
@@ -93,7 +93,7 @@ fn pack(examples: &[&Example]) -> (PackedTokens, Vec<Row>) {
     (packed, rows)
 }
 
-/// The share that a head's loss on one label has in the loss of the step, and the probabilities that are wanted.
+/// The wanted probabilities of a head on one sentence, and the weight of that label in the loss of the step.
 struct Wanted<const N: usize> {
     weight: f64,
     probabilities: [f64; N],
@@ -108,7 +108,7 @@ impl<const N: usize> Wanted<N> {
 }
 
 impl Pass<'_> {
-    /// Adds the gradients of these examples' share of the step's loss, and returns that share.
+    /// Adds the gradients of the examples' share of the step's loss, and returns that share.
     pub fn run(&self, examples: &[&Example], trace: &mut Trace, gradients: &mut Gradients) -> f64 {
         let (packed, rows) = pack(examples);
         let encoder_dropout =
@@ -135,7 +135,7 @@ impl Pass<'_> {
         loss
     }
 
-    /// The heads that read a sentence's vector.
+    /// The loss of the heads on a sentence's vector.
     fn sentence(
         &self,
         row: &Row,
@@ -179,10 +179,10 @@ impl Pass<'_> {
             let wanted = Wanted::<2>::label(usize::from(!yes), weight, smoothing);
             loss += self.head(checkworthy_head, &wanted, &vector, &mut vector_gradient, gradients);
         }
-        if let Some(Judgement { role, stance }) = taught {
+        if let Some(TeacherPrediction { role, stance }) = taught {
             let weight = config.taught / weights.taught;
-            for (head, judgement) in [(role_head, role), (stance_head, stance)] {
-                let wanted = Wanted { weight, probabilities: judgement.map(f64::from) };
+            for (head, prediction) in [(role_head, role), (stance_head, stance)] {
+                let wanted = Wanted { weight, probabilities: prediction.map(f64::from) };
                 loss += self.head(head, &wanted, &vector, &mut vector_gradient, gradients);
             }
         }
@@ -196,15 +196,14 @@ impl Pass<'_> {
         loss
     }
 
-    fn logits<const N: usize>(&self, head: &Head, vector: &[f32]) -> [f32; N] {
+    fn logits<const N: usize>(&self, head: &HeadRanges, vector: &[f32]) -> [f32; N] {
         heads::apply(&self.parameters[head.weight.clone()], &self.parameters[head.bias.clone()], vector)
     }
 
-    /// The weighted loss of one head on one vector, the divergence of its probabilities from those that are wanted; adds
-    /// the gradients of the head and of the vector.
+    /// The weighted loss of one head on one vector. Adds the gradients of the head and of the vector.
     fn head<const N: usize>(
         &self,
-        head: &Head,
+        head: &HeadRanges,
         wanted: &Wanted<N>,
         vector: &[f32],
         vector_gradient: &mut [f32],
@@ -224,10 +223,10 @@ impl Pass<'_> {
         wanted.weight * loss
     }
 
-    /// Adds what follows from the gradient of one output of a head on one vector.
+    /// Adds the gradients of a head and of a vector that follow from `slope`, the gradient of one output.
     fn add_slope(
         &self,
-        head: &Head,
+        head: &HeadRanges,
         output: usize,
         slope: f32,
         vector: &[f32],
@@ -245,9 +244,8 @@ impl Pass<'_> {
     }
 }
 
-/// What is wanted of the role of a sentence that is known to be attributed, or known not to be: in the second case
-/// whatever the model thinks of the other two roles, made whole. With these probabilities held fixed, the gradient is
-/// that of the logarithm of the sum of both.
+/// The wanted role of a sentence that is only known to be attributed or not. If it is not, the model's probabilities of the other
+/// two roles are wanted, scaled to a sum of 1. With these held fixed, the gradient is that of the logarithm of their sum.
 fn attributed_or_not(attributed: bool, weight: f64, probabilities: [f32; 3]) -> Wanted<3> {
     let is_attributed = Role::Attributed.index();
     if attributed {
@@ -261,7 +259,7 @@ fn attributed_or_not(attributed: bool, weight: f64, probabilities: [f32; 3]) -> 
     Wanted { weight, probabilities: std::array::from_fn(share) }
 }
 
-/// The logits of every labelled sentence of some examples, in order, without dropout.
+/// The logits of all labelled sentences of the examples, in order, without dropout.
 pub fn evaluate(
     layout: &Layout,
     parameters: &[f32],

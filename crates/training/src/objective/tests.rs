@@ -33,7 +33,7 @@ fn example() -> Example {
         Labels {
             attributed: Some(false),
             stance: Some(Stance::None),
-            taught: Some(Judgement { role: [0.2, 0.7, 0.1], stance: [0.0, 0.6, 0.4] }),
+            taught: Some(TeacherPrediction { role: [0.2, 0.7, 0.1], stance: [0.0, 0.6, 0.4] }),
             ..Labels::default()
         },
         Labels {
@@ -128,7 +128,7 @@ impl Definition<'_> {
             let weight = LOSS.checkworthy / weights.checkworthy;
             loss += weight * label("checkworthy", usize::from(!yes));
         }
-        if let Some(Judgement { role, stance }) = taught {
+        if let Some(TeacherPrediction { role, stance }) = taught {
             let both =
                 divergence("role", &role.map(f64::from)) + divergence("stance", &stance.map(f64::from));
             loss += LOSS.taught / weights.taught * both;
@@ -183,7 +183,7 @@ fn every_gradient_of_the_loss_is_that_of_a_finite_difference() {
     let mut random = SplitMix::new(8);
     let parameters: Vec<f32> = (0..layout.len()).map(|_| random.unit() as f32 * 2.0 - 1.0).collect();
     let example = example();
-    let weights = LabelWeights::of(&[vec![example.clone()]], &LOSS);
+    let weights = LabelWeights::per_step(&[vec![example.clone()]], &LOSS);
     let pass = Pass {
         layout: &layout,
         parameters: &parameters,

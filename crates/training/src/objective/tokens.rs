@@ -1,4 +1,4 @@
-//! The heads that read each token's state: tags, and the ends of holders.
+//! The heads on token states: tags of attributions, and the first and last tokens of holders.
 
 use super::{Pass, Row};
 use crate::differentiable::Gradients;
@@ -7,8 +7,8 @@ use crate::plan::Example;
 use standpoint_core::heads::tags::{Tag, marginals};
 
 impl Pass<'_> {
-    /// The tags of an example's tokens, the first of which is row `first`: sequences as a linear chain has them, as they
-    /// are what is asked for.
+    /// The loss of the tags of an example, whose first token is row `first`: the negative log-likelihood of whole tag sequences, as
+    /// in a linear chain.
     pub(super) fn tags(
         &self,
         example: &Example,
@@ -41,7 +41,7 @@ impl Pass<'_> {
                     .zip(&probabilities)
                     .zip(states.chunks_exact(hidden).zip(upstream))
                 {
-                    // What goes on, but lost its beginning to another span, begins here.
+                    // A span that lost its beginning to another span begins here.
                     let tag = if tags[part] == Tag::Inside && !open { Tag::Begin } else { tags[part] };
                     open = tag != Tag::Outside;
                     of_gold += f64::from(logits[tag as usize]);
@@ -57,7 +57,8 @@ impl Pass<'_> {
         loss
     }
 
-    /// The first and the last token of a stance's holder; where it is not in the sentence, both are its separator.
+    /// The loss of the first and the last token of a stance's holder. If the sentence does not name the holder, both are the
+    /// separator.
     pub(super) fn holder(
         &self,
         row: &Row,

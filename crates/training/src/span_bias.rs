@@ -1,20 +1,20 @@
-//! How readily spans begin, fitted on dev.
+//! The bias on the logit of a span's beginning, fitted on dev.
 
 use standpoint_core::heads::tags::{Tag, runs};
 use std::ops::Range;
 
-/// The tokens of a window as a head marks them, and as they are.
+/// The tokens of a window: the logits of one head, and the gold tags.
 pub struct Sequence {
     pub logits: Vec<[f32; 3]>,
-    /// Whether a token is the rest of the word before it.
-    pub goes_on: Vec<bool>,
-    /// Of tokens whose tag is known.
+    /// Whether a token continues the word of the token before it.
+    pub is_subword: Vec<bool>,
+    /// None for tokens without a gold tag.
     pub gold: Vec<Option<Tag>>,
 }
 
-/// What to add to the logit of a span's beginning so that most spans are found exactly: the likeliest tags leave out
-/// more than they invent. 0 if there is nothing to fit it on.
-pub fn begin_shift(sequences: &[Sequence]) -> f32 {
+/// The number to add to the logit of a span's beginning for the best F1 of exact spans. Without it, the likeliest tags miss more
+/// spans than they invent. It is 0 if there is nothing to fit it on, and the least of equally good ones.
+pub fn fit_begin_bias(sequences: &[Sequence]) -> f32 {
     const STEPS: Range<i32> = -4..13;
     const STEP: f32 = 0.25;
     let f1 = |step: &i32| {
@@ -22,20 +22,19 @@ pub fn begin_shift(sequences: &[Sequence]) -> f32 {
         for sequence in sequences {
             let mut logits = sequence.logits.clone();
             logits.iter_mut().for_each(|logits| logits[Tag::Begin as usize] += *step as f32 * STEP);
-            let likeliest = Tag::likeliest(&logits, &sequence.goes_on);
+            let likeliest = Tag::likeliest(&logits, &sequence.is_subword);
             let mut start = 0;
             for known in sequence.gold.chunk_by(|one, next| one.is_some() == next.is_some()) {
                 let tags: Vec<Tag> = known.iter().copied().flatten().collect();
-                let of_gold: Vec<Range<usize>> = runs(&tags).collect();
-                let of_model: Vec<Range<usize>> = runs(&likeliest[start..start + tags.len()]).collect();
-                (gold, found) = (gold + of_gold.len(), found + of_model.len());
-                both += of_model.iter().filter(|run| of_gold.contains(run)).count();
+                let gold_runs: Vec<Range<usize>> = runs(&tags).collect();
+                let model_runs: Vec<Range<usize>> = runs(&likeliest[start..start + tags.len()]).collect();
+                (gold, found) = (gold + gold_runs.len(), found + model_runs.len());
+                both += model_runs.iter().filter(|run| gold_runs.contains(run)).count();
                 start += known.len();
             }
         }
         if gold + found == 0 { 0.0 } else { 2.0 * both as f64 / (gold + found) as f64 }
     };
-    // Of equal ones the least.
     let mut steps: Vec<(i32, f64)> = STEPS.map(|step| (step, f1(&step))).collect();
     steps.sort_by_key(|(step, _)| step.abs());
     let best = steps.into_iter().reduce(|best, other| if other.1 > best.1 { other } else { best });
@@ -47,16 +46,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_that_nearly_begin_are_begun() {
-        // Of three spans two lack a little to begin; what is none lacks more.
+    fn spans_that_just_miss_their_beginning_are_found() {
+        // Two of three spans just miss their beginning. The token that is no span misses it by more.
         let logits = [[1.0, 2.0, 0.0], [1.0, 0.3, 0.0], [2.0, 0.0, 0.0], [1.0, 0.4, 0.0], [3.0, 0.0, 0.0]];
         let gold = [Tag::Begin, Tag::Begin, Tag::Outside, Tag::Begin, Tag::Outside].map(Some);
-        let sequence = Sequence { logits: logits.to_vec(), goes_on: vec![false; 5], gold: gold.to_vec() };
-        assert_eq!(begin_shift(&[sequence]), 0.75);
+        let sequence = Sequence { logits: logits.to_vec(), is_subword: vec![false; 5], gold: gold.to_vec() };
+        assert_eq!(fit_begin_bias(&[sequence]), 0.75);
     }
 
     #[test]
     fn nothing_to_fit_on_changes_nothing() {
-        assert_eq!(begin_shift(&[]), 0.0);
+        assert_eq!(fit_begin_bias(&[]), 0.0);
     }
 }

@@ -1,7 +1,9 @@
 //! A training run: from a configuration to a finished model, with checkpoints on the way.
 
+mod finish;
+
 use crate::average;
-use crate::card::{self, DataFile, Origins};
+use crate::card::{DataFile, Origins};
 use crate::checkpoint::{Checkpoint, RunFolder};
 use crate::config::{Keep, TrainConfig};
 use crate::data::{Trained, TrainingData};
@@ -10,69 +12,71 @@ use crate::differentiable::{Arithmetic, Gradients, Layout, PackedWeights, Trace}
 use crate::identity;
 use crate::objective::{LabelWeights, Pass};
 use crate::optimizer::{AdamW, StepRates, rate_share};
-use crate::plan::{Example, Plan, deal};
+use crate::plan::{Example, Plan, into_shards};
 use crate::start;
 use crate::teacher::{self, Teaching};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use standpoint_core::error::{ModelError, Result, TrainError};
+use standpoint_core::error::{Result, TrainError};
 use standpoint_core::hash::sha256;
-use standpoint_core::heads::tags::{Part, Tag};
-use standpoint_core::label::{Role, Stance};
-use standpoint_core::model::{
-    BaseModel, CHECKWORTHY, HEADS, HOLDER, HeadSettings, Model, ModelSource, Settings, TAGS, Tensor, Weights,
-    round_to_bytes,
-};
+use standpoint_core::model::{BaseModel, HEADS, ModelSource};
 use standpoint_kernels::random::scramble;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Where a run stands.
+/// The progress of a run, as its checkpoint stores it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
-    /// What the run was started with: a run of another configuration cannot be resumed.
+    /// [`identity::of_run`]: a run of another configuration cannot be resumed.
     pub fingerprint: String,
-    /// The epoch at work, counted from 0, and the steps of it that are done.
+    /// The current epoch, from 0.
     pub epoch: usize,
+    /// The finished steps of that epoch.
     pub steps_in_epoch: usize,
+    /// The finished steps of all epochs.
     pub steps: usize,
     /// The dev scores of the finished epochs.
     pub scores: Vec<DevScore>,
-    /// The epoch whose parameters were kept.
+    /// The epoch whose parameters are kept, from 0.
     pub best: Option<usize>,
 }
 
-/// What one optimizer step did.
+/// The figures of one optimizer step.
 #[derive(Clone, Copy, Debug)]
 pub struct StepReport {
     /// Counted from 1, over all epochs.
     pub step: usize,
+    /// Of all epochs.
     pub steps: usize,
+    /// Counted from 0.
     pub epoch: usize,
     pub epochs: usize,
     pub loss: f64,
-    /// Before clipping.
+    /// The norm of the gradients before clipping.
     pub gradient_norm: f64,
     pub tokens: usize,
     pub seconds: f64,
 }
 
-/// Whoever watches a run.
+/// Receives the progress of a run.
 pub trait Observer {
+    /// After each step.
     fn step(&mut self, report: &StepReport);
+    /// After each epoch, counted from 0; `best` says whether its parameters were kept.
     fn epoch(&mut self, epoch: usize, score: DevScore, best: bool);
+    /// After each checkpoint within an epoch.
     fn checkpoint(&mut self);
-    /// Asked after each step: whether to save and leave.
+    /// Asked after each step: whether to save a checkpoint and stop.
     fn stopped(&mut self) -> bool;
 }
 
 /// How a run ended.
 #[derive(Debug, PartialEq)]
-pub enum Outcome {
-    /// The model stands in this folder.
+pub enum RunEnd {
+    /// The model is in this folder.
     Finished { output: PathBuf, scores: Vec<DevScore>, best: usize },
-    /// Stopped on request, with a checkpoint to go on from.
+    /// Stopped on request, with a checkpoint to resume from.
     Stopped { step: usize, steps: usize },
 }
 
@@ -100,9 +104,8 @@ struct Worker {
 }
 
 impl Trainer {
-    /// Reads the configuration, the base model and all data; with `resume`, also the checkpoint of an earlier
-    /// run of the same configuration. `base` is where the base model is really taken from, if not from
-    /// where the configuration says: a folder with the same files.
+    /// Reads the configuration, the base model and all data; with `resume`, also the checkpoint of an earlier run of the same
+    /// configuration. `base` overrides where the base model is read from. With `offline`, nothing is downloaded.
     ///
     /// # Errors
     /// If any of these cannot be read or does not fit, or if there is a checkpoint and `resume` is off.
@@ -132,9 +135,9 @@ impl Trainer {
             Err(TrainError::Setting { path: path.to_owned(), problem })?;
         }
 
-        // What is missing at the end shall be missed before the beginning.
+        // Anything that would be missing at the end is reported before training begins.
         let layout = Layout::new((&base.config).into(), &HEADS);
-        let parameters_of = |folder: &PathBuf| start::of_folder(&layout, folder, config.seed);
+        let parameters_of = |folder: &PathBuf| start::from_folder(&layout, folder, config.seed);
         let start = config.start.as_ref().map(parameters_of).transpose()?;
         let hash = |parameters: &Vec<f32>| sha256([bytemuck::cast_slice(parameters)]);
         let start_sha256 = start.as_ref().map(hash);
@@ -147,7 +150,7 @@ impl Trainer {
         let (teacher_sha256, taught) = match &config.data.teacher {
             Some(teacher) => {
                 let Teaching { teacher_sha256, taught } =
-                    teacher::ask(teacher, offline, unlabelled, &folder.judgements())?;
+                    teacher::predict(teacher, offline, unlabelled, &folder.teacher_predictions())?;
                 (Some(teacher_sha256), taught)
             }
             None => (None, Vec::new()),
@@ -177,7 +180,7 @@ impl Trainer {
             checkpoint
         } else {
             let AdamW { first, second } = AdamW::new(&layout);
-            let initial = start.unwrap_or_else(|| start::of_base(&layout, &base, config.seed));
+            let initial = start.unwrap_or_else(|| start::from_base(&layout, &base, config.seed));
             Checkpoint {
                 progress: Progress { fingerprint, ..Progress::default() },
                 average: (config.schedule.average > 0.0).then(|| initial.clone()),
@@ -202,16 +205,16 @@ impl Trainer {
         })
     }
 
-    /// The optimizer steps of the whole run, and those that are done.
+    /// The optimizer steps of the whole run, and the finished ones.
     pub fn steps(&self) -> (usize, usize) {
         (self.steps, self.state.progress.steps)
     }
 
-    /// Trains to the end, or until the observer says stop.
+    /// Trains to the end, or until the observer asks to stop.
     ///
     /// # Errors
-    /// If a file cannot be written, or the loss is no longer a number.
-    pub fn run(mut self, observer: &mut dyn Observer) -> Result<Outcome> {
+    /// If a file cannot be written, or the loss is no longer a finite number.
+    pub fn run(mut self, observer: &mut dyn Observer) -> Result<RunEnd> {
         let mut workers: Vec<Worker> = (0..self.config.schedule.shards)
             .map(|_| Worker { trace: Trace::default(), gradients: Gradients::new(&self.layout) })
             .collect();
@@ -220,7 +223,7 @@ impl Trainer {
         while self.state.progress.epoch < self.config.schedule.epochs {
             let epoch = self.state.progress.epoch;
             let steps = self.plan.epoch(epoch);
-            let weights = LabelWeights::of(&steps, &self.config.loss);
+            let weights = LabelWeights::per_step(&steps, &self.config.loss);
             for step in steps.iter().skip(self.state.progress.steps_in_epoch) {
                 observer.step(&self.step(step, weights, &mut workers)?);
                 let stopped = observer.stopped();
@@ -230,17 +233,17 @@ impl Trainer {
                     saved = Instant::now();
                 }
                 if stopped {
-                    return Ok(Outcome::Stopped { step: self.state.progress.steps, steps: self.steps });
+                    return Ok(RunEnd::Stopped { step: self.state.progress.steps, steps: self.steps });
                 }
             }
-            let score = self.dev.score(&self.layout, self.state.shown());
+            let score = self.dev.score(&self.layout, self.state.model_parameters());
             let progress = &mut self.state.progress;
             let best = self.config.schedule.keep == Keep::Last
                 || progress.best.is_none_or(|best| score.mean() > progress.scores[best].mean());
             progress.scores.push(score);
             if best {
                 progress.best = Some(epoch);
-                self.folder.save_best(self.state.shown())?;
+                self.folder.save_best(self.state.model_parameters())?;
             }
             let progress = &mut self.state.progress;
             progress.epoch += 1;
@@ -261,7 +264,7 @@ impl Trainer {
         let started = Instant::now();
         let Self { config, layout, state, .. } = self;
         let number = state.progress.steps + 1;
-        let shards = deal(step, workers.len(), config.schedule.pass_tokens);
+        let shards = into_shards(step, workers.len(), config.schedule.pass_tokens);
         let key = scramble(config.seed ^ scramble(number as u64));
         let arithmetic = config.schedule.arithmetic.packed();
         let packed = arithmetic.map(|arithmetic| packed(workers, layout, &state.parameters, arithmetic));
@@ -326,86 +329,9 @@ impl Trainer {
             seconds: started.elapsed().as_secs_f64(),
         })
     }
-
-    /// Calibrates the best epoch's parameters and writes the model folder.
-    fn finish(self) -> Result<Outcome> {
-        let progress = &self.state.progress;
-        let best = progress.best.expect("a finished run has a best epoch");
-        let mut shipped = self.folder.load_best(self.layout.len())?;
-        for folder in &self.config.blend {
-            let other = start::of_folder(&self.layout, folder, self.config.seed)?;
-            shipped.iter_mut().zip(other).for_each(|(sum, other)| *sum += other);
-        }
-        let runs = 1 + self.config.blend.len();
-        shipped.iter_mut().for_each(|sum| *sum /= runs as f32);
-        let mut weights = Weights::default();
-        for segment in self.layout.segments() {
-            let values = shipped[segment.range.clone()].to_vec();
-            weights.insert(segment.name.clone(), Tensor { shape: segment.shape.clone(), values });
-        }
-        round_to_bytes(&self.base.config, &mut weights);
-        // What is measured and calibrated is what is shipped.
-        let output = self.config.output.clone();
-        let origin = output.display().to_string();
-        let mut weights = weights
-            .rounded(&self.base.config, self.config.weights)
-            .map_err(|problem| ModelError { origin: origin.clone(), problem })?;
-        for segment in self.layout.segments() {
-            shipped[segment.range.clone()].copy_from_slice(weights.values(&segment.name));
-        }
-        let reports = self.dev.reports(&self.layout, &shipped);
-        let checkworthy = self.further_dev.checkworthy_scaling(&self.layout, &shipped);
-        let begin = self.further_dev.begin_shifts(&self.layout, &shipped);
-        for (part, begin) in Part::ALL.into_iter().zip(begin) {
-            begin_more(&mut weights, part, begin);
-        }
-        let Trained { checkworthy: rates, attribution, holder } = self.trained;
-        let settings = Settings {
-            format: Settings::FORMAT,
-            name: self.config.name.clone(),
-            version: self.config.version.clone(),
-            max_tokens: self.config.max_tokens,
-            default_target: self.config.default_target.clone(),
-            role: HeadSettings::new::<Role>(1.0).scaled(reports.role.scaling),
-            stance: HeadSettings::new::<Stance>(1.0).scaled(reports.stance.scaling),
-            checkworthy: rates.then(|| HeadSettings::named(&CHECKWORTHY, 1.0).scaled(checkworthy)),
-            attribution: attribution.then(|| HeadSettings::named(&TAGS, 1.0)),
-            holder: holder.then(|| HeadSettings::named(&HOLDER, 1.0)),
-            training: card::provenance(&self.config, &self.origins, &self.files, best),
-        };
-        // Heads without any label are left out.
-        for (head, _) in HEADS.iter().filter(|(head, _)| !self.trained.has(head)) {
-            weights.remove(&format!("heads.{head}.weight"));
-            weights.remove(&format!("heads.{head}.bias"));
-        }
-        let model =
-            Model::new(origin, self.base.config.clone(), settings, self.base.tokenizer.clone(), weights)?;
-        model.save(&output, self.config.weights)?;
-        let card = card::render(&card::Facts {
-            config: &self.config,
-            base: &self.base,
-            origins: &self.origins,
-            parameters: self.layout.len(),
-            files: &self.files,
-            scores: &progress.scores,
-            best,
-            reports: &reports,
-        });
-        card::save(&output, &card)?;
-        Ok(Outcome::Finished { output, scores: progress.scores.clone(), best })
-    }
 }
 
-/// Adds to the logit of a beginning.
-fn begin_more(weights: &mut Weights, part: Part, shift: f32) {
-    let name = format!("heads.{}.bias", part.as_str());
-    if let Some(mut bias) = weights.remove(&name) {
-        bias.values[Tag::Begin as usize] += shift;
-        weights.insert(name, bias);
-    }
-}
-
-/// The step's weights, in the memory of the last step's.
+/// The step's weights, packed into the memory of the last step's.
 fn packed(
     workers: &mut [Worker],
     layout: &Layout,

@@ -1,0 +1,91 @@
+//! The end of a run: blends, rounds and calibrates the parameters, and writes the model folder with its card.
+
+use super::{RunEnd, Trainer};
+use crate::card;
+use crate::data::Trained;
+use crate::start;
+use standpoint_core::error::{ModelError, Result};
+use standpoint_core::heads::tags::{Part, Tag};
+use standpoint_core::label::{Role, Stance};
+use standpoint_core::model::{
+    CHECKWORTHY, HEADS, HOLDER, HeadSettings, Model, Settings, TAGS, Tensor, Weights, round_to_bytes,
+};
+
+impl Trainer {
+    /// Calibrates the parameters of the best epoch and writes the model folder.
+    pub(super) fn finish(self) -> Result<RunEnd> {
+        let progress = &self.state.progress;
+        let best = progress.best.expect("a finished run has a best epoch");
+        let mut shipped = self.folder.load_best(self.layout.len())?;
+        for folder in &self.config.blend {
+            let other = start::from_folder(&self.layout, folder, self.config.seed)?;
+            shipped.iter_mut().zip(other).for_each(|(sum, other)| *sum += other);
+        }
+        let runs = 1 + self.config.blend.len();
+        shipped.iter_mut().for_each(|sum| *sum /= runs as f32);
+        let mut weights = Weights::default();
+        for segment in self.layout.tensors() {
+            let values = shipped[segment.range.clone()].to_vec();
+            weights.insert(segment.name.clone(), Tensor { shape: segment.shape.clone(), values });
+        }
+        round_to_bytes(&self.base.config, &mut weights);
+        // Everything from here on is measured on the weights as they will be stored.
+        let output = self.config.output.clone();
+        let origin = output.display().to_string();
+        let mut weights = weights
+            .rounded(&self.base.config, self.config.weights)
+            .map_err(|problem| ModelError { origin: origin.clone(), problem })?;
+        for segment in self.layout.tensors() {
+            shipped[segment.range.clone()].copy_from_slice(weights.values(&segment.name));
+        }
+        let reports = self.dev.reports(&self.layout, &shipped);
+        let checkworthy = self.further_dev.checkworthy_scaling(&self.layout, &shipped);
+        let begin = self.further_dev.begin_biases(&self.layout, &shipped);
+        for (part, begin) in Part::ALL.into_iter().zip(begin) {
+            add_begin_bias(&mut weights, part, begin);
+        }
+        let Trained { checkworthy: rates, attribution, holder } = self.trained;
+        let settings = Settings {
+            format: Settings::FORMAT,
+            name: self.config.name.clone(),
+            version: self.config.version.clone(),
+            max_tokens: self.config.max_tokens,
+            default_target: self.config.default_target.clone(),
+            role: HeadSettings::new::<Role>(1.0).scaled(reports.role.scaling),
+            stance: HeadSettings::new::<Stance>(1.0).scaled(reports.stance.scaling),
+            checkworthy: rates.then(|| HeadSettings::named(&CHECKWORTHY, 1.0).scaled(checkworthy)),
+            attribution: attribution.then(|| HeadSettings::named(&TAGS, 1.0)),
+            holder: holder.then(|| HeadSettings::named(&HOLDER, 1.0)),
+            training: card::provenance(&self.config, &self.origins, &self.files, best),
+        };
+        // Heads without any label are left out.
+        for (head, _) in HEADS.iter().filter(|(head, _)| !self.trained.has(head)) {
+            weights.remove(&format!("heads.{head}.weight"));
+            weights.remove(&format!("heads.{head}.bias"));
+        }
+        let model =
+            Model::new(origin, self.base.config.clone(), settings, self.base.tokenizer.clone(), weights)?;
+        model.save(&output, self.config.weights)?;
+        let card = card::render(&card::Facts {
+            config: &self.config,
+            base: &self.base,
+            origins: &self.origins,
+            parameters: self.layout.len(),
+            files: &self.files,
+            scores: &progress.scores,
+            best,
+            reports: &reports,
+        });
+        card::save(&output, &card)?;
+        Ok(RunEnd::Finished { output, scores: progress.scores.clone(), best })
+    }
+}
+
+/// Adds to the bias on the logit of a span's beginning.
+fn add_begin_bias(weights: &mut Weights, part: Part, shift: f32) {
+    let name = format!("heads.{}.bias", part.as_str());
+    if let Some(mut bias) = weights.remove(&name) {
+        bias.values[Tag::Begin as usize] += shift;
+        weights.insert(name, bias);
+    }
+}
