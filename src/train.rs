@@ -1,9 +1,9 @@
 //! `standpoint train`: a configuration in, a model folder out, with a progress bar on the way.
 
+use crate::failure::{INTERRUPTED, Result};
 use clap::Args;
 use clap::builder::BoolishValueParser;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use standpoint::error::Result;
 use standpoint::training::{DevScore, Observer, Outcome, StepReport, Trainer};
 use std::io::IsTerminal;
 use std::num::NonZeroUsize;
@@ -44,9 +44,6 @@ pub(crate) struct Train {
     #[arg(long, value_name = "N", env = "STANDPOINT_THREADS")]
     threads: Option<NonZeroUsize>,
 }
-
-/// The exit code of a process that Ctrl-C ended: 128 and the signal's number.
-const INTERRUPTED: u8 = 130;
 
 /// Off a terminal, a line is printed every so many steps.
 const STEPS_BETWEEN_LINES: usize = 50;

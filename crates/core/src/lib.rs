@@ -9,6 +9,7 @@ pub mod hash;
 pub mod machine;
 pub mod text;
 pub mod label;
+pub mod record;
 pub mod positions;
 pub mod segment;
 pub mod window;

@@ -4,6 +4,7 @@
 pub mod agreement;
 mod answer;
 pub mod baseline;
+pub mod error;
 mod evaluation;
 mod floor;
 pub mod gold;

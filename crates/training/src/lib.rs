@@ -9,6 +9,7 @@ mod config;
 mod data;
 mod dev;
 pub mod differentiable;
+pub mod error;
 mod labels;
 mod objective;
 mod optimizer;

@@ -7,7 +7,7 @@ pub mod jsonl;
 pub mod plain;
 mod record;
 
-use standpoint_core::error::{InputError, InputProblem, Place};
+use crate::error::{InputError, InputProblem, Place};
 use standpoint_core::text::Document;
 use std::collections::VecDeque;
 use std::fmt;
