@@ -18,8 +18,8 @@ use std::process::{Command, ExitCode};
 
 /// Measure the speed of a model on this machine
 ///
-/// Throughput by number of threads and by documents handed over at once, latency of one article, cold start, and
-/// memory. Figures are medians. Let nothing else run meanwhile.
+/// Throughput by number of threads and by documents at once, latency of one article, cold start, and memory. Figures are
+/// medians. Run nothing else meanwhile.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   standpoint bench

@@ -14,11 +14,11 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Make a model's probabilities mean what they say on your sentences
+/// Calibrate a model's probabilities on labelled sentences of your own
 ///
-/// Fits how role and stance are calibrated on the labelled sentences of a set: a temperature, and a sharpening of the
-/// surest answers. No label changes. Prints the expected calibration error before and after, and on documents that were
-/// left out of the fit. The weights stay as they are: --output writes a standpoint.toml to put in the model's folder.
+/// Fits a temperature and a sharpening of the surest answers, for role and stance. No label changes, and no weight. Prints
+/// the expected calibration error before and after, and on documents left out of the fit. --output writes a
+/// standpoint.toml to put in the model's folder.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   standpoint calibrate my-newsroom.toml --model models/base

@@ -1,7 +1,7 @@
 //! `standpoint classify`: label every sentence of files, folders or standard input.
 //!
-//! Documents are read ahead of what is labelled and written in the order of the input; memory does not grow with
-//! their number. What fails is named at once and counted at the end.
+//! Records come out in the order of the input, and memory does not grow with the number of documents. What fails is named
+//! at once and counted at the end.
 
 use super::model::ModelArgs;
 use super::view::{RULES, View};
@@ -33,20 +33,20 @@ Examples:
   pdftotext report.pdf - | standpoint classify -
   standpoint classify --positions --format table archive.jsonl
 
-JSON Lines in: {\"id\": ..., \"text\": ...} or {\"id\": ..., \"sentences\": [...]}, whose sentences are taken as they \
-stand; other fields are passed through. Out: one object for every sentence; start and end count bytes.
+JSON Lines in: {\"id\": ..., \"text\": ...}, or {\"id\": ..., \"sentences\": [...]} to cut the text yourself; other fields are \
+passed through. JSON Lines out: one object a sentence; start and end count bytes.
 
-Exit codes: 0 all done, 1 something could not be read or written (the rest was), 2 wrong usage.";
+Exit codes: 0 all done, 1 something could not be read or written (the rest was done), 2 wrong usage.";
 
-/// Label every sentence: its role in the text and its stance toward each target.
+/// Label every sentence with its role in the text and its stance toward each target.
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("{EXAMPLES}\n\n{RULES}"))]
 pub(crate) struct Classify {
     /// Files, folders (their .txt, .text, .jsonl and .ndjson files), or - for standard input.
     paths: Vec<PathBuf>,
 
-    /// A policy, as a noun phrase, toward which stances are taken; may be given several times. [default: the
-    /// model's own, of the bundled model "withdrawal of foreign troops"]
+    /// A policy as a noun phrase. Sentences are labelled with their stance toward it. Repeatable. [default: the
+    /// model's own; "withdrawal of foreign troops" for the bundled model]
     #[arg(long, value_name = "PHRASE")]
     target: Vec<Target>,
 
@@ -56,11 +56,11 @@ pub(crate) struct Classify {
     #[command(flatten)]
     model: ModelArgs,
 
-    /// How to read the input; auto goes by the file's extension and takes standard input for text.
+    /// How to read the input. auto goes by the file's extension, and reads standard input as text.
     #[arg(long, value_name = "FORMAT", default_value = "auto", env = "STANDPOINT_INPUT_FORMAT")]
     input_format: InputChoice,
 
-    /// How to write the labels; auto is a table on a terminal and JSON Lines elsewhere.
+    /// How to write the labels. auto is a table on a terminal, JSON Lines elsewhere.
     #[arg(long, value_name = "FORMAT", default_value = "auto", env = "STANDPOINT_FORMAT")]
     format: OutputChoice,
 
@@ -72,11 +72,11 @@ pub(crate) struct Classify {
     #[arg(long, value_name = "N", env = "STANDPOINT_THREADS")]
     threads: Option<NonZeroUsize>,
 
-    /// Colours in the table; auto is on a terminal, unless NO_COLOR is set.
+    /// Colours in the table. auto means on a terminal, unless NO_COLOR is set.
     #[arg(long, value_name = "WHEN", default_value = "auto", env = "STANDPOINT_COLOR")]
     color: ColorChoice,
 
-    /// Say on standard error how long it took, and how much of it outside of the encoder.
+    /// Print on standard error how long the run took, and how much of that outside the encoder.
     #[arg(long)]
     timings: bool,
 }
@@ -214,7 +214,7 @@ impl Tally {
     }
 }
 
-/// Of the time of all threads, what was not spent in the encoder: reading, tokenizing, writing, and waiting.
+/// The share of all threads' time outside the encoder: reading, tokenizing, writing, and waiting.
 fn timings(wall: Duration, encoder: Duration) -> String {
     let (wall, encoder, threads) = (wall.as_secs_f64(), encoder.as_secs_f64(), rayon::current_num_threads());
     let outside = 100.0 * (1.0 - encoder / (wall * threads as f64));
@@ -225,7 +225,7 @@ fn timings(wall: Duration, encoder: Duration) -> String {
     )
 }
 
-/// The next document that could be read; of those before it, it is said why not.
+/// The next document that can be read. Says why those before it could not.
 fn next_document(documents: &mut Documents, progress: &ProgressBar, tally: &mut Tally) -> Option<Document> {
     loop {
         let document = documents.next()?;
@@ -246,8 +246,7 @@ fn next_document(documents: &mut Documents, progress: &ProgressBar, tally: &mut 
     }
 }
 
-/// A bar over the bytes of the input, on standard error; none where it would be in the way of the output or
-/// where nobody looks.
+/// A bar over the bytes of the input, on standard error. Hidden where it would mix with the output or nobody would see it.
 fn progress(documents: &Documents, output_is_terminal: bool) -> ProgressBar {
     if output_is_terminal || !io::stderr().is_terminal() {
         return ProgressBar::hidden();

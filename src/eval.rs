@@ -28,8 +28,8 @@ const PROGRAM: &str = concat!("standpoint ", env!("CARGO_PKG_VERSION"));
 
 /// Score a model on labelled sentences
 ///
-/// A set is a TOML file that names labelled files and their hashes, tasks and floors. Intervals are 95%, by
-/// bootstrap over documents.
+/// A set is a TOML file that names labelled files and their hashes, tasks and floors. Intervals are 95%, by bootstrap
+/// over documents.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub(crate) struct Eval {
@@ -57,7 +57,7 @@ pub(crate) struct Eval {
 
 #[derive(Debug, Subcommand)]
 enum EvalCommand {
-    /// Make a report again from a log of samples, without a model
+    /// Recompute a report from a log of samples, without a model
     Rescore(Rescore),
 }
 

@@ -24,6 +24,8 @@
 //! This crate holds the bundled model and the command line. The library is in the crates it re-exports, from the
 //! bottom up.
 
+#![forbid(unsafe_code)]
+
 pub use standpoint_core::{
     atomic, encoder, hash, heads, label, machine, model, pipeline, positions, record, segment, text, window,
 };

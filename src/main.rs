@@ -1,5 +1,8 @@
 //! The command line: a file a subcommand. Only this program prints, and `failure` alone makes errors exit codes.
 
+#![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
+
 mod agreement;
 mod bench;
 mod calibrate;
@@ -16,8 +19,7 @@ use failure::{Failure, Result};
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
-/// Says of every sentence of a news text whether it is a claim, an attributed statement or background, and
-/// which stance it takes toward a target.
+/// Labels every sentence of a news text: claim, attributed statement or background, and its stance toward a target.
 #[derive(Debug, Parser)]
 #[command(name = "standpoint", version, propagate_version = true, max_term_width = 100)]
 struct Arguments {

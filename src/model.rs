@@ -1,4 +1,4 @@
-//! The flags that choose a model and how it is run, alike for all subcommands that run one.
+//! The flags that choose a model and an engine, shared by all subcommands that run a model.
 
 use crate::failure::{Failure, Result};
 use clap::ValueEnum;
@@ -21,11 +21,11 @@ pub(crate) struct ModelArgs {
     #[arg(long, env = "STANDPOINT_OFFLINE", value_parser = BoolishValueParser::new())]
     offline: bool,
 
-    /// What the encoder computes in: int8 is fastest, f32 exact; reference is candle's own encoder, in f32
+    /// The number format of the encoder. int8 is fastest, f32 exact; reference is candle's encoder in f32
     #[arg(long, default_value = "int8", env = "STANDPOINT_DTYPE")]
     dtype: DtypeChoice,
 
-    /// The instruction set, instead of the best that the processor has
+    /// Force an instruction set [default: the best that the processor has]
     #[arg(long, env = "STANDPOINT_ISA", hide = true)]
     isa: Option<Isa>,
 }

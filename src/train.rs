@@ -14,8 +14,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Train a model from labelled text
 ///
-/// Fine-tunes a base encoder and its heads as the configuration says, and writes a model folder. Ctrl-C saves
-/// a checkpoint and leaves; --resume goes on from it to the same result.
+/// Fine-tunes a base encoder and its heads as the configuration says, and writes a model folder. Ctrl-C saves a
+/// checkpoint; --resume continues from it to the same result.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   standpoint train train/small.toml
@@ -27,7 +27,7 @@ pub(crate) struct Train {
     /// The training configuration
     config: PathBuf,
 
-    /// Go on from the last checkpoint of the run
+    /// Continue from the last checkpoint of the run
     #[arg(long)]
     resume: bool,
 

@@ -14,30 +14,30 @@ use std::num::NonZeroUsize;
 
 /// For the end of the help.
 pub(crate) const RULES: &str = "\
-Positions: within a document, a holder is its name without determiner and title, in any case of letters; a surname is the \
-one full name that ends with it; a title alone is the one person who bears it there. Where there are two, they stay apart. \
-Pronouns are never resolved: they, and stances without a holder, are listed document by document as not named. Over \
-documents only equal names merge, but neither descriptions (\"lawmakers\") nor surnames behind a title. At most 1,000,000 \
-stances are gathered; what comes after is left out.";
+Positions: within a document, names are compared without determiner, title and case. A surname stands for the one full name \
+that ends with it, a title for the one person who bears it; if there are two, they stay apart. Pronouns are not resolved: \
+they, and stances without a holder, are listed for each document as not named. Across documents only equal names merge, \
+but neither descriptions (\"lawmakers\") nor surnames behind a title. At most 1,000,000 stances are gathered; the rest is \
+left out.";
 
 /// What is shown of the records.
 #[derive(Debug, Args)]
 pub(crate) struct View {
-    /// Say who stands where instead: for each target and holder how many sentences are in favor and against, how sure
-    /// that is, and which sentences they are
+    /// Write who stands where instead: for each target and holder, the sentences in favor and against, and how sure they
+    /// are
     #[arg(long)]
     positions: bool,
 
-    /// Write the sentences that are worth checking most, the worthiest first, instead of all in their order.
+    /// Write the sentences most worth checking, the worthiest first, instead of all in their order.
     #[arg(long, value_name = "BY", conflicts_with = "positions")]
     sort: Option<SortBy>,
 
-    /// How many sentences --sort writes: no more than these are held in memory.
+    /// How many sentences --sort writes. No more are held in memory.
     #[arg(long, value_name = "N", default_value = "10000", requires = "sort")]
     top: NonZeroUsize,
 
-    /// In the table, put source, cue and content of its attributions beneath each sentence. JSON Lines always have them
-    /// where the model marks them.
+    /// Show source, cue and content of attributions beneath each sentence of the table. JSON Lines always have them, if
+    /// the model marks them.
     #[arg(long, conflicts_with_all = ["positions", "sort"])]
     pub(crate) attributions: bool,
 }

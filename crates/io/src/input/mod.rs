@@ -1,6 +1,5 @@
-//! From paths to documents, one after the other: files, folders and standard input, text and JSON Lines.
-//! Records in, nothing here knows a model; whatever cannot be read is an error in its place, and the next
-//! document follows.
+//! From paths to documents: files, folders and standard input, as text or JSON Lines. Whatever cannot be read is an error
+//! in its place, and the next document follows. Knows no model.
 
 pub mod encoding;
 pub mod jsonl;
