@@ -1,10 +1,10 @@
 //! The state of a run on disk: parameters, moments, the best epoch so far, and the progress of the run. Plans and dropout masks
 //! follow from seeds, so nothing else is needed for a resumed run to give the same bits.
 
+use crate::error::{Error, Result, TrainError};
 use crate::run::Progress;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
-use standpoint_core::error::{Error, Result, TrainError};
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -47,8 +47,9 @@ impl RunFolder {
     /// # Errors
     /// If it cannot be created.
     pub fn create(&self) -> Result<()> {
-        std::fs::create_dir_all(&self.folder)
-            .map_err(|source| Error::Write { path: self.folder.clone(), source })
+        std::fs::create_dir_all(&self.folder).map_err(|source| {
+            standpoint_core::error::Error::Write { path: self.folder.clone(), source }.into()
+        })
     }
 
     /// The file in which a teacher's predictions are kept.
@@ -135,7 +136,7 @@ impl RunFolder {
             });
         written
             .and_then(|()| std::fs::rename(&partial, &path))
-            .map_err(|source| Error::Write { path, source })
+            .map_err(|source| standpoint_core::error::Error::Write { path, source }.into())
     }
 
     fn read(&self, file: &str) -> Result<(Vec<u8>, HashMap<String, String>)> {

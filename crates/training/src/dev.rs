@@ -1,13 +1,13 @@
 //! Scores on dev: the figures that select an epoch, calibrate the heads and go into the model card.
 
 use crate::differentiable::{Layout, Trace};
+use crate::error::Result;
 use crate::labels::Labels;
 use crate::objective::{evaluate, evaluate_tags};
 use crate::plan::{Example, document_examples};
 use crate::span_bias::{Sequence, fit_begin_bias};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use standpoint_core::error::Result;
 use standpoint_core::heads::Logits;
 use standpoint_core::label::{Label, Prediction, Role, Stance};
 use standpoint_core::model::{Scaling, Tokenizer};

@@ -1,8 +1,8 @@
 //! The labels of sentences and tokens, in token positions: what a window needs.
 
+use crate::error::Result;
 use crate::teacher::TeacherPrediction;
 use rayon::prelude::*;
-use standpoint_core::error::Result;
 use standpoint_core::heads::tags::{Part, Tag};
 use standpoint_core::label::{Attribution, Role, Stance};
 use standpoint_core::model::Tokenizer;

@@ -2,20 +2,23 @@
 //!
 //! [`Trainer`] runs a [`TrainConfig`]. It prints nothing: whoever starts a run watches it through [`Observer`].
 
+#![forbid(unsafe_code)]
+
 mod average;
-mod span_bias;
 mod card;
 mod checkpoint;
 mod config;
 mod data;
 mod dev;
 pub mod differentiable;
+pub mod error;
 mod identity;
 mod labels;
 mod objective;
 mod optimizer;
 mod plan;
 mod run;
+mod span_bias;
 mod start;
 mod teacher;
 

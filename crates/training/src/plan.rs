@@ -2,9 +2,9 @@
 //! that a resumed run makes the same plan.
 
 use crate::config::{OtherTarget, TrainConfig};
+use crate::error::Result;
 use crate::labels::{HolderLabel, Labels, Tags, TokenizedDocument, tokenize};
 use crate::teacher::Taught;
-use standpoint_core::error::Result;
 use standpoint_core::label::Stance;
 use standpoint_core::model::Tokenizer;
 use standpoint_core::window::{SpecialTokens, Window, WindowSentence, windows};

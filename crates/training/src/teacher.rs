@@ -2,15 +2,16 @@
 //! labels do (Hinton et al., Distilling the knowledge in a neural network, 2015). Labels of that text are ignored.
 
 use crate::config::TeacherConfig;
+use crate::error::{InputError, InputProblem, Place, Result, TrainError};
 use crate::identity;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use standpoint_core::atomic::write_whole;
-use standpoint_core::error::{InputError, InputProblem, Place, Result, UsageError};
 use standpoint_core::hash::sha256;
-use standpoint_core::label::{Attribution, SentenceAnalysis, Target};
+use standpoint_core::label::{Attribution, Target};
 use standpoint_core::model::{Model, ModelSource};
 use standpoint_core::pipeline::Pipeline;
+use standpoint_core::record::{Record, attributions};
 use standpoint_core::text::Document;
 use standpoint_evaluation::gold::{GoldDocument, GoldFile, GoldLabels};
 use standpoint_io::input::{Documents, InputFormat};
@@ -116,7 +117,7 @@ pub fn predict(
     let learns_attributions = config.text.iter().any(|text| text.attributions);
     if learns_attributions && model.settings().attribution.is_none() {
         let problem = format!("data.teacher.text.attributions: {} finds no attributions", config.model);
-        return Err(UsageError::Other(problem).into());
+        return Err(TrainError::Teacher(problem).into());
     }
     let documents: Vec<&GoldDocument> = files.iter().flatten().collect();
     let identity = identity::of_teacher_predictions(&teacher_sha256, model.settings(), &documents);
@@ -150,21 +151,22 @@ fn predict_documents(pipeline: &Pipeline, documents: &[&GoldDocument]) -> Result
     let by_target = by_target.into_iter().map(named).collect::<Result<Vec<(Target, Vec<usize>)>>>()?;
     // A target that the model does not take is reported now and not after minutes.
     for (target, _) in &by_target {
-        pipeline.analyze(&[], from_ref(target))?;
+        pipeline.records(std::iter::empty::<Document>(), from_ref(target))?;
     }
     let mut predicted: Vec<Option<DocumentPredictions>> = vec![None; documents.len()];
     for (target, indices) in by_target {
         let together: Vec<Document> =
             indices.iter().map(|&index| documents[index].document.clone()).collect();
-        let analyses = pipeline.analyze(&together, from_ref(&target))?;
-        for (index, analysis) in indices.into_iter().zip(analyses) {
-            let prediction = |sentence: &SentenceAnalysis| TeacherPrediction {
-                role: sentence.role.probabilities(),
-                stance: sentence.stances[0].prediction.probabilities(),
+        let analyses = pipeline.analyze(together, from_ref(&target))?;
+        for (index, records) in indices.into_iter().zip(analyses) {
+            let prediction = |record: &Record| TeacherPrediction {
+                role: record.role.probabilities(),
+                stance: record.stances[0].prediction.probabilities(),
             };
+            let attributions = attributions(&records);
             predicted[index] = Some(DocumentPredictions {
-                sentences: analysis.sentences.iter().map(prediction).collect(),
-                attributions: analysis.attributions,
+                sentences: records.iter().map(prediction).collect(),
+                attributions: attributions.map(|all| all.into_iter().cloned().collect()),
             });
         }
     }

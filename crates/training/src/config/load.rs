@@ -1,8 +1,8 @@
 //! Reading a configuration from its file, and from the files that it extends.
 
 use super::TrainConfig;
+use crate::error::{Result, TomlError, TrainError};
 use serde::Deserialize;
-use standpoint_core::error::{Result, TomlError, TrainError};
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 

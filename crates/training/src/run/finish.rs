@@ -3,8 +3,8 @@
 use super::{RunEnd, Trainer};
 use crate::card;
 use crate::data::Trained;
+use crate::error::{ModelError, Result};
 use crate::start;
-use standpoint_core::error::{ModelError, Result};
 use standpoint_core::heads::tags::{Part, Tag};
 use standpoint_core::label::{Role, Stance};
 use standpoint_core::model::{
