@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 use standpoint::evaluation::baseline::{Baseline, LabelledText};
-use standpoint::evaluation::{Answer, Sample, Task};
+use standpoint::evaluation::{Annotations, Sample, Task};
 use standpoint::gold::read_gold;
 use standpoint::label::Label;
 use standpoint::metrics::Confusion;
@@ -44,7 +44,7 @@ fn samples(task: Task, split: &str) -> Vec<Sample> {
                     after: neighbour(Some(index + 1)),
                     target: (task == Task::Stance).then(|| gold.target.clone()),
                     fields: Map::new(),
-                    answer: Answer::Label {
+                    annotations: Annotations::Label {
                         gold: label.to_owned(),
                         predicted: label.to_owned(),
                         probs: Vec::new(),

@@ -163,7 +163,7 @@ fn what_a_model_does_not_answer_is_said_and_misses_its_floor() {
         [
             "The set asks for checkworthy, which this model does not answer.",
             "The set asks for spans, which this model does not answer.",
-            "The set asks for holder, but this model names none.",
+            "The set asks for holder, but this model names no holder.",
         ]
     );
     let floors = "[floors.spans]\n\"exact_f1.source\" = 0.1";
@@ -184,7 +184,7 @@ fn a_choice_of_labels_leaves_out_the_others() {
     assert_eq!(stance["sentences"], 2, "of the three sentences one is none");
     assert_eq!(stance["classes"]["confusion"][0][2].as_u64(), Some(0));
     assert_eq!(report["tasks"][0]["sentences"], 3, "roles are all asked for");
-    assert!(report["notes"][0].as_str().unwrap().contains("only favor and against were allowed"));
+    assert!(report["notes"][0].as_str().unwrap().contains("Only favor and against were allowed"));
     let samples = fs::read_to_string(folder.path().join("tiny.samples.jsonl")).unwrap();
     for sample in samples.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
         if sample["task"] == "stance" {

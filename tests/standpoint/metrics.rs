@@ -5,8 +5,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use standpoint::metrics::{
-    Calibration, Coincidences, Confusion, Estimate, Mergeable, Outcome, Ranking, Scored, SpanCounts,
-    abstention_curve, estimates, mcnemar, paired,
+    Calibration, Coincidences, Confusion, Estimate, GradedAnswer, Mergeable, RankedSentence, Ranking,
+    SpanCounts, abstention_curve, estimates, mcnemar, paired_bootstrap,
 };
 use standpoint::text::Span;
 
@@ -98,7 +98,7 @@ fn figures_of_calibration() {
         {
             // Two parts, as of two documents.
             if outcomes.len() % 3 == 0 { &mut calibration } else { &mut rest }.add(row, predicted, gold);
-            outcomes.push(Outcome { gold, predicted, confidence: row[predicted] });
+            outcomes.push(GradedAnswer { gold, predicted, confidence: row[predicted] });
         }
         calibration.merge(&rest);
         assert_eq!(calibration.total(), case.gold.len() as u64);
@@ -136,8 +136,11 @@ struct Ranked {
 fn figures_of_rankings() {
     for (index, case) in cases::<Ranked>("ranking").into_iter().enumerate() {
         let items = case.scores.iter().zip(&case.positive).enumerate();
-        let items =
-            items.map(|(document, (&score, &positive))| Scored { score, positive: positive == 1, document });
+        let items = items.map(|(document, (&score, &positive))| RankedSentence {
+            score,
+            positive: positive == 1,
+            document,
+        });
         let ranking = Ranking::new(items.collect());
         same("average precision", index, ranking.average_precision(), case.average_precision);
         let drawn = ranking.average_precision_of(&case.draws);
@@ -223,7 +226,7 @@ fn intervals_and_paired_differences() {
         let ours: Vec<Confusion> = pairs.iter().map(|(ours, _)| ours.clone()).collect();
         let found = estimates(&ours, &nothing, case.seed, |sum| vec![sum.macro_f1()]);
         check("macro-F1", index, found[0], case.macro_f1, case.interval);
-        let found = paired(&pairs, &nothing, case.seed, Confusion::macro_f1);
+        let found = paired_bootstrap(&pairs, &nothing, case.seed, Confusion::macro_f1);
         check("difference", index, found.difference, case.difference, case.difference_interval);
         same("p", index, found.p, case.p);
     }

@@ -1,13 +1,21 @@
 //! Fingerprints of data and models: SHA-256, as everybody writes it.
 
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::io::{self, Read};
 
-/// The SHA-256 of some parts, one behind the other, in hexadecimal.
+/// The SHA-256 of the concatenation of `parts`, in hexadecimal.
 pub fn sha256<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
     let mut digest = Digest::default();
     parts.into_iter().for_each(|part| digest.update(part));
     digest.finish()
+}
+
+/// The SHA-256 of a value in canonical form: JSON without white space, with the keys of every object in alphabetical
+/// order. It depends on names and values alone, not on the order of fields in a file or a Rust struct.
+pub fn sha256_of_json(mut value: Value) -> String {
+    value.sort_all_objects();
+    sha256([value.to_string().as_bytes()])
 }
 
 /// The SHA-256 of bytes that come piece by piece.
@@ -48,6 +56,14 @@ impl<R: Read> Read for Hashing<'_, R> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_order_of_keys_does_not_change_the_hash_of_json() {
+        let hash = |text: &str| sha256_of_json(serde_json::from_str(text).unwrap());
+        let expected = sha256([br#"{"a":[{"c":1.5,"d":null}],"b":"x"}"#.as_slice()]);
+        assert_eq!(hash(r#"{"b": "x", "a": [{"d": null, "c": 1.5}]}"#), expected);
+        assert_ne!(hash(r#"{"b": "x", "a": [{"d": null, "c": 1.6}]}"#), expected);
+    }
 
     #[test]
     fn it_is_the_hash_of_the_standard() {

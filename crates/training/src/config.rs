@@ -5,7 +5,7 @@ use serde::Deserialize;
 use standpoint_core::error::{Error, Result, TomlError, TrainError};
 use standpoint_core::label::Target;
 use standpoint_core::model::WeightFormat;
-use standpoint_evaluation::gold::{GoldFormat, Part};
+use standpoint_evaluation::gold::{Fold, GoldFormat};
 use std::path::{Path, PathBuf};
 
 /// A training configuration. Paths are relative to the working directory.
@@ -95,7 +95,7 @@ pub struct AuxiliaryConfig {
     #[serde(default = "default_format")]
     pub format: GoldFormat,
     /// The share of the file that is read, such as "all but 1 of 5", where the rest is kept to measure on.
-    pub part: Option<Part>,
+    pub part: Option<Fold>,
     /// Rows drawn in each epoch; all of them, if the file has fewer.
     pub sample: usize,
     /// The share of rows that are read with the target of another file, and have no stance toward it.

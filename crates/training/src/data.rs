@@ -54,7 +54,7 @@ impl TrainingData {
         }
         let mut auxiliary = Vec::new();
         for file in &config.auxiliary {
-            let source = GoldSource { part: file.part, ..source(&file.path, file.format, "train") };
+            let source = GoldSource { fold: file.part, ..source(&file.path, file.format, "train") };
             auxiliary.push(share(keep(&file.path, "auxiliary", gold::read(&source)?), config.share));
         }
         // Texts that dev is made of are not learnt from, whoever labels them.

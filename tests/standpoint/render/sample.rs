@@ -1,9 +1,9 @@
 //! Two reports made by hand: one with every part and with text that tries to be markup, one with empty parts.
 
 use standpoint::evaluation::report::{
-    AbstentionPoint, CalibrationBin, CalibrationReport, ClassReport, ErrorSample, Figure, FloorReport,
-    LabelReport, McNemarReport, ModelIdentity, PairReport, RankingReport, Report, Rival, RunIdentity, SCHEMA,
-    SegmentationReport, SetIdentity, Slice, SpanReport, TaskReport,
+    AbstentionPoint, CalibrationBin, CalibrationReport, ClassReport, Comparison, ErrorSample, Figure,
+    FloorReport, LabelReport, McNemarReport, ModelIdentity, PairReport, RankingReport, Report, RunIdentity,
+    SCHEMA, SegmentationReport, SetIdentity, Slice, SpanReport, TaskReport,
 };
 use std::collections::BTreeMap;
 
@@ -82,14 +82,14 @@ fn slice(by: &str, value: &str, sentences: usize, f1: f64) -> Slice {
     }
 }
 
-fn rival(name: &str, macro_f1: f64, difference: [f64; 3], p: f64) -> Rival {
+fn comparison(name: &str, macro_f1: f64, difference: [f64; 3], p: f64) -> Comparison {
     let [value, low, high] = difference;
-    Rival {
+    Comparison {
         name: name.to_owned(),
         macro_f1: figure(macro_f1, macro_f1 - 0.03, macro_f1 + 0.03),
         difference: figure(value, low, high),
         p_bootstrap: Some(p),
-        mcnemar: Some(McNemarReport { only_this_right: 184, only_rival_right: 61, p }),
+        mcnemar: Some(McNemarReport { only_this_right: 184, only_other_right: 61, p }),
     }
 }
 
@@ -172,11 +172,11 @@ fn role() -> TaskReport {
             },
         ],
         baselines: vec![
-            rival("majority label", 0.188, [0.614, 0.593, 0.633], 0.0),
-            rival("cue words", 0.604, [0.198, 0.171, 0.226], 0.0),
-            rival("TF-IDF and logistic regression", 0.741, [0.061, 0.038, 0.084], 0.0),
+            comparison("majority label", 0.188, [0.614, 0.593, 0.633], 0.0),
+            comparison("cue words", 0.604, [0.198, 0.171, 0.226], 0.0),
+            comparison("TF-IDF and logistic regression", 0.741, [0.061, 0.038, 0.084], 0.0),
         ],
-        comparison: Some(rival("standpoint-small 0.0.9", 0.794, [0.008, -0.004, 0.019], 0.104)),
+        comparison: Some(comparison("standpoint-small 0.0.9", 0.794, [0.008, -0.004, 0.019], 0.104)),
         errors: errors.collect(),
         floors: vec![
             FloorReport {
@@ -352,7 +352,7 @@ pub fn empty() -> Report {
             figure: Figure::default(),
             holds: false,
         }],
-        baselines: vec![Rival {
+        baselines: vec![Comparison {
             name: "majority label".to_owned(),
             macro_f1: Figure::default(),
             difference: Figure::default(),

@@ -1,4 +1,4 @@
-//! The names of the formats.
+//! The formats and their names.
 
 use serde::Deserialize;
 use standpoint_core::error::UsageError;

@@ -1,7 +1,7 @@
-//! Texts in which an annotation tool has marked spans: what its labels mean, which spans are sentences, and which
-//! sources, cues and contents belong together. The readers of the tools' exports share it.
+//! Texts with the labels and spans of an annotation tool. Decides what each label means, which spans are sentences, and
+//! which sources, cues and contents form one attribution. Shared by the readers of Label Studio, doccano and Prodigy.
 
-use super::collect::Draft;
+use super::collector::UncheckedDocument;
 use super::{GoldLabels, unknown};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -11,22 +11,22 @@ use standpoint_core::segment;
 use standpoint_core::text::Span;
 use std::collections::BTreeMap;
 
-/// A span and its label.
-pub(super) struct Mark {
+/// A span with the label that an annotator gave it.
+pub(super) struct LabelledSpan {
     pub span: Span,
     pub label: String,
 }
 
-/// A text and what was marked in it.
-pub(super) struct Marked {
+/// A text with everything that was annotated in it.
+pub(super) struct AnnotatedText {
     pub id: String,
     pub target: Option<String>,
     pub text: String,
-    /// Labels of the whole text, which then counts as one sentence.
+    /// Labels of the whole text. A text with such labels is one sentence.
     pub labels: Vec<String>,
-    pub marks: Vec<Mark>,
-    /// Marks that belong together, by number.
-    pub links: Vec<(usize, usize)>,
+    pub spans: Vec<LabelledSpan>,
+    /// Pairs of related spans, as indices into `spans`.
+    pub relations: Vec<(usize, usize)>,
     pub fields: Map<String, Value>,
 }
 
@@ -47,13 +47,13 @@ impl Id {
     }
 }
 
-/// What a label says.
+/// What a label means.
 #[derive(Clone, Copy)]
 enum Meaning {
     Role(Role),
     Stance(Stance),
     Checkworthy(bool),
-    /// A sentence of which nothing else is said.
+    /// Marks a sentence without labelling it.
     Sentence,
     Holder,
     Source,
@@ -105,7 +105,10 @@ impl Meaning {
         matches!(self, Self::Source | Self::Cue | Self::Content)
     }
 
-    /// Writes what is said of a sentence to its labels.
+    /// Adds a label of a sentence to `labels`.
+    ///
+    /// # Errors
+    /// [`GoldProblem::TwoLabels`] if the sentence has another label of the same kind.
     fn label(self, labels: &mut GoldLabels) -> Result<(), InputProblem> {
         fn set<T: Copy + PartialEq + ToString>(slot: &mut Option<T>, value: T) -> Result<(), InputProblem> {
             match slot.replace(value) {
@@ -125,42 +128,44 @@ impl Meaning {
     }
 }
 
-impl Marked {
-    pub fn draft(self) -> Result<Draft, InputProblem> {
-        let meanings = self.marks.iter().map(|mark| Meaning::of(&mark.label));
+impl AnnotatedText {
+    /// The document, with every label turned into ours.
+    pub fn into_document(self) -> Result<UncheckedDocument, InputProblem> {
+        let meanings = self.spans.iter().map(|labelled| Meaning::of(&labelled.label));
         let meanings = meanings.collect::<Result<Vec<_>, _>>()?;
         let mut sentences = self.sentences(&meanings)?;
         let attributions = self.attributions(&meanings, &sentences);
-        for (mark, meaning) in self.marks.iter().zip(&meanings) {
+        for (labelled, meaning) in self.spans.iter().zip(&meanings) {
             if matches!(meaning, Meaning::Holder) {
-                let index = sentence_of(mark.span, &sentences);
+                let index = sentence_of(labelled.span, &sentences);
                 let slot = index.map(|index| &mut sentences[index].1.holder);
                 match slot {
-                    Some(slot @ None) => *slot = Some(mark.span),
+                    Some(slot @ None) => *slot = Some(labelled.span),
                     _ => {
-                        let holder = mark.span.slice(&self.text).to_owned();
+                        let holder = labelled.span.slice(&self.text).to_owned();
                         return Err(GoldProblem::StrayHolder { holder }.into());
                     }
                 }
             }
         }
         let Self { id, target, text, fields, .. } = self;
-        Ok(Draft { id, target, text, sentences, attributions, fields })
+        Ok(UncheckedDocument { id, target, text, sentences, attributions, fields })
     }
 
-    /// The spans with labels of sentences, each once with all its labels; what lies between them is cut into
-    /// sentences too, which are there as context.
+    /// Every span with a sentence label is a sentence, once, with all its labels. The text between these is segmented
+    /// into sentences without labels, as context.
     fn sentences(&self, meanings: &[Meaning]) -> Result<Vec<(Span, GoldLabels)>, InputProblem> {
-        let mut marked: BTreeMap<Span, GoldLabels> = BTreeMap::new();
+        let mut sentence_labels: BTreeMap<Span, GoldLabels> = BTreeMap::new();
         for label in &self.labels {
             let meaning = Meaning::of(label)?;
-            meaning.label(marked.entry(Span::new(0, self.text.len())).or_default())?;
+            meaning.label(sentence_labels.entry(Span::new(0, self.text.len())).or_default())?;
         }
-        for (mark, meaning) in self.marks.iter().zip(meanings).filter(|(_, meaning)| meaning.is_of_sentence())
+        for (labelled, meaning) in
+            self.spans.iter().zip(meanings).filter(|(_, meaning)| meaning.is_of_sentence())
         {
-            meaning.label(marked.entry(mark.span).or_default())?;
+            meaning.label(sentence_labels.entry(labelled.span).or_default())?;
         }
-        let mut sentences = Vec::with_capacity(marked.len());
+        let mut sentences = Vec::with_capacity(sentence_labels.len());
         let mut reached = 0;
         let fill = |sentences: &mut Vec<(Span, GoldLabels)>, from: usize, to: usize| {
             let gap = self.text.get(from..to).unwrap_or_default();
@@ -168,7 +173,7 @@ impl Marked {
             sentences
                 .extend(segment::sentences(gap).into_iter().map(|span| (shift(span), GoldLabels::default())));
         };
-        for (span, labels) in marked {
+        for (span, labels) in sentence_labels {
             fill(&mut sentences, reached, span.start());
             sentences.push((span, labels));
             reached = reached.max(span.end());
@@ -177,32 +182,32 @@ impl Marked {
         Ok(sentences)
     }
 
-    /// Sources, cues and contents: those that are linked make one attribution, and so do those of a sentence that
-    /// are not linked to anything.
+    /// Sources, cues and contents that relations connect form one attribution. So do the unconnected ones of a sentence.
+    /// `None` if there are none.
     fn attributions(
         &self,
         meanings: &[Meaning],
         sentences: &[(Span, GoldLabels)],
     ) -> Option<Vec<Attribution>> {
         let is_part = |index: usize| meanings[index].is_of_attribution();
-        let mut group: Vec<usize> = (0..self.marks.len()).collect();
+        let mut group: Vec<usize> = (0..self.spans.len()).collect();
         let mut join = |one: usize, other: usize| {
             let (kept, gone) = (group[one], group[other]);
             group.iter_mut().filter(|group| **group == gone).for_each(|group| *group = kept);
         };
-        let mut linked = vec![false; self.marks.len()];
-        for &(one, other) in self.links.iter().filter(|&&(one, other)| is_part(one) && is_part(other)) {
+        let mut connected = vec![false; self.spans.len()];
+        for &(one, other) in self.relations.iter().filter(|&&(one, other)| is_part(one) && is_part(other)) {
             join(one, other);
-            (linked[one], linked[other]) = (true, true);
+            (connected[one], connected[other]) = (true, true);
         }
         let mut alone: BTreeMap<Option<usize>, usize> = BTreeMap::new();
-        for index in (0..self.marks.len()).filter(|&index| is_part(index) && !linked[index]) {
-            let first = *alone.entry(sentence_of(self.marks[index].span, sentences)).or_insert(index);
+        for index in (0..self.spans.len()).filter(|&index| is_part(index) && !connected[index]) {
+            let first = *alone.entry(sentence_of(self.spans[index].span, sentences)).or_insert(index);
             join(first, index);
         }
         let mut attributions: BTreeMap<usize, Attribution> = BTreeMap::new();
-        let mut order: Vec<usize> = (0..self.marks.len()).filter(|&index| is_part(index)).collect();
-        order.sort_by_key(|&index| self.marks[index].span);
+        let mut order: Vec<usize> = (0..self.spans.len()).filter(|&index| is_part(index)).collect();
+        order.sort_by_key(|&index| self.spans[index].span);
         for index in order {
             let attribution = attributions.entry(group[index]).or_default();
             let part = match meanings[index] {
@@ -210,7 +215,7 @@ impl Marked {
                 Meaning::Cue => &mut attribution.cue,
                 _ => &mut attribution.content,
             };
-            part.push(self.marks[index].span);
+            part.push(self.spans[index].span);
         }
         let mut attributions: Vec<Attribution> = attributions.into_values().collect();
         let first = |of: &Attribution| of.source.iter().chain(&of.cue).chain(&of.content).min().copied();

@@ -1,9 +1,9 @@
-//! A model's answers to the sentences of a set, as samples.
+//! Lets a model label the documents of a set, and pairs its annotations with gold, as samples.
 
-use super::sample::{Answer, MarkedSpan, Sample, Task};
-use super::set::{Choices, EvalSet, SetData};
-use super::{Sentences, UNMATCHED};
 use crate::gold::{GoldDocument, GoldLabels};
+use crate::{
+    AllowedLabels, AnnotatedSpan, Annotations, EvalSet, Sample, Sentences, SetData, Task, UNMATCHED,
+};
 use standpoint_core::error::Result;
 use standpoint_core::label::{Analysis, Attribution, Label, Prediction, Role, SentenceAnalysis, Target};
 use standpoint_core::pipeline::Pipeline;
@@ -11,27 +11,28 @@ use standpoint_core::segment;
 use standpoint_core::text::{Document, Span};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-/// How many documents the model reads between two calls of the progress.
+/// The number of documents that the model reads between two calls of `progress`.
 const BATCH: usize = 64;
 
-/// What a model says of labelled documents, beside what is true of them.
+/// The samples of a set.
 #[derive(Default)]
-pub struct Answers {
-    /// Of the tasks that are asked for.
+pub struct Predictions {
+    /// For the tasks that the set asks for.
     pub samples: Vec<Sample>,
-    /// All tasks that the model was seen to answer, be they asked for or not.
+    /// All tasks that the model answered anywhere, whether the set asks for them or not.
     pub answered: BTreeSet<Task>,
 }
 
-/// Labels the sentences of one file and adds them to the answers. `progress` is told how many documents are done.
+/// Labels the documents of one data file and adds the samples to `predictions`. Calls `progress` with the number of
+/// documents just done.
 ///
 /// # Errors
 /// If a target is too long for the model, or the model fails.
-pub fn answer(
+pub fn predict(
     pipeline: &Pipeline,
     set: &EvalSet,
     data: &SetData,
-    answers: &mut Answers,
+    predictions: &mut Predictions,
     progress: &mut dyn FnMut(usize),
 ) -> Result<()> {
     let mut by_target: BTreeMap<&str, Vec<&GoldDocument>> = BTreeMap::new();
@@ -53,10 +54,10 @@ pub fn answer(
                 .collect();
             let analyses = pipeline.analyze(&documents, &targets)?;
             for ((gold, document), analysis) in gold.iter().zip(&documents).zip(&analyses) {
-                answers.answered.extend(answered(analysis));
-                let pair = Pair { file: &data.name, gold, document, analysis };
+                predictions.answered.extend(answered(analysis));
+                let predicted = PredictedDocument { file: &data.name, gold, document, analysis };
                 for &task in &set.tasks {
-                    answers.samples.extend(pair.samples(task, &set.labels));
+                    predictions.samples.extend(predicted.samples(task, &set.labels));
                 }
             }
             progress(gold.len());
@@ -65,8 +66,8 @@ pub fn answer(
     Ok(())
 }
 
-/// The tasks that an analysis shows its model to answer. A model that names no holder at all is not told from one
-/// that cannot.
+/// The tasks that a model has answered in a document. A model that never names a holder cannot be told from one without that
+/// head.
 fn answered(analysis: &Analysis) -> impl Iterator<Item = Task> {
     let any = |has: fn(&SentenceAnalysis) -> bool| analysis.sentences.iter().any(has);
     let stance = any(|sentence| !sentence.stances.is_empty());
@@ -82,83 +83,90 @@ fn answered(analysis: &Analysis) -> impl Iterator<Item = Task> {
     tasks.into_iter().filter_map(|(task, answered)| answered.then_some(task))
 }
 
-/// The labelled sentences of a file as samples without an answer: what baselines are trained on.
-pub fn unanswered(task: Task, data: &SetData) -> Vec<Sample> {
+/// The gold labels of a file as samples without a prediction, to train baselines on.
+pub fn gold_samples(task: Task, data: &SetData) -> Vec<Sample> {
     let mut samples = Vec::new();
     for gold in &data.documents {
         for (index, labels) in gold.labels.iter().enumerate() {
             let Some(label) = gold_label(task, labels) else { continue };
-            let answer =
-                Answer::Label { gold: label.to_owned(), predicted: UNMATCHED.to_owned(), probs: Vec::new() };
-            samples.push(sample(task, &data.name, gold, &gold.document, index, answer));
+            let annotations = Annotations::Label {
+                gold: label.to_owned(),
+                predicted: UNMATCHED.to_owned(),
+                probs: Vec::new(),
+            };
+            samples.push(sample(task, &data.name, gold, &gold.document, index, annotations));
         }
     }
     samples
 }
 
-/// A labelled document and what a model says of it. The model may have cut the text into other sentences.
-struct Pair<'a> {
+/// A gold document and the model's analysis of its text. `document` has the sentences of the analysis, which differ from
+/// gold's if they were predicted.
+struct PredictedDocument<'a> {
     file: &'a str,
     gold: &'a GoldDocument,
     document: &'a Document,
     analysis: &'a Analysis,
 }
 
-impl Pair<'_> {
-    fn samples(&self, task: Task, choices: &Choices) -> Vec<Sample> {
+impl PredictedDocument<'_> {
+    fn samples(&self, task: Task, allowed: &AllowedLabels) -> Vec<Sample> {
         match task {
             Task::Spans => self.spans().into_iter().collect(),
             Task::Holder => self.holders(),
-            _ => self.labels(task, choices.get(&task).map(Vec::as_slice)),
+            _ => self.labels(task, allowed.get(&task).map(Vec::as_slice)),
         }
     }
 
-    /// Of each gold sentence its place among the sentences that the model read, where it stands there.
-    fn places(&self) -> impl Iterator<Item = Option<usize>> {
-        let read: HashMap<Span, usize> =
+    /// For each gold sentence, the index of the predicted sentence with the same span, if there is one.
+    fn predicted_indices(&self) -> impl Iterator<Item = Option<usize>> {
+        let predicted: HashMap<Span, usize> =
             self.document.sentences().iter().enumerate().map(|(index, &span)| (span, index)).collect();
-        self.gold.document.sentences().iter().map(move |span| read.get(span).copied())
+        self.gold.document.sentences().iter().map(move |span| predicted.get(span).copied())
     }
 
-    /// One label for each sentence, chosen among `choice` where that is given.
-    fn labels(&self, task: Task, choice: Option<&[String]>) -> Vec<Sample> {
+    /// One label for each sentence, restricted to `allowed` if it is given. Then sentences with another gold label are left
+    /// out. No samples if gold has no label for the task.
+    fn labels(&self, task: Task, allowed: Option<&[String]>) -> Vec<Sample> {
         let Self { file, gold, document, analysis } = *self;
-        let asked = |label: &str| choice.is_none_or(|choice| choice.iter().any(|known| known == label));
-        let truth = |labels| gold_label(task, labels).filter(|label| asked(label));
-        if gold.labels.iter().all(|labels| truth(labels).is_none()) {
+        let is_allowed =
+            |label: &str| allowed.is_none_or(|allowed| allowed.iter().any(|known| known == label));
+        let gold_label = |labels| gold_label(task, labels).filter(|label| is_allowed(label));
+        if gold.labels.iter().all(|labels| gold_label(labels).is_none()) {
             return Vec::new();
         }
-        let given = |sentence| {
-            let (label, probs) = given(task, sentence)?;
-            Some(match choice {
+        let predict = |sentence| {
+            let (label, probs) = predicted_label(task, sentence)?;
+            Some(match allowed {
                 None => (label, probs),
-                Some(choice) => chosen(task, probs, choice),
+                Some(allowed) => restricted(task, probs, allowed),
             })
         };
         let mut samples = Vec::new();
-        for (index, (place, labels)) in self.places().zip(&gold.labels).enumerate() {
-            let Some(label) = truth(labels) else { continue };
-            let given = place.and_then(|place| given(&analysis.sentences[place]));
-            let (predicted, probs) = given.unwrap_or_else(|| (UNMATCHED.to_owned(), Vec::new()));
-            let answer = Answer::Label { gold: label.to_owned(), predicted, probs };
-            samples.push(sample(task, file, gold, &gold.document, index, answer));
+        for (index, (predicted, labels)) in self.predicted_indices().zip(&gold.labels).enumerate() {
+            let Some(label) = gold_label(labels) else { continue };
+            let prediction = predicted.and_then(|predicted| predict(&analysis.sentences[predicted]));
+            let (predicted, probs) = prediction.unwrap_or_else(|| (UNMATCHED.to_owned(), Vec::new()));
+            let annotations = Annotations::Label { gold: label.to_owned(), predicted, probs };
+            samples.push(sample(task, file, gold, &gold.document, index, annotations));
         }
         let known: HashSet<Span> = gold.document.sentences().iter().copied().collect();
         for (index, span) in document.sentences().iter().enumerate() {
-            let Some((predicted, probs)) = given(&analysis.sentences[index]) else { continue };
+            let Some((predicted, probs)) = predict(&analysis.sentences[index]) else { continue };
             if !known.contains(span) {
-                let answer = Answer::Label { gold: UNMATCHED.to_owned(), predicted, probs };
-                samples.push(sample(task, file, gold, document, index, answer));
+                let annotations = Annotations::Label { gold: UNMATCHED.to_owned(), predicted, probs };
+                samples.push(sample(task, file, gold, document, index, annotations));
             }
         }
         samples
     }
 
-    /// All attributions of the document at once, so that a content which runs over sentences counts once.
+    /// One sample with all attributions of the document, so that a content that runs over several sentences counts once.
+    /// `None` if gold or the model has no attributions at all.
     fn spans(&self) -> Option<Sample> {
         let Self { file, gold, document, analysis } = *self;
-        let gold_spans = marked(gold.attributions.as_ref()?);
-        let predicted_spans = marked(analysis.attributions.as_ref()?);
+        let gold_spans = annotated_spans(gold.attributions.as_ref()?);
+        let predicted_spans = annotated_spans(analysis.attributions.as_ref()?);
         Some(Sample {
             task: Task::Spans,
             file: file.to_owned(),
@@ -172,53 +180,56 @@ impl Pair<'_> {
             after: None,
             target: None,
             fields: gold.document.fields().clone(),
-            answer: Answer::Spans { gold_spans, predicted_spans },
+            annotations: Annotations::Spans { gold_spans, predicted_spans },
         })
     }
 
-    /// The holder of each sentence whose stance is known, first where gold names one, then in any sentence.
+    /// The holder of each sentence with a gold stance: as [`Task::HOLDER`] if gold names a holder, and always as
+    /// [`Task::HOLDER_ANYWHERE`].
     fn holders(&self) -> Vec<Sample> {
         let Self { file, gold, analysis, .. } = *self;
         let mut samples = Vec::new();
-        for (index, (place, labels)) in self.places().zip(&gold.labels).enumerate() {
+        for (index, (predicted, labels)) in self.predicted_indices().zip(&gold.labels).enumerate() {
             if labels.stance.is_none() && labels.holder.is_none() {
                 continue;
             }
-            let given = place.and_then(|place| analysis.sentences[place].stances.first()?.holder);
+            let predicted = predicted.and_then(|index| analysis.sentences[index].stances.first()?.holder);
             let kinds: &[&str] = match labels.holder {
                 Some(_) => &[Task::HOLDER, Task::HOLDER_ANYWHERE],
                 None => &[Task::HOLDER_ANYWHERE],
             };
-            let parts = |holder: Option<Span>| {
-                let part = |kind: &&str| holder.map(|span| MarkedSpan::new(kind, 0, span));
-                kinds.iter().filter_map(part).collect()
+            let spans = |holder: Option<Span>| {
+                let span = |kind: &&str| holder.map(|span| AnnotatedSpan::new(kind, 0, span));
+                kinds.iter().filter_map(span).collect()
             };
-            let answer = Answer::Spans { gold_spans: parts(labels.holder), predicted_spans: parts(given) };
-            samples.push(sample(Task::Holder, file, gold, &gold.document, index, answer));
+            let (gold_spans, predicted_spans) = (spans(labels.holder), spans(predicted));
+            let annotations = Annotations::Spans { gold_spans, predicted_spans };
+            samples.push(sample(Task::Holder, file, gold, &gold.document, index, annotations));
         }
         samples
     }
 }
 
-/// Each source, cue and content of some attributions.
-fn marked(attributions: &[Attribution]) -> Vec<MarkedSpan> {
+/// The sources, cues and contents of attributions, numbered by attribution.
+fn annotated_spans(attributions: &[Attribution]) -> Vec<AnnotatedSpan> {
     let mut spans = Vec::new();
     for (number, attribution) in attributions.iter().enumerate() {
         let Attribution { source, cue, content } = attribution;
-        for (kind, pieces) in Task::Spans.parts().iter().zip([source, cue, content]) {
-            spans.extend(pieces.iter().map(|&piece| MarkedSpan::new(kind, number, piece)));
+        for (kind, pieces) in Task::Spans.span_kinds().iter().zip([source, cue, content]) {
+            spans.extend(pieces.iter().map(|&piece| AnnotatedSpan::new(kind, number, piece)));
         }
     }
     spans
 }
 
+/// A sample of one sentence of `document`, with the metadata of `gold`.
 fn sample(
     task: Task,
     file: &str,
     gold: &GoldDocument,
     document: &Document,
     index: usize,
-    answer: Answer,
+    annotations: Annotations,
 ) -> Sample {
     let span = document.sentences()[index];
     let neighbour = |at: Option<usize>| {
@@ -238,11 +249,11 @@ fn sample(
         after: neighbour(Some(index + 1)),
         target: matches!(task, Task::Stance | Task::Holder).then(|| gold.target.clone()),
         fields: gold.document.fields().clone(),
-        answer,
+        annotations,
     }
 }
 
-/// What the data say, if they say it.
+/// The gold label of a sentence, if the data have one for the task.
 fn gold_label(task: Task, labels: &GoldLabels) -> Option<&'static str> {
     let yes_or_no = |yes: bool| task.labels()[usize::from(!yes)];
     match task {
@@ -256,13 +267,14 @@ fn gold_label(task: Task, labels: &GoldLabels) -> Option<&'static str> {
     }
 }
 
-/// What the model says: the label, and the probability of each in the order of the task's labels.
-fn given(task: Task, sentence: &SentenceAnalysis) -> Option<(String, Vec<f64>)> {
+/// The predicted label of a sentence, and the probability of each of the task's labels, in order.
+fn predicted_label(task: Task, sentence: &SentenceAnalysis) -> Option<(String, Vec<f64>)> {
     match task {
         Task::Role => Some(labelled(sentence.role)),
         Task::Stance => sentence.stances.first().map(|stance| labelled(stance.prediction)),
         Task::Attributed => {
-            // The likeliest of three roles, not the likelier of two sides: as `classify` answers.
+            // "Attributed" is the answer if it is the most probable of the three roles, as in `classify`, which can be
+            // with less than 0.5.
             let [_, attributed, _] = sentence.role.probabilities().map(f64::from);
             let label = task.labels()[usize::from(sentence.role.label() != Role::Attributed)];
             Some((label.to_owned(), vec![rounded(attributed), rounded(1.0 - attributed)]))
@@ -275,11 +287,11 @@ fn given(task: Task, sentence: &SentenceAnalysis) -> Option<(String, Vec<f64>)> 
     }
 }
 
-/// The answer that is given where only some labels may be: the likeliest of them, and their probabilities as shares
-/// of their sum. The others get none.
-fn chosen(task: Task, mut probs: Vec<f64>, choice: &[String]) -> (String, Vec<f64>) {
+/// The prediction if only some labels are allowed: the most probable of them. Their probabilities are renormalized to sum to
+/// 1, and those of the other labels become 0.
+fn restricted(task: Task, mut probs: Vec<f64>, allowed: &[String]) -> (String, Vec<f64>) {
     let allowed: Vec<bool> =
-        task.labels().iter().map(|label| choice.iter().any(|known| known == label)).collect();
+        task.labels().iter().map(|label| allowed.iter().any(|known| known == label)).collect();
     let count = allowed.iter().filter(|&&allowed| allowed).count().max(1);
     let sum: f64 = probs.iter().zip(&allowed).filter(|(_, allowed)| **allowed).map(|(prob, _)| prob).sum();
     for (prob, allowed) in probs.iter_mut().zip(&allowed) {
@@ -300,7 +312,7 @@ fn labelled<L: Label>(prediction: Prediction<L>) -> (String, Vec<f64>) {
     )
 }
 
-/// To six places: what a log holds is what was scored.
+/// Rounds to six decimals, as logs have them, so that a rescored log gives the same figures.
 fn rounded(probability: f64) -> f64 {
     (probability * 1e6).round() / 1e6
 }
@@ -321,7 +333,7 @@ mod tests {
         Document::new("d", TEXT, vec![span("The mayor said no."), span("The pier was built in 1931.")])
     }
 
-    /// Two sentences, of which the first is against by the mayor.
+    /// Two sentences. The first is against, and its holder is the mayor.
     fn gold() -> GoldDocument {
         let stance = |stance, holder| GoldLabels { stance: Some(stance), holder, ..GoldLabels::default() };
         GoldDocument {
@@ -349,16 +361,16 @@ mod tests {
         }
     }
 
-    fn samples(task: Task, gold: &GoldDocument, analysis: &Analysis, choices: &Choices) -> Vec<Sample> {
+    fn samples(task: Task, gold: &GoldDocument, analysis: &Analysis, allowed: &AllowedLabels) -> Vec<Sample> {
         let document = document();
-        Pair { file: "f", gold, document: &document, analysis }.samples(task, choices)
+        PredictedDocument { file: "f", gold, document: &document, analysis }.samples(task, allowed)
     }
 
     fn counts(samples: &[Sample], kind: &str) -> (u64, u64, Option<f64>, Option<f64>) {
         let samples: Vec<&Sample> = samples.iter().collect();
-        let report = super::super::score::span_report(samples[0].task, &samples);
-        let part = report.spans.iter().find(|part| part.kind == kind).unwrap();
-        (part.gold, part.predicted, part.exact_f1.value, part.overlap_f1.value)
+        let report = crate::score::span_report(samples[0].task, &samples);
+        let spans = report.spans.iter().find(|spans| spans.kind == kind).unwrap();
+        (spans.gold, spans.predicted, spans.exact_f1.value, spans.overlap_f1.value)
     }
 
     #[test]
@@ -371,14 +383,19 @@ mod tests {
         analysis.sentences[0].stances[0].holder = Some(Span::new(0, 3));
         assert_eq!(tasks(&analysis).len(), Task::ALL.len());
         assert!(
-            samples(Task::Spans, &GoldDocument { attributions: None, ..gold() }, &analysis, &Choices::new())
-                .is_empty()
+            samples(
+                Task::Spans,
+                &GoldDocument { attributions: None, ..gold() },
+                &analysis,
+                &AllowedLabels::new()
+            )
+            .is_empty()
         );
     }
 
     #[test]
     fn attributions_are_compared_over_the_whole_document() {
-        // One content in two pieces, of which the second stands in the next sentence.
+        // A content in two pieces. The second is in the next sentence.
         let mut gold = gold();
         gold.attributions.as_mut().unwrap()[0].content.push(span("1931"));
         let predicted = Attribution {
@@ -391,27 +408,27 @@ mod tests {
             sentences,
             attributions: Some(vec![predicted.clone(), Attribution { source: Vec::new(), ..predicted }]),
         };
-        let samples = samples(Task::Spans, &gold, &analysis, &Choices::new());
+        let samples = samples(Task::Spans, &gold, &analysis, &AllowedLabels::new());
         assert_eq!((samples.len(), samples[0].of), (1, 2));
         assert_eq!(counts(&samples, "source"), (1, 1, Some(1.0), Some(1.0)));
         let (gold, predicted, exact, _) = counts(&samples, "content");
         assert_eq!(
             (gold, predicted, exact),
             (1, 2, Some(2.0 / 3.0)),
-            "a content that is given twice is wrong once"
+            "a content that is predicted twice is wrong once"
         );
         let (_, _, exact, overlap) = counts(&samples, "cue");
         assert!(exact == Some(0.0) && overlap.unwrap() > 0.5);
     }
 
     #[test]
-    fn a_holder_that_is_not_named_is_missed_and_one_too_many_counts_in_any_sentence() {
+    fn a_missing_holder_counts_as_missed_and_an_invented_one_in_any_sentence() {
         let sentences = |first, second| Analysis {
             sentences: vec![sentence([0.1, 0.8, 0.1], first), sentence([0.1, 0.1, 0.8], second)],
             attributions: None,
         };
         let holders = |analysis: &Analysis| {
-            let samples = samples(Task::Holder, &gold(), analysis, &Choices::new());
+            let samples = samples(Task::Holder, &gold(), analysis, &AllowedLabels::new());
             assert_eq!(samples.len(), 2);
             [Task::HOLDER, Task::HOLDER_ANYWHERE].map(|kind| counts(&samples, kind))
         };
@@ -424,21 +441,21 @@ mod tests {
     }
 
     #[test]
-    fn a_forced_choice_is_among_the_allowed_labels() {
+    fn a_restricted_prediction_is_among_the_allowed_labels() {
         let analysis = Analysis {
             sentences: vec![sentence([0.1, 0.3, 0.6], None), sentence([0.1, 0.1, 0.8], None)],
             attributions: None,
         };
-        let choices = Choices::from([(Task::Stance, vec!["favor".to_owned(), "against".to_owned()])]);
-        let samples = samples(Task::Stance, &gold(), &analysis, &choices);
-        let answers: Vec<&Answer> = samples.iter().map(|sample| &sample.answer).collect();
-        let expected = Answer::Label {
+        let allowed = AllowedLabels::from([(Task::Stance, vec!["favor".to_owned(), "against".to_owned()])]);
+        let samples = samples(Task::Stance, &gold(), &analysis, &allowed);
+        let annotations: Vec<&Annotations> = samples.iter().map(|sample| &sample.annotations).collect();
+        let expected = Annotations::Label {
             gold: "against".to_owned(),
             predicted: "against".to_owned(),
             probs: vec![0.25, 0.75, 0.0],
         };
-        assert_eq!(answers, [&expected], "a sentence whose gold label is none is not asked");
-        let (label, probs) = chosen(Task::Stance, vec![0.0, 0.0, 1.0], &choices[&Task::Stance]);
+        assert_eq!(annotations, [&expected], "a sentence whose gold label is none is left out");
+        let (label, probs) = restricted(Task::Stance, vec![0.0, 0.0, 1.0], &allowed[&Task::Stance]);
         assert_eq!((label.as_str(), probs), ("favor", vec![0.5, 0.5, 0.0]));
     }
 }

@@ -1,12 +1,13 @@
-//! Figures and verdicts in words, the same in all three forms of a report.
+//! How figures and verdicts are written, the same in all three forms of a report.
 
-use crate::report::{Figure, FloorReport, McNemarReport, Report, Rival, RunIdentity, TaskReport};
+use crate::report::{Comparison, Figure, FloorReport, McNemarReport, Report, RunIdentity, TaskReport};
 
-/// What is shown where there is no value.
+/// Shown instead of a missing value.
 pub(super) const NOTHING: &str = "–";
 
-/// A single number as it is shown: three decimals, or a dash.
+/// A number as text.
 pub(super) trait Shown {
+    /// Three decimals, or a dash for a missing value.
     fn shown(&self) -> String;
 }
 
@@ -25,7 +26,7 @@ impl Shown for Option<f64> {
     }
 }
 
-/// A hyphen is too short for a sign, and a negative nothing is nothing.
+/// Writes the sign as a minus instead of a hyphen, and none before a rounded zero.
 fn minus(number: String) -> String {
     match number.strip_prefix('-') {
         Some(digits) if digits.bytes().all(|byte| matches!(byte, b'0' | b'.')) => digits.to_owned(),
@@ -34,6 +35,7 @@ fn minus(number: String) -> String {
     }
 }
 
+/// Three decimals with a sign, unless they are zero.
 fn with_sign(value: f64) -> String {
     match value.shown() {
         shown if value > 0.0 && shown != "0.000" && shown != NOTHING => format!("+{shown}"),
@@ -41,7 +43,7 @@ fn with_sign(value: f64) -> String {
     }
 }
 
-/// A probability that chance alone did it; never 0, which no test can show.
+/// A p-value. It is never shown as 0, because no test can show that.
 pub(super) fn p_value(p: Option<f64>) -> String {
     match p {
         Some(p) if p < 0.001 => "< 0.001".to_owned(),
@@ -49,6 +51,7 @@ pub(super) fn p_value(p: Option<f64>) -> String {
     }
 }
 
+/// A share in percent.
 pub(super) fn percent(share: f64) -> String {
     match share.is_finite() {
         true => format!("{:.0}%", share * 100.0),
@@ -62,36 +65,39 @@ pub(super) fn count(number: impl TryInto<u64>, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
-/// As much of a hash as tells it from others at sight.
+/// The first 12 digits of a hash.
 pub(super) fn short(hash: &str) -> String {
     hash.chars().take(12).collect()
 }
 
 impl Figure {
+    /// The value alone.
     pub(super) fn number(&self) -> String {
         self.value.shown()
     }
 
+    /// The interval alone.
     pub(super) fn range(&self) -> String {
         self.interval.map_or(NOTHING.to_owned(), |[low, high]| format!("{} to {}", low.shown(), high.shown()))
     }
 
-    /// The value, with its interval where it has one.
+    /// The value with its interval, if it has one.
     pub(super) fn shown(&self) -> String {
         self.with(self.number(), self.range())
     }
 
-    /// The number of a difference.
+    /// The value of a difference, with its sign.
     pub(super) fn difference(&self) -> String {
         self.value.map_or(NOTHING.to_owned(), with_sign)
     }
 
+    /// The interval of a difference, with signs.
     pub(super) fn difference_range(&self) -> String {
         let range = |[low, high]: [f64; 2]| format!("{} to {}", with_sign(low), with_sign(high));
         self.interval.map_or(NOTHING.to_owned(), range)
     }
 
-    /// A difference: with a sign.
+    /// A difference with its interval.
     pub(super) fn signed(&self) -> String {
         self.with(self.difference(), self.difference_range())
     }
@@ -104,8 +110,8 @@ impl Figure {
     }
 }
 
-impl Rival {
-    /// What the interval of the difference says.
+impl Comparison {
+    /// The conclusion from the interval of the difference.
     pub(super) fn verdict(&self) -> &'static str {
         match self.difference.interval {
             Some([low, _]) if low > 0.0 => "this run is better",
@@ -115,34 +121,36 @@ impl Rival {
         }
     }
 
-    /// McNemar's counts and p.
+    /// McNemar's counts: sentences that only this run, and only the other, answered right.
     pub(super) fn only_right(&self) -> String {
         self.mcnemar.map_or(
             NOTHING.to_owned(),
-            |McNemarReport { only_this_right, only_rival_right, .. }| {
-                format!("{only_this_right} : {only_rival_right}")
+            |McNemarReport { only_this_right, only_other_right, .. }| {
+                format!("{only_this_right} : {only_other_right}")
             },
         )
     }
 
+    /// The p-value of McNemar's test.
     pub(super) fn mcnemar_p(&self) -> String {
         p_value(self.mcnemar.map(|test| test.p))
     }
 
+    /// The p-value of the paired bootstrap.
     pub(super) fn bootstrap_p(&self) -> String {
         p_value(self.p_bootstrap)
     }
 }
 
 impl FloorReport {
-    /// Which metric, by how much, and whether the interval still contains the floor.
+    /// The figure, its distance from the floor, and whether its interval contains the floor.
     pub(super) fn verdict(&self) -> String {
         let Self { metric, floor, figure, holds } = self;
         let Some(value) = figure.value.filter(|value| value.is_finite()) else {
-            return format!("{metric} has no value: nothing to measure against its floor {}", floor.shown());
+            return format!("{metric} has no value, so it misses its floor {}", floor.shown());
         };
         let margin = (value - floor).abs();
-        // Figures that three decimals would show as equal are shown to where they differ.
+        // More decimals if three would show figure and floor as equal.
         let digits = if margin > 0.0 && margin < 0.001 { 6 } else { 3 };
         let place = match holds {
             true => format!("reaches its floor {floor:.digits$}, {margin:.digits$} above it"),
@@ -162,13 +170,14 @@ impl FloorReport {
         format!("{metric} {value:.digits$} {place}{interval}")
     }
 
+    /// The result in a word.
     pub(super) fn word(&self) -> &'static str {
         if self.holds { "holds" } else { "FAILS" }
     }
 }
 
 impl TaskReport {
-    /// The figures by which the task is known, the first of them first.
+    /// The most important figures of the task, in order.
     pub(super) fn headline(&self) -> Vec<(String, Figure)> {
         let classes = self
             .classes
@@ -192,38 +201,41 @@ impl TaskReport {
         classes.chain(ranking).chain(spans).collect()
     }
 
-    /// Whether there is no figure of any kind.
+    /// Whether the task has no figures.
     pub(super) fn is_empty(&self) -> bool {
         self.headline().is_empty() && self.calibration.is_none() && self.segmentation.is_none()
     }
 
+    /// The numbers of sentences and documents.
     pub(super) fn size(&self) -> String {
         format!("{} of {}", count(self.sentences, "sentence"), count(self.documents, "document"))
     }
 
-    /// The other answers to the same sentences, the run compared with first.
-    pub(super) fn rivals(&self) -> Vec<&Rival> {
+    /// The comparisons: with another run, then with the baselines.
+    pub(super) fn comparisons(&self) -> Vec<&Comparison> {
         self.comparison.iter().chain(&self.baselines).collect()
     }
 
+    /// The number of floors that fail.
     pub(super) fn failing(&self) -> usize {
         self.floors.iter().filter(|floor| !floor.holds).count()
     }
 }
 
 impl RunIdentity {
-    /// What made the figures, when, and on what.
+    /// Program, date and machine.
     pub(super) fn shown(&self) -> String {
         let commit = self.commit.as_deref().map_or(String::new(), |commit| format!(" ({})", short(commit)));
         format!("{}{commit}, {}, {}", self.program, self.date, self.place())
     }
 
-    /// On what it ran, and how long.
+    /// Machine, encoder, threads and duration.
     pub(super) fn place(&self) -> String {
         let encoder = if self.encoder.is_empty() { String::new() } else { format!("{}, ", self.encoder) };
         format!("{}, {encoder}{}, {:.1} s", self.machine, count(self.threads, "thread"), self.seconds)
     }
 
+    /// How intervals were computed.
     pub(super) fn intervals(&self) -> String {
         format!(
             "95% by bootstrap over documents, {} with seed {}",
@@ -234,7 +246,7 @@ impl RunIdentity {
 }
 
 impl Report {
-    /// Whether the floors hold, in a sentence; nothing where the set has none.
+    /// Whether the floors hold, in a sentence. `None` if the set has no floors.
     pub(super) fn floors_verdict(&self) -> Option<String> {
         let all: usize = self.tasks.iter().map(|task| task.floors.len()).sum();
         match (all, self.failing()) {
@@ -246,6 +258,7 @@ impl Report {
         }
     }
 
+    /// The number of floors that fail.
     pub(super) fn failing(&self) -> usize {
         self.tasks.iter().map(TaskReport::failing).sum()
     }
@@ -256,7 +269,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_has_no_value_is_a_dash_and_never_a_zero() {
+    fn a_missing_value_is_a_dash_and_never_zero() {
         assert_eq!(None.shown(), "–");
         assert_eq!(f64::NAN.shown(), "–");
         assert_eq!(Figure::default().shown(), "–");
@@ -266,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn signs_are_those_of_what_is_shown() {
+    fn signs_are_those_of_the_rounded_number() {
         let difference = |value| Figure { value: Some(value), interval: None }.signed();
         assert_eq!(difference(0.0211), "+0.021");
         assert_eq!(difference(-0.0211), "−0.021");
@@ -276,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_floor_says_by_how_much_and_what_its_interval_says() {
+    fn a_verdict_names_the_distance_and_the_interval() {
         let floor = |value, floor, interval| FloorReport {
             metric: "macro_f1".to_owned(),
             floor,
@@ -295,9 +308,6 @@ mod tests {
             floor(Some(0.7299), 0.73, None).verdict(),
             "macro_f1 0.729900 misses its floor 0.730000 by 0.000100"
         );
-        assert_eq!(
-            floor(None, 0.73, None).verdict(),
-            "macro_f1 has no value: nothing to measure against its floor 0.730"
-        );
+        assert_eq!(floor(None, 0.73, None).verdict(), "macro_f1 has no value, so it misses its floor 0.730");
     }
 }

@@ -1,6 +1,6 @@
-//! Documents as a format gives them, checked and gathered.
+//! The common end of all readers: checks each document and collects those of the requested split and fold.
 
-use super::file::At;
+use super::file::Location;
 use super::{GoldDocument, GoldLabels, GoldSource};
 use serde_json::{Map, Value};
 use standpoint_core::error::{GoldProblem, InputProblem};
@@ -8,24 +8,27 @@ use standpoint_core::label::{Attribution, Target};
 use standpoint_core::text::{Document, Span};
 use std::collections::HashMap;
 
-/// A document as a format gives it: spans lie within the text, nothing else is sure yet.
-pub(super) struct Draft {
+/// A document as a reader made it. Its spans lie within the text; nothing else has been checked.
+pub(super) struct UncheckedDocument {
     pub id: String,
+    /// `None` if the record names none.
     pub target: Option<String>,
     pub text: String,
     pub sentences: Vec<(Span, GoldLabels)>,
+    /// `None` if nobody annotated them.
     pub attributions: Option<Vec<Attribution>>,
     pub fields: Map<String, Value>,
 }
 
-impl Draft {
-    /// A text that is one sentence to the corpus it comes from, however many it has.
+impl UncheckedDocument {
+    /// A text that its corpus labels as a whole: one sentence, however many it really has.
     pub fn whole(id: String, target: Option<String>, text: String, labels: GoldLabels) -> Self {
         let sentences = vec![(Span::new(0, text.len()), labels)];
         Self { id, target, text, sentences, attributions: None, fields: Map::new() }
     }
 
-    /// Sentences, put on lines of their own. Labels must have no holder yet.
+    /// A document made of separate sentences, joined by line breaks. The labels must not have a holder yet, because a
+    /// holder is a span of the joined text.
     pub fn of_sentences(id: String, target: Option<String>, sentences: Vec<(String, GoldLabels)>) -> Self {
         let (texts, labels): (Vec<String>, Vec<GoldLabels>) = sentences.into_iter().unzip();
         let document = Document::from_sentences(String::new(), &texts);
@@ -44,6 +47,7 @@ impl Draft {
         Self { fields, ..self }
     }
 
+    /// Checks that sentences are in order and that a stance has a target.
     fn check(self, default_target: Option<&str>) -> Result<GoldDocument, InputProblem> {
         let mut reached = 0;
         for (index, (span, _)) in self.sentences.iter().enumerate() {
@@ -66,11 +70,12 @@ impl Draft {
     }
 }
 
-/// The documents read so far.
+/// Collects the documents of one source.
 pub(super) struct Collector<'s> {
     source: &'s GoldSource,
     documents: Vec<GoldDocument>,
-    ids: HashMap<String, At>,
+    /// Where each id was first seen.
+    ids: HashMap<String, Location>,
 }
 
 impl<'s> Collector<'s> {
@@ -78,7 +83,7 @@ impl<'s> Collector<'s> {
         Self { source, documents: Vec::new(), ids: HashMap::new() }
     }
 
-    /// Whether a row of this split is to be read.
+    /// Whether to read a row of this split; `None` for rows that name no split.
     pub fn wants(&self, split: Option<&str>) -> bool {
         match (split, self.source.split.as_deref()) {
             (Some(found), Some(wanted)) => found == wanted,
@@ -86,35 +91,35 @@ impl<'s> Collector<'s> {
         }
     }
 
-    /// Takes a document whose id no other one may have.
-    pub fn add(&mut self, at: At, draft: Draft) -> Result<(), InputProblem> {
-        if let Some(first) = self.ids.insert(draft.id.clone(), at) {
-            return Err(GoldProblem::DuplicateId { id: draft.id, first: first.to_string() }.into());
+    /// Adds a document. Its id must be new.
+    pub fn add(&mut self, at: Location, document: UncheckedDocument) -> Result<(), InputProblem> {
+        if let Some(first) = self.ids.insert(document.id.clone(), at) {
+            return Err(GoldProblem::DuplicateId { id: document.id, first: first.to_string() }.into());
         }
-        // By the text, so that one which stands twice in the data is in one part only.
-        let wanted = self.in_part(&draft.text);
-        self.push(draft, wanted)
+        // Duplicates of a text all belong to the same fold.
+        let wanted = self.in_fold(&document.text);
+        self.push(document, wanted)
     }
 
-    /// Takes a piece of a document of which there may be others with the same id.
-    pub fn add_part(&mut self, draft: Draft) -> Result<(), InputProblem> {
-        // By the id, so that a document is in one part only.
-        let wanted = self.in_part(&draft.id);
-        self.push(draft, wanted)
+    /// Adds one of several rows of a document. They share its id.
+    pub fn add_piece(&mut self, document: UncheckedDocument) -> Result<(), InputProblem> {
+        // The rows of a document all belong to the same fold.
+        let wanted = self.in_fold(&document.id);
+        self.push(document, wanted)
     }
 
-    fn in_part(&self, key: &str) -> bool {
-        self.source.part.is_none_or(|part| part.holds(key))
+    fn in_fold(&self, key: &str) -> bool {
+        self.source.fold.is_none_or(|fold| fold.contains(key))
     }
 
-    /// What is not wanted is checked nevertheless.
-    fn push(&mut self, draft: Draft, wanted: bool) -> Result<(), InputProblem> {
-        let document = draft.check(self.source.target.as_deref())?;
+    /// Checks a document, and keeps it if it is wanted.
+    fn push(&mut self, document: UncheckedDocument, wanted: bool) -> Result<(), InputProblem> {
+        let document = document.check(self.source.target.as_deref())?;
         self.documents.extend(wanted.then_some(document));
         Ok(())
     }
 
-    /// If attributions were marked in any document, then a document without one was found to have none.
+    /// For exports of annotation tools: if any document has attributions, a document without any was read and has none.
     pub fn complete_attributions(&mut self) {
         if self.documents.iter().any(|gold| gold.attributions.is_some()) {
             for gold in &mut self.documents {

@@ -1,11 +1,10 @@
-//! The properties of a sentence by which figures are sliced: where it stands, how it is written, and what the
-//! data say of its document.
+//! The properties of a sentence that figures are sliced by: its position, its wording, and its document's metadata.
 
-use super::sample::Sample;
+use crate::Sample;
 use serde_json::Value;
 
-/// The properties of one sentence, as pairs of a property and its value: the built-in ones, then the fields
-/// that were asked for, where the document has them.
+/// The properties of a sentence, as pairs of name and value: the built-in ones, then those of `fields` that the document
+/// has.
 pub fn properties(sample: &Sample, fields: &[String]) -> Vec<(String, String)> {
     let text = sample.text.as_str();
     let mut properties = vec![
@@ -69,7 +68,8 @@ fn position(sample: &Sample) -> &'static str {
     }
 }
 
-/// Whether a sentence has one of the target's longer words, or another form of it with the same first letters.
+/// Whether a sentence contains a word of the target with five letters or more. Words with the same first five letters count
+/// as forms of one word.
 fn shares_words(text: &str, target: &str) -> bool {
     const STEM: usize = 5;
     let stem = |word: String| word.chars().take(STEM).collect::<String>();
