@@ -1,10 +1,10 @@
-"""Computes expected values for src/metrics with scikit-learn, SciPy and krippendorff on random inputs.
+"""Computes expected values for crates/evaluation/src/metrics with scikit-learn, SciPy and krippendorff on random inputs.
 
-Prints the table that tests/standpoint/metrics.rs compares with. Where a library returns 0 or 1 for an undefined figure, the
+Prints the table that tests/fast/metrics.rs compares with. Where a library returns 0 or 1 for an undefined figure, the
 table has null. Run from the root of the repository:
 
     pip install numpy==2.4.6 scikit-learn==1.9.1 scipy==1.17.1 krippendorff==0.9.0
-    python eval/metrics/expected.py > tests/standpoint/data/metrics.json
+    python eval/metrics/expected.py > tests/fast/data/metrics.json
 """
 
 import json

@@ -1,7 +1,7 @@
-//! The page in headless Chromium, from `CHROMIUM` or `PATH`; where there is none, the tests say that they are
-//! skipped. A frame around the page asks it what it shows: the page itself may run no script.
+//! The HTML page in headless Chromium, from `CHROMIUM` or `PATH`. Without a browser the tests say that they are skipped. The
+//! page may run no script, so a frame around it reports what it shows.
 
-use super::sample::{self, HOSTILE};
+use crate::report::{self, HOSTILE};
 use serde_json::Value;
 use standpoint::evaluation::render::html;
 use std::io::{Read, Write};
@@ -117,7 +117,7 @@ fn from_base64(text: &str) -> Vec<u8> {
 #[test]
 fn the_page_fits_a_phone_and_a_desk() {
     let Some(chromium) = chromium() else { return };
-    let page = html(&sample::full());
+    let page = html(&report::full());
     for width in [360, 1280] {
         let found = look(&chromium, &page, width, &[]);
         assert_eq!(found["inner"], width);
@@ -130,7 +130,7 @@ fn the_page_fits_a_phone_and_a_desk() {
 #[test]
 fn the_page_has_its_parts_and_shows_text_as_text() {
     let Some(chromium) = chromium() else { return };
-    let found = look(&chromium, &html(&sample::full()), 1280, &[]);
+    let found = look(&chromium, &html(&report::full()), 1280, &[]);
     assert_eq!(found["titles"], serde_json::json!(["Summary", "role", "stance", "checkworthy", "spans"]));
     let levels: Vec<i64> =
         found["headings"].as_array().unwrap().iter().map(|level| level.as_i64().unwrap()).collect();
@@ -149,9 +149,9 @@ fn the_page_has_its_parts_and_shows_text_as_text() {
 #[test]
 fn an_empty_page_stands_too() {
     let Some(chromium) = chromium() else { return };
-    let mut report = sample::empty();
+    let mut report = report::empty();
     // What the frame asks for has to be there.
-    let full = sample::full();
+    let full = report::full();
     (report.set.description, report.notes) = (full.set.description, full.notes);
     report.tasks[1].errors = full.tasks[0].errors[..1].to_vec();
     let found = look(&chromium, &html(&report), 360, &[]);
@@ -163,7 +163,7 @@ fn an_empty_page_stands_too() {
 #[test]
 fn the_page_asks_for_nothing() {
     let Some(chromium) = chromium() else { return };
-    let page = html(&sample::full());
+    let page = html(&report::full());
     // Whatever goes out goes to this proxy, which writes down what was asked and answers nothing.
     let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = proxy.local_addr().unwrap();
@@ -196,7 +196,7 @@ fn the_page_is_painted_light_and_dark() {
     let Some(chromium) = chromium() else { return };
     let folder = TempDir::new().unwrap();
     let page = folder.path().join("page.html");
-    std::fs::write(&page, html(&sample::full())).unwrap();
+    std::fs::write(&page, html(&report::full())).unwrap();
     let shot = |size: &str, scheme: u8| {
         let picture = folder.path().join(format!("{size}-{scheme}.png"));
         let output = run(

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 fn sample(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/standpoint/data/formats").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fast/data/formats").join(name)
 }
 
 fn read(name: &str, format: GoldFormat) -> Vec<GoldDocument> {

@@ -1,7 +1,7 @@
-"""Makes the fixture of tests/standpoint/mpnet.rs: a tiny MPNet of random weights, and the states that transformers gives.
+"""Makes the fixture of tests/fast/mpnet.rs: a tiny MPNet of random weights, and the states that transformers gives.
 
     pip install -r bench/peers/requirements.txt
-    python tests/standpoint/mpnet/make.py
+    python tests/fast/mpnet/make.py
 """
 
 import json

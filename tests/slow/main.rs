@@ -1,0 +1,17 @@
+//! Slow integration tests: they need a committed model, a browser, or data outside of this repository, or they train.
+
+mod bad_input;
+mod baselines;
+mod bench;
+mod browser;
+mod classify;
+mod encoders;
+mod eval;
+#[path = "../fixtures/report.rs"]
+#[allow(dead_code, reason = "tests/fast uses more of it")]
+mod report;
+mod results;
+#[path = "../fixtures/tiny.rs"]
+#[allow(dead_code, reason = "tests/fast uses more of it")]
+mod tiny;
+mod training;
