@@ -196,7 +196,7 @@ fn figures_of_spans() {
 struct Resampled {
     classes: usize,
     seed: u64,
-    /// Sentences as gold label, our label and the rival's.
+    /// Sentences as gold label, our label and the other system's.
     documents: Vec<Vec<[usize; 3]>>,
     macro_f1: f64,
     interval: Option<[f64; 2]>,
@@ -216,9 +216,9 @@ fn intervals_and_paired_differences() {
         let nothing = Confusion::new(case.classes);
         let of = |document: &Vec<[usize; 3]>| {
             let mut pair = (nothing.clone(), nothing.clone());
-            for &[gold, ours, rival] in document {
+            for &[gold, ours, other] in document {
                 pair.0.add(gold, ours);
-                pair.1.add(gold, rival);
+                pair.1.add(gold, other);
             }
             pair
         };

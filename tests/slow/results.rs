@@ -1,4 +1,4 @@
-//! The committed figures are those of the committed model, and the documents say the same.
+//! The committed figures belong to the committed models, and the documents repeat them.
 
 use serde_json::Value;
 use standpoint::encoder::Engine;
@@ -54,6 +54,19 @@ fn the_committed_evaluations_are_of_the_committed_models() {
 }
 
 #[test]
+fn the_readme_lists_every_result_with_its_date() {
+    let readme = read("eval/README.md");
+    for entry in fs::read_dir(path("eval/results")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let result: Value = serde_json::from_str(&read(&format!("eval/results/{name}"))).unwrap();
+        let date = result["run"]["date"].as_str().or(result["date"].as_str()).unwrap();
+        let row = readme.lines().find(|line| line.starts_with(&format!("| [`{name}`]")));
+        let row = row.unwrap_or_else(|| panic!("eval/README.md lacks {name}"));
+        assert!(row.contains(&date[..10]), "{name} is of {date}, but eval/README.md says {row}");
+    }
+}
+
+#[test]
 fn the_documents_and_the_card_say_what_was_measured() {
     let [readme, page] = ["README.md", "docs/accuracy.md"].map(read);
     for head in ["role", "stance"] {
@@ -65,7 +78,7 @@ fn the_documents_and_the_card_say_what_was_measured() {
             let [low, high] = [0, 1].map(|end| figure["interval"][end].as_f64().unwrap());
             row.push_str(&format!(" **{value:.3}** | {low:.3} to {high:.3} |"));
             assert!(readme.contains(&format!("{value:.3}")), "README.md lacks {value:.3}, {model}, {head}");
-            // The card is written by the trainer's encoder, in f32: it may differ from the packed one's f32 by a sentence.
+            // The trainer writes the card, with its own encoder in f32. The packed encoder in f32 may differ in a sentence.
             let exact = read(&format!("eval/results/f32-{model}-gold-dev.json"));
             let exact: Value = serde_json::from_str(&exact).unwrap();
             assert_eq!(exact["model"]["sha256"], result["model"]["sha256"], "run it again with --dtype f32");
@@ -74,7 +87,7 @@ fn the_documents_and_the_card_say_what_was_measured() {
             let title = format!("**{}{}**: macro-F1 ", head[..1].to_uppercase(), &head[1..]);
             let on_card: f64 = card.split(&title).nth(1).unwrap()[..5].parse().unwrap();
             assert!((on_card - exact).abs() < 0.003, "{model}, {head}: {on_card} on the card");
-            // What int8 may cost is bounded for the bundled model; docs/performance.md says what it costs the other.
+            // The cost of int8 is bounded for the bundled model. docs/performance.md has the other's.
             let cost = (on_card - value).abs();
             assert!(model != "small" || cost < 0.003, "{model}, {head}: {on_card} on the card");
         }
@@ -93,7 +106,7 @@ fn the_sets_of_this_repository_give_their_committed_figures_again() {
         for name in ["role", "stance"] {
             let macro_f1 =
                 |result: &Value| task(result, name)["classes"]["macro_f1"]["value"].as_f64().unwrap();
-            // Another processor multiplies matrices in another order: a sentence or two may change sides.
+            // Another processor sums matrix products in another order, so one or two labels may change.
             let gap = (macro_f1(&found) - macro_f1(&committed)).abs();
             assert!(gap < 0.01, "{set}, {name}: {} is not {}", macro_f1(&found), macro_f1(&committed));
         }

@@ -1,6 +1,6 @@
 """Makes the fixture of tests/fast/mpnet.rs: a tiny MPNet of random weights, and the states that transformers gives.
 
-    pip install -r bench/peers/requirements.txt
+    pip install --group peers
     python tests/fast/mpnet/make.py
 """
 
