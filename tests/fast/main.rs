@@ -3,7 +3,6 @@
 
 mod formats;
 mod layers;
-mod memory;
 mod metrics;
 mod model;
 mod mpnet;

@@ -60,18 +60,20 @@ fn a_report_is_written_and_can_be_made_again_without_a_model() {
 
     let log = folder.path().join("challenge.samples.jsonl");
     let other = folder.path().join("challenge.json");
-    let again = folder.path().join("again.json");
+    let (again, figures) = (folder.path().join("again"), folder.path().join("figures.json"));
     let output = standpoint(&[
         "eval",
         "rescore",
         log.to_str().unwrap(),
-        "--output",
+        "--report",
         again.to_str().unwrap(),
+        "--output",
+        figures.to_str().unwrap(),
         "--compare",
         other.to_str().unwrap(),
     ]);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output.stderr));
-    let again = json(&again);
+    let again = json(&again.join("challenge.json"));
     for (one, other) in report["tasks"].as_array().unwrap().iter().zip(again["tasks"].as_array().unwrap()) {
         for part in ["classes", "calibration", "slices", "pairs", "baselines"] {
             assert_eq!(one[part], other[part], "{part}");
@@ -79,6 +81,14 @@ fn a_report_is_written_and_can_be_made_again_without_a_model() {
         let comparison = &other["comparison"];
         assert_eq!(comparison["difference"]["value"], 0.0, "a run does not differ from itself");
         assert_eq!(comparison["mcnemar"]["p"], 1.0);
+    }
+
+    let figures = json(&figures);
+    assert!(figures.get("answers").is_none());
+    for (task, full) in figures["tasks"].as_array().unwrap().iter().zip(report["tasks"].as_array().unwrap()) {
+        assert_eq!(task["classes"]["macro_f1"], full["classes"]["macro_f1"]);
+        assert!(task["classes"]["labels"][0].get("curve").is_none(), "curves can be computed again");
+        assert!(full["classes"]["labels"][0]["curve"].is_array());
     }
 }
 

@@ -1,4 +1,5 @@
-//! Slow integration tests: they need a committed model, a browser, or data outside of this repository, or they train.
+//! Slow integration tests: they need a committed model, a browser, or data outside of this repository, they
+//! train, or they label megabytes of text.
 
 mod bad_input;
 mod baselines;
@@ -7,6 +8,7 @@ mod browser;
 mod classify;
 mod encoders;
 mod eval;
+mod memory;
 #[path = "../fixtures/report.rs"]
 #[allow(dead_code, reason = "tests/fast uses more of it")]
 mod report;
