@@ -1,10 +1,10 @@
 //! Agreement between annotators ("readers") who labelled the same sentences.
 
 use crate::Task;
+use crate::error::{InputError, InputProblem, Place, Result};
 use crate::metrics::{Coincidences, Confusion, SEED, estimates};
 use crate::report::Figure;
 use serde::{Deserialize, Serialize};
-use standpoint_core::error::{InputError, InputProblem, Place, Result};
 use standpoint_core::label::{Label, Role, Stance};
 use std::collections::BTreeMap;
 use std::io::{self, BufRead};

@@ -1,6 +1,7 @@
 //! Runs an evaluation: a model and a set give samples, samples give a report.
 
 use crate::baseline::{Baseline, LabelledText};
+use crate::error::Result;
 use crate::log::Header;
 use crate::metrics::SEED;
 use crate::predict::Predictions;
@@ -12,7 +13,6 @@ use crate::{
     Annotations, EvalSet, Report, Sample, Sentences, SetData, Task, comparison, floor, predict, slices,
 };
 use standpoint_core::encoder::Engine;
-use standpoint_core::error::Result;
 use standpoint_core::model::Model;
 use standpoint_core::pipeline::Pipeline;
 use std::cmp::Reverse;

@@ -1,9 +1,10 @@
 //! What a report is about: the set, the model and the run, each named so that the figures can be measured again.
 
+use crate::error::Result;
 use crate::metrics::{RESAMPLES, SEED};
 use serde::{Deserialize, Serialize};
 use standpoint_core::encoder::Engine;
-use standpoint_core::error::{ModelError, ModelProblem, Result};
+use standpoint_core::error::{ModelError, ModelProblem};
 use standpoint_core::hash::sha256_of_json;
 use standpoint_core::machine;
 use standpoint_core::model::{Model, Settings};

@@ -5,9 +5,12 @@
 //! [`Sample`]s; `score` turns samples into a [`Report`]. Samples can be logged, and a report made from a log needs no
 //! model.
 
+#![forbid(unsafe_code)]
+
 pub mod agreement;
 pub mod baseline;
 mod comparison;
+pub mod error;
 mod evaluation;
 mod floor;
 pub mod gold;

@@ -1,9 +1,9 @@
 //! The log of a run as JSON Lines: a header, then every sample. A report can be made again from it, without a model.
 
+use crate::error::{InputError, InputProblem, Place, Result};
 use crate::report::{ModelIdentity, RunIdentity, SCHEMA, SetIdentity};
 use crate::{AllowedLabels, Sample, Task};
 use serde::{Deserialize, Serialize};
-use standpoint_core::error::{InputError, InputProblem, Place, Result};
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, Write};
 use std::path::Path;

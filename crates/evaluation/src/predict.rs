@@ -1,15 +1,17 @@
 //! Lets a model label the documents of a set, and pairs its annotations with gold, as samples.
 
+use crate::error::Result;
 use crate::gold::{GoldDocument, GoldLabels};
 use crate::{
     AllowedLabels, AnnotatedSpan, Annotations, EvalSet, Sample, Sentences, SetData, Task, UNMATCHED,
 };
-use standpoint_core::error::Result;
-use standpoint_core::label::{Analysis, Attribution, Label, Prediction, Role, SentenceAnalysis, Target};
+use standpoint_core::label::{Attribution, Label, Prediction, Role, Target};
 use standpoint_core::pipeline::Pipeline;
+use standpoint_core::record::{Record, attributions};
 use standpoint_core::segment;
 use standpoint_core::text::{Document, Span};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 /// The number of documents that the model reads between two calls of `progress`.
 const BATCH: usize = 64;
@@ -42,7 +44,7 @@ pub fn predict(
     for (target, gold) in by_target {
         let targets = [Target::new(target)?];
         for gold in gold.chunks(BATCH) {
-            let documents: Vec<Document> = gold
+            let documents: Vec<Arc<Document>> = gold
                 .iter()
                 .map(|gold| match set.sentences {
                     Sentences::Gold => gold.document.clone(),
@@ -51,11 +53,12 @@ pub fn predict(
                         Document::new(gold.document.id(), text, segment::sentences(text))
                     }
                 })
+                .map(Arc::new)
                 .collect();
-            let analyses = pipeline.analyze(&documents, &targets)?;
-            for ((gold, document), analysis) in gold.iter().zip(&documents).zip(&analyses) {
-                predictions.answered.extend(answered(analysis));
-                let predicted = PredictedDocument { file: &data.name, gold, document, analysis };
+            let analyses = pipeline.analyze(documents.iter().map(Arc::clone), &targets)?;
+            for ((gold, document), records) in gold.iter().zip(&documents).zip(&analyses) {
+                predictions.answered.extend(answered(records));
+                let predicted = PredictedDocument { file: &data.name, gold, document, records };
                 for &task in &set.tasks {
                     predictions.samples.extend(predicted.samples(task, &set.labels));
                 }
@@ -68,16 +71,16 @@ pub fn predict(
 
 /// The tasks that a model has answered in a document. A model that never names a holder cannot be told from one without that
 /// head.
-fn answered(analysis: &Analysis) -> impl Iterator<Item = Task> {
-    let any = |has: fn(&SentenceAnalysis) -> bool| analysis.sentences.iter().any(has);
-    let stance = any(|sentence| !sentence.stances.is_empty());
-    let holder = any(|sentence| sentence.stances.iter().any(|stance| stance.holder.is_some()));
+fn answered(records: &[Record]) -> impl Iterator<Item = Task> {
+    let any = |has: fn(&Record) -> bool| records.iter().any(has);
+    let stance = any(|record| !record.stances.is_empty());
+    let holder = any(|record| record.stances.iter().any(|stance| stance.holder.is_some()));
     let tasks = [
         (Task::Role, true),
         (Task::Stance, stance),
         (Task::Attributed, true),
-        (Task::Checkworthy, any(|sentence| sentence.checkworthiness.is_some())),
-        (Task::Spans, analysis.attributions.is_some()),
+        (Task::Checkworthy, any(|record| record.checkworthiness.is_some())),
+        (Task::Spans, any(|record| record.attributions.is_some())),
         (Task::Holder, holder),
     ];
     tasks.into_iter().filter_map(|(task, answered)| answered.then_some(task))
@@ -100,13 +103,14 @@ pub fn gold_samples(task: Task, data: &SetData) -> Vec<Sample> {
     samples
 }
 
-/// A gold document and the model's analysis of its text. `document` has the sentences of the analysis, which differ from
+/// A gold document and the model's records of its text. `document` has the sentences that the model read, which differ from
 /// gold's if they were predicted.
 struct PredictedDocument<'a> {
     file: &'a str,
     gold: &'a GoldDocument,
     document: &'a Document,
-    analysis: &'a Analysis,
+    /// One for each sentence of `document`, in order.
+    records: &'a [Record],
 }
 
 impl PredictedDocument<'_> {
@@ -128,15 +132,15 @@ impl PredictedDocument<'_> {
     /// One label for each sentence, restricted to `allowed` if it is given. Then sentences with another gold label are left
     /// out. No samples if gold has no label for the task.
     fn labels(&self, task: Task, allowed: Option<&[String]>) -> Vec<Sample> {
-        let Self { file, gold, document, analysis } = *self;
+        let Self { file, gold, document, records } = *self;
         let is_allowed =
             |label: &str| allowed.is_none_or(|allowed| allowed.iter().any(|known| known == label));
         let gold_label = |labels| gold_label(task, labels).filter(|label| is_allowed(label));
         if gold.labels.iter().all(|labels| gold_label(labels).is_none()) {
             return Vec::new();
         }
-        let predict = |sentence| {
-            let (label, probs) = predicted_label(task, sentence)?;
+        let predict = |record| {
+            let (label, probs) = predicted_label(task, record)?;
             Some(match allowed {
                 None => (label, probs),
                 Some(allowed) => restricted(task, probs, allowed),
@@ -145,14 +149,14 @@ impl PredictedDocument<'_> {
         let mut samples = Vec::new();
         for (index, (predicted, labels)) in self.predicted_indices().zip(&gold.labels).enumerate() {
             let Some(label) = gold_label(labels) else { continue };
-            let prediction = predicted.and_then(|predicted| predict(&analysis.sentences[predicted]));
+            let prediction = predicted.and_then(|predicted| predict(&records[predicted]));
             let (predicted, probs) = prediction.unwrap_or_else(|| (UNMATCHED.to_owned(), Vec::new()));
             let annotations = Annotations::Label { gold: label.to_owned(), predicted, probs };
             samples.push(sample(task, file, gold, &gold.document, index, annotations));
         }
         let known: HashSet<Span> = gold.document.sentences().iter().copied().collect();
         for (index, span) in document.sentences().iter().enumerate() {
-            let Some((predicted, probs)) = predict(&analysis.sentences[index]) else { continue };
+            let Some((predicted, probs)) = predict(&records[index]) else { continue };
             if !known.contains(span) {
                 let annotations = Annotations::Label { gold: UNMATCHED.to_owned(), predicted, probs };
                 samples.push(sample(task, file, gold, document, index, annotations));
@@ -164,9 +168,9 @@ impl PredictedDocument<'_> {
     /// One sample with all attributions of the document, so that a content that runs over several sentences counts once.
     /// `None` if gold or the model has no attributions at all.
     fn spans(&self) -> Option<Sample> {
-        let Self { file, gold, document, analysis } = *self;
+        let Self { file, gold, document, records } = *self;
         let gold_spans = annotated_spans(gold.attributions.as_ref()?);
-        let predicted_spans = annotated_spans(analysis.attributions.as_ref()?);
+        let predicted_spans = annotated_spans(attributions(records)?);
         Some(Sample {
             task: Task::Spans,
             file: file.to_owned(),
@@ -187,13 +191,13 @@ impl PredictedDocument<'_> {
     /// The holder of each sentence with a gold stance: as [`Task::HOLDER`] if gold names a holder, and always as
     /// [`Task::HOLDER_ANYWHERE`].
     fn holders(&self) -> Vec<Sample> {
-        let Self { file, gold, analysis, .. } = *self;
+        let Self { file, gold, records, .. } = *self;
         let mut samples = Vec::new();
         for (index, (predicted, labels)) in self.predicted_indices().zip(&gold.labels).enumerate() {
             if labels.stance.is_none() && labels.holder.is_none() {
                 continue;
             }
-            let predicted = predicted.and_then(|index| analysis.sentences[index].stances.first()?.holder);
+            let predicted = predicted.and_then(|index| records[index].stances.first()?.holder);
             let kinds: &[&str] = match labels.holder {
                 Some(_) => &[Task::HOLDER, Task::HOLDER_ANYWHERE],
                 None => &[Task::HOLDER_ANYWHERE],
@@ -211,9 +215,9 @@ impl PredictedDocument<'_> {
 }
 
 /// The sources, cues and contents of attributions, numbered by attribution.
-fn annotated_spans(attributions: &[Attribution]) -> Vec<AnnotatedSpan> {
+fn annotated_spans<'a>(attributions: impl IntoIterator<Item = &'a Attribution>) -> Vec<AnnotatedSpan> {
     let mut spans = Vec::new();
-    for (number, attribution) in attributions.iter().enumerate() {
+    for (number, attribution) in attributions.into_iter().enumerate() {
         let Attribution { source, cue, content } = attribution;
         for (kind, pieces) in Task::Spans.span_kinds().iter().zip([source, cue, content]) {
             spans.extend(pieces.iter().map(|&piece| AnnotatedSpan::new(kind, number, piece)));
@@ -268,18 +272,18 @@ fn gold_label(task: Task, labels: &GoldLabels) -> Option<&'static str> {
 }
 
 /// The predicted label of a sentence, and the probability of each of the task's labels, in order.
-fn predicted_label(task: Task, sentence: &SentenceAnalysis) -> Option<(String, Vec<f64>)> {
+fn predicted_label(task: Task, record: &Record) -> Option<(String, Vec<f64>)> {
     match task {
-        Task::Role => Some(labelled(sentence.role)),
-        Task::Stance => sentence.stances.first().map(|stance| labelled(stance.prediction)),
+        Task::Role => Some(labelled(record.role)),
+        Task::Stance => record.stances.first().map(|stance| labelled(stance.prediction)),
         Task::Attributed => {
             // "Attributed" is the answer if it is the most probable of the three roles, as in `classify`, which can be
             // with less than 0.5.
-            let [_, attributed, _] = sentence.role.probabilities().map(f64::from);
-            let label = task.labels()[usize::from(sentence.role.label() != Role::Attributed)];
+            let [_, attributed, _] = record.role.probabilities().map(f64::from);
+            let label = task.labels()[usize::from(record.role.label() != Role::Attributed)];
             Some((label.to_owned(), vec![rounded(attributed), rounded(1.0 - attributed)]))
         }
-        Task::Checkworthy => sentence.checkworthiness.map(|score| {
+        Task::Checkworthy => record.checkworthiness.map(|score| {
             let score = f64::from(score);
             (task.labels()[usize::from(score < 0.5)].to_owned(), vec![rounded(score), rounded(1.0 - score)])
         }),
@@ -321,6 +325,7 @@ fn rounded(probability: f64) -> f64 {
 mod tests {
     use super::*;
     use standpoint_core::label::{Stance, TargetStance};
+    use standpoint_core::record::LocatedAttribution;
 
     const TEXT: &str = "The mayor said no. The pier was built in 1931.";
 
@@ -348,8 +353,10 @@ mod tests {
         }
     }
 
-    fn sentence(stance: [f32; 3], holder: Option<Span>) -> SentenceAnalysis {
-        SentenceAnalysis {
+    fn record(document: &Arc<Document>, index: usize, stance: [f32; 3], holder: Option<Span>) -> Record {
+        Record {
+            document: Arc::clone(document),
+            index,
             role: Prediction::new([0.2, 0.7, 0.1]),
             stances: vec![TargetStance {
                 target: Target::default(),
@@ -357,13 +364,21 @@ mod tests {
                 holder,
             }],
             checkworthiness: None,
+            attributions: None,
             truncated: false,
         }
     }
 
-    fn samples(task: Task, gold: &GoldDocument, analysis: &Analysis, allowed: &AllowedLabels) -> Vec<Sample> {
+    /// Records of the two sentences, by their stances and holders.
+    fn records(answers: [([f32; 3], Option<Span>); 2]) -> Vec<Record> {
+        let document = Arc::new(document());
+        let numbered = answers.into_iter().enumerate();
+        numbered.map(|(index, (stance, holder))| record(&document, index, stance, holder)).collect()
+    }
+
+    fn samples(task: Task, gold: &GoldDocument, records: &[Record], allowed: &AllowedLabels) -> Vec<Sample> {
         let document = document();
-        PredictedDocument { file: "f", gold, document: &document, analysis }.samples(task, allowed)
+        PredictedDocument { file: "f", gold, document: &document, records }.samples(task, allowed)
     }
 
     fn counts(samples: &[Sample], kind: &str) -> (u64, u64, Option<f64>, Option<f64>) {
@@ -374,23 +389,18 @@ mod tests {
     }
 
     #[test]
-    fn a_task_is_answered_by_what_the_analysis_holds() {
-        let mut analysis = Analysis { sentences: vec![sentence([0.1, 0.8, 0.1], None)], attributions: None };
-        let tasks = |analysis: &Analysis| answered(analysis).collect::<Vec<_>>();
-        assert_eq!(tasks(&analysis), [Task::Role, Task::Stance, Task::Attributed]);
-        analysis.attributions = Some(Vec::new());
-        analysis.sentences[0].checkworthiness = Some(0.1);
-        analysis.sentences[0].stances[0].holder = Some(Span::new(0, 3));
-        assert_eq!(tasks(&analysis).len(), Task::ALL.len());
-        assert!(
-            samples(
-                Task::Spans,
-                &GoldDocument { attributions: None, ..gold() },
-                &analysis,
-                &AllowedLabels::new()
-            )
-            .is_empty()
-        );
+    fn a_task_is_answered_by_what_the_records_hold() {
+        let mut records = records([([0.1, 0.8, 0.1], None), ([0.1, 0.1, 0.8], None)]);
+        let tasks = |records: &[Record]| answered(records).collect::<Vec<_>>();
+        assert_eq!(tasks(&records), [Task::Role, Task::Stance, Task::Attributed]);
+        for record in &mut records {
+            record.attributions = Some(Vec::new());
+        }
+        records[0].checkworthiness = Some(0.1);
+        records[0].stances[0].holder = Some(Span::new(0, 3));
+        assert_eq!(tasks(&records).len(), Task::ALL.len());
+        let without = GoldDocument { attributions: None, ..gold() };
+        assert!(samples(Task::Spans, &without, &records, &AllowedLabels::new()).is_empty());
     }
 
     #[test]
@@ -403,12 +413,13 @@ mod tests {
             cue: vec![span("mayor said")],
             content: vec![span("1931"), span("no")],
         };
-        let sentences = vec![sentence([0.1, 0.8, 0.1], None), sentence([0.1, 0.1, 0.8], None)];
-        let analysis = Analysis {
-            sentences,
-            attributions: Some(vec![predicted.clone(), Attribution { source: Vec::new(), ..predicted }]),
-        };
-        let samples = samples(Task::Spans, &gold, &analysis, &AllowedLabels::new());
+        let mut records = records([([0.1, 0.8, 0.1], None), ([0.1, 0.1, 0.8], None)]);
+        let located = [predicted.clone(), Attribution { source: Vec::new(), ..predicted }]
+            .map(|attribution| Arc::new(LocatedAttribution::new(attribution, &document())));
+        for record in &mut records {
+            record.attributions = Some(located.to_vec());
+        }
+        let samples = samples(Task::Spans, &gold, &records, &AllowedLabels::new());
         assert_eq!((samples.len(), samples[0].of), (1, 2));
         assert_eq!(counts(&samples, "source"), (1, 1, Some(1.0), Some(1.0)));
         let (gold, predicted, exact, _) = counts(&samples, "content");
@@ -423,12 +434,9 @@ mod tests {
 
     #[test]
     fn a_missing_holder_counts_as_missed_and_an_invented_one_in_any_sentence() {
-        let sentences = |first, second| Analysis {
-            sentences: vec![sentence([0.1, 0.8, 0.1], first), sentence([0.1, 0.1, 0.8], second)],
-            attributions: None,
-        };
-        let holders = |analysis: &Analysis| {
-            let samples = samples(Task::Holder, &gold(), analysis, &AllowedLabels::new());
+        let sentences = |first, second| records([([0.1, 0.8, 0.1], first), ([0.1, 0.1, 0.8], second)]);
+        let holders = |records: &[Record]| {
+            let samples = samples(Task::Holder, &gold(), records, &AllowedLabels::new());
             assert_eq!(samples.len(), 2);
             [Task::HOLDER, Task::HOLDER_ANYWHERE].map(|kind| counts(&samples, kind))
         };
@@ -442,12 +450,9 @@ mod tests {
 
     #[test]
     fn a_restricted_prediction_is_among_the_allowed_labels() {
-        let analysis = Analysis {
-            sentences: vec![sentence([0.1, 0.3, 0.6], None), sentence([0.1, 0.1, 0.8], None)],
-            attributions: None,
-        };
+        let records = records([([0.1, 0.3, 0.6], None), ([0.1, 0.1, 0.8], None)]);
         let allowed = AllowedLabels::from([(Task::Stance, vec!["favor".to_owned(), "against".to_owned()])]);
-        let samples = samples(Task::Stance, &gold(), &analysis, &allowed);
+        let samples = samples(Task::Stance, &gold(), &records, &allowed);
         let annotations: Vec<&Annotations> = samples.iter().map(|sample| &sample.annotations).collect();
         let expected = Annotations::Label {
             gold: "against".to_owned(),

@@ -3,10 +3,10 @@
 
 pub use crate::identity::{ModelIdentity, RunIdentity, SetIdentity};
 
+use crate::error::{Result, SetError};
 use crate::json;
 use crate::sample::Task;
 use serde::{Deserialize, Serialize};
-use standpoint_core::error::{EvalError, Result};
 use std::path::Path;
 
 /// The version of the report's JSON. It rises when a field changes its meaning, not when a field is added.
@@ -278,7 +278,7 @@ impl Report {
     /// # Errors
     /// If the file cannot be read, is not a report of this version, or has no answers.
     pub fn load(path: &Path) -> Result<Self> {
-        let unusable = |problem: String| EvalError::Unreadable { path: path.to_owned(), problem };
+        let unusable = |problem: String| SetError::Unreadable { path: path.to_owned(), problem };
         let text =
             std::fs::read_to_string(path).map_err(|error| unusable(format!("could not be read: {error}")))?;
         let report: Self = serde_json::from_str(&text).map_err(|error| {

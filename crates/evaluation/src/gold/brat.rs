@@ -3,7 +3,7 @@
 
 use super::file::{self, Location};
 use super::offsets::{Offsets, Unit};
-use standpoint_core::error::{GoldProblem, InputProblem, Result};
+use crate::error::{GoldProblem, InputProblem, Result};
 use standpoint_core::hash::Digest;
 use standpoint_core::label::Attribution;
 use standpoint_core::text::Span;

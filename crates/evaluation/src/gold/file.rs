@@ -1,9 +1,9 @@
 //! Reads a file in one pass: by lines, by the elements of a JSON array, or as a whole. Hashes the bytes on the way, skips a
 //! byte order mark, and reports errors with their location.
 
+use crate::error::{InputError, InputProblem, Place, Result};
 use serde::de::{DeserializeOwned, Deserializer, Error, SeqAccess, Visitor};
 use serde_json::Value;
-use standpoint_core::error::{InputError, InputProblem, Place, Result};
 use standpoint_core::hash::{Digest, Hashing};
 use standpoint_io::input::jsonl::LINE_LIMIT;
 use std::fmt;

@@ -1,8 +1,8 @@
 //! Folds: a fixed share of a file's documents, so that one share can be trained on and the rest kept for measuring.
 //! Sets and training configurations name it `part`.
 
+use crate::error::UnknownPart;
 use serde::Deserialize;
-use standpoint_core::error::UsageError;
 use standpoint_core::hash::sha256;
 use std::fmt;
 use std::str::FromStr;
@@ -30,9 +30,9 @@ impl Fold {
 }
 
 impl FromStr for Fold {
-    type Err = UsageError;
+    type Err = UnknownPart;
 
-    fn from_str(text: &str) -> Result<Self, UsageError> {
+    fn from_str(text: &str) -> Result<Self, UnknownPart> {
         let (rest, complement) = match text.strip_prefix("all but ") {
             Some(rest) => (rest, true),
             None => (text, false),
@@ -43,15 +43,15 @@ impl FromStr for Fold {
         });
         match numbers {
             Some((number, of)) => Ok(Self { number, of, complement }),
-            None => Err(UsageError::Part { found: text.to_owned() }),
+            None => Err(UnknownPart { found: text.to_owned() }),
         }
     }
 }
 
 impl TryFrom<String> for Fold {
-    type Error = UsageError;
+    type Error = UnknownPart;
 
-    fn try_from(text: String) -> Result<Self, UsageError> {
+    fn try_from(text: String) -> Result<Self, UnknownPart> {
         text.parse()
     }
 }

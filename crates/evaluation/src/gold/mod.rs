@@ -43,9 +43,9 @@ mod vast;
 pub use fold::Fold;
 pub use format::GoldFormat;
 
+use crate::error::{GoldProblem, InputProblem, Result};
 use collector::Collector;
 use serde_json::{Map, Value};
-use standpoint_core::error::{GoldProblem, InputProblem, Result};
 use standpoint_core::hash::Digest;
 use standpoint_core::label::{Attribution, Role, Stance};
 use standpoint_core::text::{Document, Span};

@@ -1,7 +1,7 @@
 //! Offsets in bytes, characters or UTF-16 units, turned into spans of bytes and checked against the text.
 
+use crate::error::{GoldProblem, InputProblem};
 use serde::Deserialize;
-use standpoint_core::error::{GoldProblem, InputProblem};
 use standpoint_core::label::Attribution;
 use standpoint_core::text::Span;
 

@@ -1,9 +1,9 @@
 //! Tables, separated by commas or tabs. The first line names the columns.
 
 use super::file::{self, Location};
+use crate::error::{GoldProblem, InputError, InputProblem, Result};
 use csv::{ErrorKind, ReaderBuilder, StringRecord};
 use serde_json::{Map, Value};
-use standpoint_core::error::{GoldProblem, InputError, InputProblem, Result};
 use standpoint_core::hash::{Digest, Hashing};
 use std::fs::File;
 use std::io::BufReader;
