@@ -1,6 +1,6 @@
 """Compares the labels and sentence vectors of each dtype with those of candle's f32 encoder, on the gold dev rows.
 
-Runs `standpoint eval` once for each dtype and compares the answers sentence by sentence. benches/cosine.rs compares the
+Runs `standpoint eval` once for each dtype and compares the answers sentence by sentence. bench/cosine.rs compares the
 vectors. Run from the root of the repository:
 
     cargo build --release

@@ -8,7 +8,7 @@ reported. If the processor lacks an instruction set in OURS, the run fails; remo
 repository:
 
     cargo build --release
-    pip install -r bench/peers/requirements.txt
+    pip install --group peers
     python bench/inference.py --output bench/results/inference.json
 """
 

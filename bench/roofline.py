@@ -1,4 +1,4 @@
-"""Compares each kernel with the processor's peak, as measured by benches/kernels.rs, and plots the result.
+"""Compares each kernel with the processor's peak, as measured by bench/kernels.rs, and plots the result.
 
 Over several runs, each kernel's minimum time and the highest peak are used, because other load can only add time. Run from the
 root of the repository:

@@ -5,7 +5,7 @@ windows of 32 tokens per step) and long ones (120 to 250 tokens). Runs both prog
 and their ratio. Run from the root of the repository:
 
     cargo build --release
-    pip install -r bench/peers/requirements.txt
+    pip install --group peers
     python bench/training.py --base BASE --output bench/results/training.json
 
 BASE is a folder with config.json, tokenizer.json and model.safetensors of all-MiniLM-L6-v2 (docs/training.md). --larger

@@ -1,6 +1,6 @@
 """Draws docs/example.svg, the picture in the README, from a run of standpoint on an example.
 
-    pip install rich
+    pip install --group docs
     python docs/example.py [target/release/standpoint]
 
 The picture asks for no font and no file from the network.

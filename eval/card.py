@@ -1,4 +1,6 @@
-"""Writes evaluation results into a model card: python eval/card.py models/small eval/results/small-*.json
+"""Writes evaluation results into a model card.
+
+    python eval/card.py models/small eval/results/small-*.json
 
 Reads JSON reports of `standpoint eval` and replaces the text between the two markers in MODEL_CARD.md. If there are no
 markers yet, adds it before "## Licence". Figures and 95% intervals are copied from the reports.

@@ -101,7 +101,7 @@ impl Eval {
     pub(crate) fn run(self) -> Result<ExitCode> {
         if let Some(EvalCommand::Rescore(rescore)) = self.command {
             let (header, samples) = log::read(&rescore.samples)?;
-            let evaluation = Evaluation::of_log(header, samples);
+            let evaluation = Evaluation::from_log(header, samples);
             let holds = rescore.reporting.write(&evaluation, rescore.reporting.other()?.as_ref())?;
             return Ok(exit_code(holds));
         }
@@ -173,16 +173,16 @@ impl Reporting {
         let summary = report.figures();
         let printed = match self.format {
             ReportFormat::Table => render::text(&report, super::width()),
-            ReportFormat::Json => json(&summary),
+            ReportFormat::Json => summary.to_json(),
             ReportFormat::Markdown => render::markdown(&report),
         };
         if let Some(path) = &self.output {
-            write_whole(path, json(&summary).as_bytes())?;
+            write_whole(path, summary.to_json().as_bytes())?;
         }
         if let Some(folder) = &self.report {
             create(folder)?;
             let file = |extension: &str| folder.join(format!("{}.{extension}", report.set.name));
-            write_whole(&file("json"), json(&report).as_bytes())?;
+            write_whole(&file("json"), report.to_json().as_bytes())?;
             write_whole(&file("md"), render::markdown(&report).as_bytes())?;
             write_whole(&file("html"), render::html(&report).as_bytes())?;
         }
@@ -199,9 +199,4 @@ fn print(text: &str) -> Result<()> {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Stdout(error)),
         _ => Ok(()),
     }
-}
-
-fn json(report: &Report) -> String {
-    let text = serde_json::to_string_pretty(report).expect("a report is made of numbers and strings");
-    format!("{text}\n")
 }

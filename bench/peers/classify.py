@@ -1,8 +1,9 @@
 """The code that all peers of `standpoint` share, so that they do the same work: windows and measurement.
 
-Sentences are tokenized by the `tokenizers` package, cut into windows by the rule of src/window.rs, sorted by length, padded in
+Sentences are tokenized by the `tokenizers` package, cut into windows by the rule of crates/core/src/window.rs, sorted by length, padded in
 batches, encoded by the peer, and pooled and labelled here. All steps are timed. A peer is a function from token ids, token types
 and mask, each `[windows, longest]`, to states `[windows, longest, hidden]`.
+Not a program of its own: classify_pytorch.py and classify_onnx.py import it.
 """
 
 import argparse

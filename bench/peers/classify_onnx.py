@@ -1,5 +1,6 @@
-"""Labelling speed of ONNX Runtime with the weights of a standpoint model, in f32 or int8. See bench/inference.py.
+"""Labelling speed of ONNX Runtime with the weights of a standpoint model, in f32 or int8. bench/inference.py runs it.
 
+    pip install --group peers
     python bench/peers/export_onnx.py --onnx FOLDER
     python bench/peers/classify_onnx.py --onnx FOLDER --documents documents.jsonl --article article.jsonl --output result.json
 """

@@ -1,5 +1,6 @@
-"""Labelling speed of PyTorch with the weights of a standpoint model, in f32. See bench/inference.py, which runs it.
+"""Labelling speed of PyTorch with the weights of a standpoint model, in f32. bench/inference.py runs it.
 
+    pip install --group peers
     python bench/peers/classify_pytorch.py --documents documents.jsonl --article article.jsonl --output result.json
 """
 

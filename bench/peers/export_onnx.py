@@ -3,6 +3,7 @@
 int8.onnx uses ONNX Runtime's dynamic quantization: the weights of matrix products are quantized ahead of time, activations at
 run time. This is a separate program, so that PyTorch affects neither the time nor the memory of classify_onnx.py.
 
+    pip install --group peers
     python bench/peers/export_onnx.py --onnx FOLDER
 """
 

@@ -4,7 +4,7 @@ A step is the same as the trainer's: forward with dropout, two linear heads (rol
 tokens, backward through the whole encoder, clipping, AdamW. Labels are random, which costs the same as real ones. tokens/s counts
 tokens without padding. Run from the root of the repository:
 
-    pip install -r bench/peers/requirements.txt
+    pip install --group peers
     python bench/peers/train_pytorch.py --base BASE --windows windows.jsonl --max-batch-tokens 1024
 
 BASE is a folder with config.json and model.safetensors. Without --windows, two synthetic shapes are measured.

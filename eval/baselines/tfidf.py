@@ -4,7 +4,7 @@ Trains one classifier for role and one for stance on the gold train rows (senten
 together), and scores the gold dev rows. Features, C and class weights are chosen by cross-validation within train, grouped
 by document. Dev is read once, at the end. Run from the root of the repository:
 
-    pip install -r eval/baselines/requirements.txt
+    pip install --group eval
     python eval/baselines/tfidf.py --output eval/results/tfidf-gold-dev.json
     python eval/baselines/tfidf.py --features words --output eval/results/tfidf-words-gold-dev.json
 """

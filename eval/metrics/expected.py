@@ -1,10 +1,10 @@
-"""Computes expected values for src/metrics with scikit-learn, SciPy and krippendorff on random inputs.
+"""Computes expected values for crates/evaluation/src/metrics with scikit-learn, SciPy and krippendorff on random inputs.
 
-Prints the table that tests/standpoint/metrics.rs compares with. Where a library returns 0 or 1 for an undefined figure, the
+Prints the table that tests/fast/metrics.rs compares with. Where a library returns 0 or 1 for an undefined figure, the
 table has null. Run from the root of the repository:
 
-    pip install numpy==2.4.6 scikit-learn==1.9.1 scipy==1.17.1 krippendorff==0.9.0
-    python eval/metrics/expected.py > tests/standpoint/data/metrics.json
+    pip install --group eval
+    python eval/metrics/expected.py > tests/fast/data/metrics.json
 """
 
 import json
@@ -256,24 +256,24 @@ def bootstrap_case(random, classes, documents, seed):
     for _ in range(documents):
         gold = random.integers(classes, size=random.integers(1, 6))
         ours = np.where(random.random(len(gold)) < 0.7, gold, random.integers(classes, size=len(gold)))
-        rival = np.where(random.random(len(gold)) < 0.6, gold, random.integers(classes, size=len(gold)))
-        texts.append(np.stack([gold, ours, rival], axis=1))
+        other = np.where(random.random(len(gold)) < 0.6, gold, random.integers(classes, size=len(gold)))
+        texts.append(np.stack([gold, ours, other], axis=1))
     counts = np.zeros((documents, 2, classes, classes), dtype=np.int64)
     for document, text in enumerate(texts):
-        for gold, ours, rival in text:
+        for gold, ours, other in text:
             counts[document, 0, gold, ours] += 1
-            counts[document, 1, gold, rival] += 1
+            counts[document, 1, gold, other] += 1
 
     generator = SplitMix(seed)
     figures = []
     for _ in range(RESAMPLES):
         drawn = counts[[generator.below(documents) for _ in range(documents)]].sum(axis=0)
         figures.append([f1_of_counts(drawn[0]), f1_of_counts(drawn[1])])
-    differences = [ours - rival for ours, rival in figures]
-    gold, ours, rival = np.concatenate(texts).T.tolist()
+    differences = [ours - other for ours, other in figures]
+    gold, ours, other = np.concatenate(texts).T.tolist()
     return {
         "classes": classes, "seed": seed, "documents": [text.tolist() for text in texts],
-        "macro_f1": macro_f1(gold, ours), "difference": macro_f1(gold, ours) - macro_f1(gold, rival),
+        "macro_f1": macro_f1(gold, ours), "difference": macro_f1(gold, ours) - macro_f1(gold, other),
         # One document shows nothing about the variation between documents.
         "interval": percentiles([ours for ours, _ in figures]) if documents > 1 else None,
         "difference_interval": percentiles(differences) if documents > 1 else None,

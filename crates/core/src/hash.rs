@@ -4,7 +4,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use std::io::{self, Read};
 
-/// The SHA-256 of some parts, one behind the other, in hexadecimal.
+/// The SHA-256 of the concatenation of `parts`, in hexadecimal.
 pub fn sha256<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
     let mut digest = Digest::default();
     parts.into_iter().for_each(|part| digest.update(part));

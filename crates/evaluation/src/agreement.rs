@@ -1,16 +1,16 @@
-//! How far readings of the same sentences agree: for people who annotate.
+//! Agreement between annotators ("readers") who labelled the same sentences.
 
-use super::report::Figure;
-use super::sample::Task;
+use crate::Task;
 use crate::error::{InputError, InputProblem, Place, Result};
 use crate::metrics::{Coincidences, Confusion, SEED, estimates};
+use crate::report::Figure;
 use serde::{Deserialize, Serialize};
 use standpoint_core::label::{Label, Role, Stance};
 use std::collections::BTreeMap;
 use std::io::{self, BufRead};
 use std::path::{Path, PathBuf};
 
-/// One sentence as one reader labelled it.
+/// A line of a reading: one reader's labels for a sentence.
 #[derive(Deserialize)]
 struct Reading {
     #[serde(alias = "doc")]
@@ -20,24 +20,25 @@ struct Reading {
     stance: Option<Stance>,
 }
 
-/// How far readers agree on one task.
+/// The agreement on one task.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Agreement {
     pub task: Task,
-    /// That at least two readers labelled.
+    /// The number of sentences that at least two readers labelled.
     pub sentences: usize,
     pub documents: usize,
     pub readers: usize,
-    /// The share of pairs of readings with the same label.
+    /// The share of pairs of labels of a sentence that are equal.
     pub observed: Figure,
-    /// Cohen's; of two readers only.
+    /// Cohen's kappa. Without a value unless there are two readers.
     pub kappa: Figure,
-    /// Krippendorff's, of nominal labels.
+    /// Krippendorff's alpha for nominal labels.
     pub alpha: Figure,
+    /// One entry for each label.
     pub labels: Vec<LabelAgreement>,
 }
 
-/// One label against all others.
+/// The agreement on one label against the rest.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LabelAgreement {
     pub label: String,
@@ -45,13 +46,13 @@ pub struct LabelAgreement {
     pub alpha: Figure,
 }
 
-/// Sentences by document and index, with the label of each reader.
+/// The label of each reader, by document id and sentence index.
 type Table = BTreeMap<String, BTreeMap<usize, Vec<Option<usize>>>>;
 
-/// Reads the files, and measures agreement on each task that at least two of them label.
+/// Reads one file for each reader, and measures the agreement on each task that at least two of them labelled.
 ///
 /// # Errors
-/// If a file cannot be read, a line is not a reading, or a sentence stands twice in a file.
+/// If a file cannot be read, a line is not a reading, or a file has a sentence twice.
 pub fn agreement(files: &[PathBuf]) -> Result<Vec<Agreement>> {
     let (mut roles, mut stances) = (Table::new(), Table::new());
     for (reader, path) in files.iter().enumerate() {
@@ -68,6 +69,7 @@ pub fn agreement(files: &[PathBuf]) -> Result<Vec<Agreement>> {
     Ok(tasks.into_iter().filter_map(|(task, table)| measure(task, &table, files.len())).collect())
 }
 
+/// The agreement on one task. `None` if no sentence has two labels.
 fn measure(task: Task, table: &Table, readers: usize) -> Option<Agreement> {
     let labels = task.labels().len();
     let nothing = (Coincidences::new(labels), Confusion::new(labels));
@@ -120,6 +122,7 @@ fn measure(task: Task, table: &Table, readers: usize) -> Option<Agreement> {
     })
 }
 
+/// Reads the file of one reader.
 fn read(path: &Path) -> Result<Vec<Reading>> {
     let error = |line: Option<usize>, problem| InputError {
         place: Place { file: path.display().to_string(), line },
@@ -142,7 +145,7 @@ fn read(path: &Path) -> Result<Vec<Reading>> {
         if !seen.insert((reading.id.clone(), reading.index)) {
             let problem = InputProblem::Field {
                 name: "index",
-                problem: "names a sentence for the second time",
+                problem: "repeats a sentence",
                 expected: "each sentence once",
             };
             Err(error(Some(index + 1), problem))?;

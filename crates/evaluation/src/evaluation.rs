@@ -1,48 +1,46 @@
-//! Evaluation: a model's answers on labelled sentences, scored.
-//!
-//! A [`set`](EvalSet) is data. A model turns it into [`samples`](Sample), each an answer beside gold, and everything
-//! else follows from the samples: [`Evaluation::report`] needs no model.
+//! Runs an evaluation: a model and a set give samples, samples give a report.
 
-use crate::answer::Answers;
 use crate::baseline::{Baseline, LabelledText};
 use crate::error::Result;
 use crate::log::Header;
-use crate::metrics::{RESAMPLES, SEED};
-use crate::report::{AnswerRow, ErrorSample, ModelIdentity, Rival, RunIdentity, SCHEMA, SetIdentity, Slice};
-use crate::score::{self, Item, Items};
-use crate::{Answer, EvalSet, Report, Sample, Sentences, SetData, Task, answer, floor, rival, slice};
+use crate::metrics::SEED;
+use crate::predict::Predictions;
+use crate::report::{
+    AnswerRow, Comparison, ErrorSample, ModelIdentity, RunIdentity, SCHEMA, SetIdentity, Slice,
+};
+use crate::score::{self, LabelSample, LabelSamples};
+use crate::{
+    Annotations, EvalSet, Report, Sample, Sentences, SetData, Task, comparison, floor, predict, slices,
+};
 use standpoint_core::encoder::Engine;
-use standpoint_core::hash::sha256;
-use standpoint_core::machine;
 use standpoint_core::model::Model;
 use standpoint_core::pipeline::Pipeline;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-/// The label of a sentence that the other side does not have: gold and prediction cut the text differently.
+/// The label of a sentence that only the other side has, gold or prediction, because they segment the text differently.
 pub const UNMATCHED: &str = "unmatched";
 
-/// How many of the most confident errors a report shows.
+/// The number of errors in a report, the most confident ones.
 const ERRORS: usize = 20;
 
-/// The most values of a property that figures are sliced by; the commonest ones.
+/// The most slices by one property; the largest ones.
 const SLICE_VALUES: usize = 30;
 
-/// Answers to a set, and what is needed to score them.
+/// The samples of a set, and what is needed to score them.
 pub struct Evaluation {
     header: Header,
     samples: Vec<Sample>,
-    /// What the baselines that learn are trained on; they are left out where it is empty.
+    /// Training data for the baseline that learns. If it is empty, that baseline is left out.
     train: Vec<SetData>,
 }
 
 impl Evaluation {
-    /// Labels the sentences of a set with a model. `progress` is told of documents that are done, and how many
-    /// there are.
+    /// Lets a model answer a set. Calls `progress` with the number of documents just done and the number of all documents.
     ///
     /// # Errors
-    /// If a file of the set cannot be read or is not the one that the set means, or the model fails.
+    /// If a file of the set cannot be read or has another hash than the set says, or if the model fails.
     pub fn run(
         set: &EvalSet,
         model: Model,
@@ -54,15 +52,18 @@ impl Evaluation {
         let identity = ModelIdentity::of(&model)?;
         let pipeline = Pipeline::with_engine(model, engine)?;
         let total = data.iter().map(|data| data.documents.len()).sum();
-        let mut answers = Answers::default();
+        let mut predictions = Predictions::default();
         for data in &data {
-            answer::answer(&pipeline, set, data, &mut answers, &mut |done| progress(done, total))?;
+            predict::predict(&pipeline, set, data, &mut predictions, &mut |done| progress(done, total))?;
         }
-        let mut notes = notes_on(set, &answers);
-        let Answers { mut samples, answered } = answers;
+        let mut notes = notes_on(set, &predictions);
+        let Predictions { mut samples, answered } = predictions;
         samples.retain(|sample| answered.contains(&sample.task));
         if set.sentences == Sentences::Predicted {
-            notes.push("Sentences were predicted: missed and made-up ones count as errors.".to_owned());
+            notes.push(
+                "Sentences were predicted. Missed gold sentences and invented sentences count as errors."
+                    .to_owned(),
+            );
         }
         let header = Header {
             schema: SCHEMA,
@@ -84,45 +85,47 @@ impl Evaluation {
         Ok(Self { header, samples, train })
     }
 
-    /// An evaluation from its log.
-    pub fn of_log(header: Header, samples: Vec<Sample>) -> Self {
+    /// The evaluation that wrote a log.
+    pub fn from_log(header: Header, samples: Vec<Sample>) -> Self {
         Self { header, samples, train: Vec::new() }
     }
 
-    /// Names the program that ran it: its name and version, and the commit it was built from.
+    /// Sets the program that ran the evaluation: name and version, and the commit it was built from.
     pub fn set_program(&mut self, program: &str, commit: Option<&str>) {
         self.header.run.program = program.to_owned();
         self.header.run.commit = commit.map(str::to_owned);
     }
 
+    /// What the samples belong to: set, model and run.
     pub fn header(&self) -> &Header {
         &self.header
     }
 
+    /// One sample for each task and sentence.
     pub fn samples(&self) -> &[Sample] {
         &self.samples
     }
 
-    /// All figures; with `other`, also how they differ from that run's.
+    /// Computes all figures, and compares them with those of `other`.
     pub fn report(&self, other: Option<&Report>) -> Report {
         let mut notes = self.header.notes.clone();
         let mut tasks = Vec::new();
         for task in Task::ALL {
-            let items = Items::new(task, &self.samples);
-            let mut report = items.report();
+            let labelled = LabelSamples::new(task, &self.samples);
+            let mut report = labelled.report();
             let samples: Vec<&Sample> = self.samples.iter().filter(|sample| sample.task == task).collect();
-            if !task.parts().is_empty() {
+            if !task.span_kinds().is_empty() {
                 report = score::span_report(task, &samples);
             }
-            // What has a floor is reported even so: there is no figure that could reach it.
+            // A task with a floor is reported even without samples: its floor then fails.
             if samples.is_empty() && !self.header.floors.contains_key(&task) {
                 continue;
             }
-            report.slices = self.slices(&items);
-            report.pairs = self.header.pairs.iter().flat_map(|field| items.pairs(field)).collect();
-            report.baselines = self.baselines(&items, &mut notes);
-            report.comparison = other.and_then(|other| comparison(&items, other, &mut notes));
-            report.errors = errors(&items);
+            report.slices = self.slices(&labelled);
+            report.pairs = self.header.pairs.iter().flat_map(|field| labelled.pairs(field)).collect();
+            report.baselines = self.baselines(&labelled, &mut notes);
+            report.comparison = other.and_then(|other| comparison(&labelled, other, &mut notes));
+            report.errors = errors(&labelled);
             if let Some(floors) = self.header.floors.get(&task) {
                 report.floors = floor::judge(&report, floors);
             }
@@ -134,16 +137,16 @@ impl Evaluation {
         Report { schema: SCHEMA, set, model, run, tasks, notes, answers }
     }
 
-    fn slices(&self, items: &Items) -> Vec<Slice> {
+    fn slices(&self, labelled: &LabelSamples) -> Vec<Slice> {
         let mut properties: BTreeMap<String, BTreeMap<String, Vec<usize>>> = BTreeMap::new();
-        for (index, item) in items.items.iter().enumerate() {
-            for (by, value) in slice::properties(item.sample, &self.header.slices) {
+        for (index, sample) in labelled.samples.iter().enumerate() {
+            for (by, value) in slices::properties(sample.sample, &self.header.slices) {
                 properties.entry(by).or_default().entry(value).or_default().push(index);
             }
         }
         let mut slices = Vec::new();
         for (by, values) in properties {
-            // A property that all sentences share tells nothing.
+            // A property with one value would only repeat the task's figures.
             if values.len() < 2 {
                 continue;
             }
@@ -152,29 +155,29 @@ impl Evaluation {
             values.truncate(SLICE_VALUES);
             for (value, members) in values {
                 let (sentences, [macro_f1, accuracy]) =
-                    items.figures_of(members.iter().map(|&index| &items.items[index]));
+                    labelled.figures_of(members.iter().map(|&index| &labelled.samples[index]));
                 slices.push(Slice { by: by.clone(), value, sentences, macro_f1, accuracy });
             }
         }
         slices
     }
 
-    fn baselines(&self, items: &Items, notes: &mut Vec<String>) -> Vec<Rival> {
+    fn baselines(&self, labelled: &LabelSamples, notes: &mut Vec<String>) -> Vec<Comparison> {
         let train: Vec<Sample> =
-            self.train.iter().flat_map(|data| answer::unanswered(items.task, data)).collect();
-        let choice = self.header.labels.get(&items.task);
+            self.train.iter().flat_map(|data| predict::gold_samples(labelled.task, data)).collect();
+        let choice = self.header.labels.get(&labelled.task);
         let allowed = |label: usize| {
-            choice.is_none_or(|choice| choice.iter().any(|name| name == items.task.labels()[label]))
+            choice.is_none_or(|choice| choice.iter().any(|name| name == labelled.task.labels()[label]))
         };
-        let own = || items.items.iter().filter(|item| item.gold < items.task.labels().len());
+        let own = || labelled.samples.iter().filter(|sample| sample.gold < labelled.task.labels().len());
         let rows: Vec<LabelledText> = match train.is_empty() {
-            true => own().filter_map(|item| LabelledText::of(item.sample)).collect(),
+            true => own().filter_map(|sample| LabelledText::of(sample.sample)).collect(),
             false => train.iter().filter_map(LabelledText::of).collect(),
         };
-        if train.is_empty() && !items.items.is_empty() {
+        if train.is_empty() && !labelled.samples.is_empty() {
             notes.push(
-                "The set names no training data: the majority and the random baseline have seen how common the true \
-                 labels are, and TF-IDF is left out."
+                "The set names no training data. The majority and random baselines therefore use the label frequencies of \
+                 the set itself, and TF-IDF is left out."
                     .to_owned(),
             );
         }
@@ -182,93 +185,93 @@ impl Evaluation {
             .into_iter()
             .filter(|baseline| !(baseline.learns() && train.is_empty()))
             .filter_map(|baseline| {
-                let fitted = baseline.fit(items.task, &rows, SEED)?;
-                let samples: Vec<&Sample> = items.items.iter().map(|item| item.sample).collect();
+                let fitted = baseline.fit(labelled.task, &rows, SEED)?;
+                let samples: Vec<&Sample> = labelled.samples.iter().map(|sample| sample.sample).collect();
                 let answers: Vec<Option<usize>> = fitted
                     .answer(&samples)
                     .iter()
-                    .zip(&items.items)
-                    // A sentence that gold does not have is no question.
-                    .map(|(probs, item)| (item.gold < probs.len()).then(|| likeliest(probs, allowed)))
+                    .zip(&labelled.samples)
+                    // Baselines are not asked about a sentence that gold does not have.
+                    .map(|(probs, sample)| (sample.gold < probs.len()).then(|| likeliest(probs, allowed)))
                     .collect();
-                Some(rival::compare(baseline.as_str(), items, &answers))
+                Some(comparison::compare(baseline.as_str(), labelled, &answers))
             })
             .collect()
     }
 }
 
-/// The likeliest of the labels that are allowed, of equals the first.
+/// The most probable allowed label; the first of equals.
 pub(crate) fn likeliest(probs: &[f64], allowed: impl Fn(usize) -> bool) -> usize {
     let labels = (0..probs.len()).rev().filter(|&label| allowed(label));
     labels.max_by(|&one, &other| probs[one].total_cmp(&probs[other])).unwrap_or(0)
 }
 
-/// What a reader should know of how the tasks of a set were answered.
-fn notes_on(set: &EvalSet, answers: &Answers) -> Vec<String> {
+/// Remarks on tasks that the model or the data do not support, and on restricted labels.
+fn notes_on(set: &EvalSet, predictions: &Predictions) -> Vec<String> {
     let mut notes = Vec::new();
     for &task in &set.tasks {
-        if !answers.answered.contains(&task) {
+        if !predictions.answered.contains(&task) {
             notes.push(match task {
-                Task::Holder => "The set asks for holder, but this model names none.".to_owned(),
+                Task::Holder => "The set asks for holder, but this model names no holder.".to_owned(),
                 task => format!("The set asks for {task}, which this model does not answer."),
             });
-        } else if !answers.samples.iter().any(|sample| sample.task == task) {
-            notes.push(format!("The set asks for {task}, of which its data say nothing."));
+        } else if !predictions.samples.iter().any(|sample| sample.task == task) {
+            notes.push(format!("The set asks for {task}, but its data have no labels for it."));
         }
     }
     for (task, labels) in &set.labels {
         let labels = labels.join(" and ");
         notes.push(format!(
-            "Of {task} only {labels} were allowed as answers: their probabilities are shares of their sum."
+            "Only {labels} were allowed as answers for {task}. Their probabilities were renormalized to sum to 1."
         ));
     }
     notes
 }
 
-fn comparison(items: &Items, other: &Report, notes: &mut Vec<String>) -> Option<Rival> {
-    let (answers, missing) = rival::answers_of_run(items, &other.answers);
+fn comparison(labelled: &LabelSamples, other: &Report, notes: &mut Vec<String>) -> Option<Comparison> {
+    let (answers, missing) = comparison::answers_of_run(labelled, &other.answers);
     let name = format!("{} {}", other.model.name, other.model.version);
-    if missing > 0 && !items.items.is_empty() {
+    if missing > 0 && !labelled.samples.is_empty() {
         notes.push(format!(
-            "{} of {} answers to {} are not in the run compared with, or had another gold label there: they are left \
-             out of the comparison.",
+            "The comparison leaves out {} of {} answers for {}: the other run lacks them, or has another gold label for \
+             them.",
             missing,
-            items.items.len(),
-            items.task
+            labelled.samples.len(),
+            labelled.task
         ));
     }
-    answers.iter().any(Option::is_some).then(|| rival::compare(name, items, &answers))
+    answers.iter().any(Option::is_some).then(|| comparison::compare(name, labelled, &answers))
 }
 
-/// The most confident errors, the surest first.
-fn errors(items: &Items) -> Vec<ErrorSample> {
-    let labels = items.task.labels();
-    let mut wrong: Vec<(&Item, f64)> = items
-        .items
+/// The most confident errors, the most confident first.
+fn errors(labelled: &LabelSamples) -> Vec<ErrorSample> {
+    let labels = labelled.task.labels();
+    let mut wrong: Vec<(&LabelSample, f64)> = labelled
+        .samples
         .iter()
-        .filter(|item| !item.is_right() && item.gold < labels.len())
-        .filter_map(|item| Some((item, *item.probs.get(item.predicted)?)))
+        .filter(|sample| !sample.is_right() && sample.gold < labels.len())
+        .filter_map(|sample| Some((sample, *sample.probs.get(sample.predicted)?)))
         .collect();
     wrong.sort_by(|(_, one), (_, other)| other.total_cmp(one));
     wrong
         .into_iter()
         .take(ERRORS)
-        .map(|(item, confidence)| ErrorSample {
-            doc: item.sample.doc.clone(),
-            index: item.sample.index,
-            target: item.sample.target.clone(),
-            before: item.sample.before.clone(),
-            text: item.sample.text.clone(),
-            after: item.sample.after.clone(),
-            gold: labels[item.gold].to_owned(),
-            predicted: labels[item.predicted].to_owned(),
+        .map(|(sample, confidence)| ErrorSample {
+            doc: sample.sample.doc.clone(),
+            index: sample.sample.index,
+            target: sample.sample.target.clone(),
+            before: sample.sample.before.clone(),
+            text: sample.sample.text.clone(),
+            after: sample.sample.after.clone(),
+            gold: labels[sample.gold].to_owned(),
+            predicted: labels[sample.predicted].to_owned(),
             confidence,
         })
         .collect()
 }
 
 fn answer_row(sample: &Sample) -> Option<AnswerRow> {
-    let Answer::Label { gold, predicted, .. } = &sample.answer else { return None };
+    let Annotations::Label { gold, predicted, .. } = &sample.annotations else { return None };
     Some(AnswerRow {
         task: sample.task,
         file: sample.file.clone(),
@@ -279,34 +282,4 @@ fn answer_row(sample: &Sample) -> Option<AnswerRow> {
         gold: gold.clone(),
         predicted: predicted.clone(),
     })
-}
-
-impl ModelIdentity {
-    /// # Errors
-    /// If the files can no longer be read.
-    pub fn of(model: &Model) -> Result<Self> {
-        let settings = model.settings();
-        Ok(Self {
-            name: settings.name.clone(),
-            version: settings.version.clone(),
-            sha256: model.fingerprint()?,
-            settings_sha256: sha256([format!("{settings:?}").as_bytes()]),
-        })
-    }
-}
-
-impl RunIdentity {
-    fn now(engine: Engine, seconds: f64) -> Self {
-        Self {
-            program: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned(),
-            commit: None,
-            date: jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string(),
-            machine: machine::description(),
-            encoder: engine.to_string(),
-            threads: rayon::current_num_threads(),
-            seconds: (seconds * 10.0).round() / 10.0,
-            seed: SEED,
-            resamples: RESAMPLES,
-        }
-    }
 }

@@ -1,28 +1,27 @@
-//! Floors: the least that a figure of a set may be. The verdict that is printed and the exit code come from the
-//! same number.
+//! Floors: the lowest values that a set allows for its figures.
 
-use super::report::{Figure, FloorReport, TaskReport};
-use super::sample::Task;
+use crate::Task;
+use crate::report::{Figure, FloorReport, TaskReport};
 use std::collections::BTreeMap;
 
-/// What a floor can be set for, besides the figures of one label.
+/// Metrics of a task that gives labels.
 const METRICS: [&str; 7] =
     ["macro_f1", "micro_f1", "weighted_f1", "accuracy", "matthews", "average_precision", "positive_f1"];
 
-/// Figures of one label, as in `f1.against`.
+/// Metrics of one label, as in `f1.against`.
 const LABEL_METRICS: [&str; 3] = ["precision", "recall", "f1"];
 
-/// Figures of one part, of tasks that mark spans, as in `exact_f1.source`.
-const PART_METRICS: [&str; 2] = ["exact_f1", "overlap_f1"];
+/// Metrics of one kind of span, as in `exact_f1.source`.
+const SPAN_METRICS: [&str; 2] = ["exact_f1", "overlap_f1"];
 
-/// Says what is wrong with the name of a metric, if anything.
+/// Checks that a floor can be set for `metric` of `task`.
 ///
 /// # Errors
-/// In words, with the names that are known.
+/// If not. The text completes a sentence whose subject is the set, and lists the known metrics.
 pub fn check(task: Task, metric: &str) -> Result<(), String> {
-    let (all, of_one, names): (&[&str], &[&str], _) = match task.parts() {
+    let (all, of_one, names): (&[&str], &[&str], _) = match task.span_kinds() {
         [] => (&METRICS, &LABEL_METRICS, task.labels()),
-        parts => (&[], &PART_METRICS, parts),
+        kinds => (&[], &SPAN_METRICS, kinds),
     };
     let known = match metric.split_once('.') {
         Some((metric, name)) => of_one.contains(&metric) && names.contains(&name),
@@ -34,14 +33,14 @@ pub fn check(task: Task, metric: &str) -> Result<(), String> {
     let example = of_one.last().zip(names.first()).map(|(metric, name)| format!("{metric}.{name}"));
     let all = all.iter().map(|metric| format!("{metric}, ")).collect::<String>();
     Err(format!(
-        "has a floor for {metric:?} of {task}, which is no metric: known are {all}and {} of one of {}, as in {:?}",
+        "has a floor for {metric:?} of {task}, which is no metric: expected {all}or {} of one of {}, as in {:?}",
         of_one.join(", "),
         names.join("; "),
         example.unwrap_or_default(),
     ))
 }
 
-/// Holds a task's figures against its floors. A figure that does not exist does not hold.
+/// Compares a task's figures with its floors. A figure without a value is below any floor.
 pub fn judge(report: &TaskReport, floors: &BTreeMap<String, f64>) -> Vec<FloorReport> {
     floors
         .iter()
@@ -53,12 +52,13 @@ pub fn judge(report: &TaskReport, floors: &BTreeMap<String, f64>) -> Vec<FloorRe
         .collect()
 }
 
+/// The figure of a metric, if the report has it.
 fn figure(report: &TaskReport, metric: &str) -> Option<Figure> {
     let alone = |value: Option<f64>| Figure { value, interval: None };
     let classes = report.classes.as_ref();
     if let Some((metric, name)) = metric.split_once('.') {
-        if let Some(part) = report.spans.iter().find(|report| report.kind == name) {
-            return Some(if metric == "exact_f1" { part.exact_f1 } else { part.overlap_f1 });
+        if let Some(spans) = report.spans.iter().find(|spans| spans.kind == name) {
+            return Some(if metric == "exact_f1" { spans.exact_f1 } else { spans.overlap_f1 });
         }
         let label = classes?.labels.iter().find(|report| report.label == name)?;
         return match metric {

@@ -1,27 +1,33 @@
-//! standpoint's evaluation: labelled data in the public formats ([`gold`]), figures ([`metrics`]), and a model's answers
-//! on evaluation sets, scored and reported. Prints nothing.
+//! Evaluation: reads labelled text in the public formats ([`gold`]), lets a model answer the sentences of an evaluation set
+//! ([`EvalSet`], [`Evaluation`]), computes figures ([`metrics`]) and presents them ([`render`]). Prints nothing.
+//!
+//! The way of an evaluation: a set names data files; `predict` asks the model and pairs each answer with gold, as
+//! [`Sample`]s; `score` turns samples into a [`Report`]. Samples can be logged, and a report made from a log needs no
+//! model.
 
 #![forbid(unsafe_code)]
 
 pub mod agreement;
-mod answer;
 pub mod baseline;
+mod comparison;
 pub mod error;
 mod evaluation;
 mod floor;
 pub mod gold;
+mod identity;
+mod json;
 pub mod log;
 pub mod metrics;
+mod predict;
 pub mod recalibrate;
 pub mod render;
 pub mod report;
-mod rival;
 mod sample;
 mod score;
 mod set;
-mod slice;
+mod slices;
 
 pub use evaluation::{Evaluation, UNMATCHED};
 pub use report::Report;
-pub use sample::{Answer, MarkedSpan, Sample, Task};
-pub use set::{Choices, EvalSet, Sentences, SetData};
+pub use sample::{AnnotatedSpan, Annotations, Sample, Task};
+pub use set::{AllowedLabels, EvalSet, Sentences, SetData};

@@ -1,35 +1,35 @@
-//! The log of a run: a line that says what was run, then every answer beside gold. A report can be made again from
-//! it, without a model.
+//! The log of a run as JSON Lines: a header, then every sample. A report can be made again from it, without a model.
 
-use super::report::{ModelIdentity, RunIdentity, SCHEMA, SetIdentity};
-use super::sample::Sample;
 use crate::error::{InputError, InputProblem, Place, Result};
+use crate::report::{ModelIdentity, RunIdentity, SCHEMA, SetIdentity};
+use crate::{AllowedLabels, Sample, Task};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, Write};
 use std::path::Path;
 
-/// The first line of a log: what cannot be found in the samples.
+/// The first line of a log: everything that a report needs besides the samples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Header {
     pub schema: u32,
     pub set: SetIdentity,
     pub model: ModelIdentity,
     pub run: RunIdentity,
-    /// What the set asked for.
+    /// From the set, as the next three.
     pub slices: Vec<String>,
     pub pairs: Option<String>,
     /// Absent in logs of older versions.
     #[serde(default)]
-    pub labels: super::Choices,
-    pub floors: BTreeMap<super::Task, BTreeMap<String, f64>>,
+    pub labels: AllowedLabels,
+    pub floors: BTreeMap<Task, BTreeMap<String, f64>>,
+    /// Remarks on the run; the report adds its own.
     pub notes: Vec<String>,
 }
 
-/// Writes a log as JSON Lines.
+/// Writes a log.
 ///
 /// # Errors
-/// If the writer fails.
+/// If writing fails.
 pub fn write(writer: &mut dyn Write, header: &Header, samples: &[Sample]) -> io::Result<()> {
     serde_json::to_writer(&mut *writer, header)?;
     writeln!(writer)?;
@@ -43,7 +43,7 @@ pub fn write(writer: &mut dyn Write, header: &Header, samples: &[Sample]) -> io:
 /// Reads a log.
 ///
 /// # Errors
-/// If the file cannot be read, or a line is not what it should be: that line is named.
+/// If the file cannot be read, or a line is neither header nor sample. The error names the line.
 pub fn read(path: &Path) -> Result<(Header, Vec<Sample>)> {
     let name = path.display().to_string();
     let error =
@@ -59,7 +59,8 @@ pub fn read(path: &Path) -> Result<(Header, Vec<Sample>)> {
         let line = line.map_err(|source| error(Some(index + 1), InputProblem::Read(source)))?;
         let not = |expected| move |source| InputProblem::NotGold { expected, source };
         if header.is_none() {
-            let expected = "the first line of a log (schema, set, model, run), as `standpoint eval --log-samples` writes it";
+            let expected =
+                "the first line of a log of `standpoint eval --log-samples` (schema, set, model, run)";
             let found: Header =
                 serde_json::from_str(&line).map_err(not(expected)).map_err(|p| error(Some(1), p))?;
             if found.schema != SCHEMA {

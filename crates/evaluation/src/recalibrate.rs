@@ -1,38 +1,40 @@
-//! Calibration of a model that is trained already, on labelled sentences: a scaling of each head, and what it
-//! changes about how far its probabilities are from the truth.
+//! Calibrates a trained model on labelled sentences: fits the scaling of a head, and measures the calibration error before
+//! and after.
 
-use super::sample::{Answer, Sample, Task};
 use crate::metrics::Calibration;
+use crate::{Annotations, Sample, Task};
 use standpoint_core::model::{HeadSettings, Scaling, likeliest};
 use std::collections::BTreeMap;
 
-/// Parts that documents are dealt into, of which each is judged by a scaling that was fitted on the others.
+/// The folds of the cross-validation. Each is measured with a scaling that was fitted to the others.
 const FOLDS: usize = 5;
 
-/// What was fitted for one head.
+/// The new settings of a head, and what they change.
 #[derive(Clone, Debug)]
 pub struct Recalibration {
     pub settings: HeadSettings,
+    /// The number of sentences.
     pub answers: usize,
-    /// Expected calibration error as the model was.
+    /// The expected calibration error (ECE) before.
     pub before: f64,
-    /// On the sentences that the scaling was fitted on.
+    /// The ECE on the sentences that the scaling was fitted to.
     pub after: f64,
-    /// On sentences of documents that it was not fitted on: what is to be expected of others like them.
+    /// The ECE on held-out documents, by cross-validation. Expect this one on similar sentences.
     pub held_out: f64,
 }
 
-/// A sentence's document, its logits, and its label.
+/// A sentence: its document's number, its logits, and the index of its gold label.
 type Item = (usize, [f32; 3], usize);
 
-/// Fits the scaling of role or stance, whose settings are `head`; None without answers to it.
+/// Fits the scaling of a task with three labels, role or stance. `head` has the settings that the samples were predicted
+/// with. `None` if no sample is of the task.
 pub fn recalibrate(task: Task, head: &HeadSettings, samples: &[Sample]) -> Option<Recalibration> {
     let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
     let mut items: Vec<Item> = Vec::new();
     for sample in samples.iter().filter(|sample| sample.task == task) {
         let next = numbers.len();
         let document = *numbers.entry(&sample.doc).or_insert(next);
-        let Answer::Label { gold, probs, .. } = &sample.answer else { continue };
+        let Annotations::Label { gold, probs, .. } = &sample.annotations else { continue };
         let label = task.labels().iter().position(|label| label == gold);
         let Ok(probabilities) = <[f64; 3]>::try_from(&probs[..]) else { continue };
         items.extend(label.map(|label| (document, head.scaling().undo(probabilities), label)));
@@ -69,7 +71,7 @@ mod tests {
     use super::*;
     use standpoint_core::label::Role;
 
-    /// Claims that are right in nine of ten cases and given out at 0.8, and those right in five of ten at 0.5.
+    /// Half of the predictions have confidence 0.8 and are right in 90% of cases. The other half have 0.5 and are right in 50%.
     fn samples() -> Vec<Sample> {
         (0..2000)
             .map(|at| {
@@ -82,24 +84,24 @@ mod tests {
                     _ => "background",
                 };
                 let (gold, probs) = (gold.to_owned(), probs.to_vec());
-                let answer = Answer::Label { gold, predicted: "claim".to_owned(), probs };
+                let annotations = Annotations::Label { gold, predicted: "claim".to_owned(), probs };
                 let line = serde_json::json!({
                     "task": "role", "file": "f", "doc": format!("d{}", at % 7), "index": 0, "of": 1,
                     "start": 0, "end": 1, "text": "t", "gold_spans": [], "predicted_spans": [],
                 });
-                Sample { answer, ..serde_json::from_value(line).unwrap() }
+                Sample { annotations, ..serde_json::from_value(line).unwrap() }
             })
             .collect()
     }
 
     #[test]
-    fn what_is_given_out_becomes_what_is_right() {
+    fn confidence_becomes_accuracy() {
         let head = HeadSettings::new::<Role>(2.0);
         let found = recalibrate(Task::Role, &head, &samples()).unwrap();
         assert!((found.before - 0.05).abs() < 1e-6, "{found:?}");
         assert!(found.after < 1e-2 && found.held_out < 2e-2, "{found:?}");
         assert_eq!(found.answers, 2000);
-        // From the model's own logits, which were divided by 2.
+        // The samples' probabilities come from logits that were divided by 2.
         let logits = [0.8_f32, 0.15, 0.05].map(|probability| 2.0 * probability.ln());
         assert!((found.settings.scaling().apply(logits)[0] - 0.9).abs() < 1e-2, "{found:?}");
         assert!(recalibrate(Task::Stance, &head, &samples()).is_none());

@@ -1,38 +1,41 @@
-//! What an evaluation found, as data: printed, written as JSON, Markdown or a page, compared with another run.
-//! Everything here can be computed anew from the samples that are logged beside it.
+//! The report of an evaluation as data, which `render` presents and `--compare` reads. Everything in it can be computed
+//! again from the logged samples. A field's name is its key in JSON.
 
-use super::sample::Task;
+pub use crate::identity::{ModelIdentity, RunIdentity, SetIdentity};
+
 use crate::error::{Result, SetError};
+use crate::json;
+use crate::sample::Task;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The version of the report's JSON. A field that is added does not raise it; one that changes its meaning does.
+/// The version of the report's JSON. It rises when a field changes its meaning, not when a field is added.
 pub const SCHEMA: u32 = 1;
 
-/// The figures of one model on one set, and all that is needed to find them again.
+/// The figures of one model on one set, and what is needed to measure them again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     pub schema: u32,
     pub set: SetIdentity,
     pub model: ModelIdentity,
     pub run: RunIdentity,
-    /// One entry for each task that the set asks for and the model answers.
+    /// One entry for each task of the set that the model answers.
     pub tasks: Vec<TaskReport>,
-    /// What a reader of the figures should know, in sentences.
+    /// Remarks for the reader, in sentences.
     pub notes: Vec<String>,
-    /// Each answer beside gold, without the texts: what another run is compared with. Absent in a summary.
+    /// Each answer with its gold label, without texts, so that another run can be compared with this one. Empty if only
+    /// the figures were written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub answers: Vec<AnswerRow>,
 }
 
-/// A sentence, by its place in the data, and what was said of it.
+/// The gold label of a sentence and the model's answer. File, document, offsets and target identify the sentence.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AnswerRow {
     pub task: Task,
     pub file: String,
     pub doc: String,
-    /// Bytes of the document's text.
+    /// Half-open byte offsets into the document's text.
     pub start: usize,
     pub end: usize,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -41,56 +44,15 @@ pub struct AnswerRow {
     pub predicted: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SetIdentity {
-    pub name: String,
-    pub version: u32,
-    pub description: String,
-    /// The SHA-256 of the set's own file.
-    pub sha256: String,
-    /// The SHA-256 of each data file, by its name.
-    pub data_sha256: BTreeMap<String, String>,
-}
-
-/// Which model it was.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ModelIdentity {
-    pub name: String,
-    pub version: String,
-    /// Of its weights.
-    pub sha256: String,
-    /// Of its settings: label order, temperatures, window length.
-    pub settings_sha256: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RunIdentity {
-    /// The program with its version.
-    pub program: String,
-    /// Of the program's source, where it was built from a checkout.
-    pub commit: Option<String>,
-    /// In UTC.
-    pub date: String,
-    pub machine: String,
-    /// The encoder, what it computes in, and its instruction set. Empty in reports of older versions.
-    #[serde(default)]
-    pub encoder: String,
-    pub threads: usize,
-    /// How long labelling and scoring took.
-    pub seconds: f64,
-    /// Of every interval and of the random baseline.
-    pub seed: u64,
-    pub resamples: usize,
-}
-
-/// A figure with its 95% interval, by bootstrap over documents. Without a value where there is nothing to measure.
+/// A figure with its 95% interval, by bootstrap over documents. There is no value if there is nothing to measure, and no
+/// interval for fewer than two documents.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Figure {
     pub value: Option<f64>,
     pub interval: Option<[f64; 2]>,
 }
 
-/// One task on all its sentences.
+/// The figures of one task.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TaskReport {
     /// `role`, `stance`, `attributed`, `checkworthy`, `spans`, `holder`.
@@ -99,22 +61,25 @@ pub struct TaskReport {
     pub documents: usize,
     pub classes: Option<ClassReport>,
     pub calibration: Option<CalibrationReport>,
-    /// Of tasks with a positive class.
+    /// For tasks with a positive label.
     pub ranking: Option<RankingReport>,
+    /// For tasks that mark spans: one entry for each kind.
     pub spans: Vec<SpanReport>,
-    /// Where sentences were predicted and not given: how well they were cut.
+    /// If sentences were predicted: how well they match the gold sentences.
     pub segmentation: Option<SegmentationReport>,
-    /// Of sets of minimal pairs.
+    /// For sets of minimal pairs: one entry for each kind of pair.
     pub pairs: Vec<PairReport>,
     pub slices: Vec<Slice>,
-    pub baselines: Vec<Rival>,
-    /// The run that this one was compared with.
-    pub comparison: Option<Rival>,
-    /// The most confident errors, the surest first.
+    /// The comparison with each baseline.
+    pub baselines: Vec<Comparison>,
+    /// The comparison with another run.
+    pub comparison: Option<Comparison>,
+    /// The most confident wrong answers, the most confident first.
     pub errors: Vec<ErrorSample>,
     pub floors: Vec<FloorReport>,
 }
 
+/// The figures of a task that gives each sentence one label.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClassReport {
     /// In the order of `confusion`.
@@ -123,12 +88,13 @@ pub struct ClassReport {
     pub micro_f1: Option<f64>,
     pub weighted_f1: Option<f64>,
     pub accuracy: Figure,
-    /// Matthews's correlation coefficient.
+    /// Matthews correlation coefficient.
     pub matthews: Figure,
-    /// `[gold][predicted]`, of the sentences that both sides have.
+    /// `[gold][predicted]`, for the sentences that are both in gold and in the prediction.
     pub confusion: Vec<Vec<u64>>,
 }
 
+/// The figures of one label.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LabelReport {
     pub label: String,
@@ -136,56 +102,62 @@ pub struct LabelReport {
     pub recall: Option<f64>,
     pub f1: Figure,
     pub support: u64,
-    /// One against the rest.
+    /// Of this label against the rest.
     pub average_precision: Option<f64>,
-    /// Recall and precision, from the highest threshold to the lowest; thinned to at most 200 points.
+    /// Recall and precision, from the highest threshold to the lowest; at most 200 points. Empty if only the figures were
+    /// written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub curve: Vec<[f64; 2]>,
 }
 
+/// How well confidence matches accuracy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CalibrationReport {
-    /// Expected calibration error of the label given.
+    /// Expected calibration error of the predicted label.
     pub error: Figure,
-    /// Mean squared distance of the probabilities from the truth, summed over labels.
+    /// Brier score: the mean squared distance of the probabilities from the truth, summed over labels; from 0 to 2.
     pub brier: Figure,
     pub bins: Vec<CalibrationBin>,
-    /// What is right among the surest share of the answers.
+    /// Accuracy when the least confident answers are dropped. Empty if only the figures were written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub abstention: Vec<AbstentionPoint>,
 }
 
+/// The answers whose confidence lies between two bounds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CalibrationBin {
     pub low: f64,
     pub high: f64,
     pub count: u64,
-    /// None of an empty bin.
+    /// Mean confidence. `None` for an empty bin, as is `accuracy`.
     pub confidence: Option<f64>,
     pub accuracy: Option<f64>,
 }
 
+/// The figures if the model abstains below a threshold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AbstentionPoint {
-    /// Answers below this confidence are left out.
+    /// Answers with less confidence are dropped.
     pub threshold: f64,
-    /// The share of sentences that is still answered.
+    /// The share of sentences that are answered.
     pub coverage: f64,
     pub accuracy: f64,
     pub macro_f1: Option<f64>,
 }
 
-/// The measures of CheckThat! for a ranking by the positive class's score.
+/// The measures of CheckThat! for a ranking by the score of the positive label.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RankingReport {
     pub average_precision: Figure,
     pub reciprocal_rank: Option<f64>,
     pub r_precision: Option<f64>,
-    /// `k` and the precision among the first `k`.
+    /// Pairs of `k` and the precision among the first `k`.
     pub precision_at: Vec<(usize, Option<f64>)>,
-    /// F1 of the positive class at the model's own threshold.
+    /// F1 of the positive label at the model's own threshold.
     pub positive_f1: Figure,
 }
 
-/// One kind of span: source, cue, content, holder.
+/// The figures of one kind of span: source, cue, content or holder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SpanReport {
     pub kind: String,
@@ -194,35 +166,36 @@ pub struct SpanReport {
     pub exact_precision: Option<f64>,
     pub exact_recall: Option<f64>,
     pub exact_f1: Figure,
-    /// A span counts by the share of it that a span of the other side covers.
+    /// Each span counts by the share of its bytes that the other side marks.
     pub overlap_precision: Option<f64>,
     pub overlap_recall: Option<f64>,
     pub overlap_f1: Figure,
 }
 
+/// How well predicted sentences match gold sentences.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SegmentationReport {
     pub gold: u64,
     pub predicted: u64,
-    /// Sentences with the same start and end on both sides.
+    /// Sentences with the same start and end in both.
     pub matched: u64,
     pub f1: Option<f64>,
 }
 
-/// Pairs that differ in one small thing: only both sides right counts.
+/// Minimal pairs of one kind. A pair is right only if both sides are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PairReport {
-    /// What the sides differ in; `all` for all pairs.
+    /// What the sides differ in, or `all`.
     pub kind: String,
     pub pairs: usize,
-    /// The interval is by bootstrap over pairs.
+    /// The share of right pairs. Its interval is by bootstrap over pairs.
     pub accuracy: Figure,
 }
 
-/// The figures on the sentences that share a property.
+/// The figures of the sentences that share a property.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Slice {
-    /// The property, as `quotes`, `length` or a field of the data.
+    /// The property: `quotes`, `length` and so on, or a field of the data.
     pub by: String,
     pub value: String,
     pub sentences: usize,
@@ -230,29 +203,35 @@ pub struct Slice {
     pub accuracy: Figure,
 }
 
-/// Another set of answers to the same sentences.
+/// Other answers to the same sentences, of a baseline or of another run, compared with this run's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Rival {
+pub struct Comparison {
+    /// Whose answers they are.
     pub name: String,
+    /// Their macro-F1.
     pub macro_f1: Figure,
-    /// This run's macro-F1 less the rival's, with the interval of a paired bootstrap.
+    /// This run's macro-F1 minus theirs, with the interval of a paired bootstrap.
     pub difference: Figure,
-    /// The share of paired resamples in which the rival is at least as good.
+    /// The share of paired resamples in which they are at least as good.
     pub p_bootstrap: Option<f64>,
     pub mcnemar: Option<McNemarReport>,
 }
 
-/// McNemar's exact test: of the sentences on which only one is right, how many are this run's.
+/// McNemar's exact test, from the sentences that only one of the two answered right.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct McNemarReport {
     pub only_this_right: u64,
-    pub only_rival_right: u64,
+    /// The key in JSON keeps its first name, because reports of schema 1 have it.
+    #[serde(rename = "only_rival_right")]
+    pub only_other_right: u64,
     pub p: f64,
 }
 
+/// A wrong answer, with the sentence and its neighbours.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ErrorSample {
     pub doc: String,
+    /// The sentence's index in its document, from 0.
     pub index: usize,
     pub target: Option<String>,
     pub before: Option<String>,
@@ -263,42 +242,55 @@ pub struct ErrorSample {
     pub confidence: f64,
 }
 
+/// A figure and the lowest value that the set allows for it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FloorReport {
-    /// As `macro_f1`, `accuracy` or `f1.against`.
+    /// Such as `macro_f1`, `accuracy` or `f1.against`.
     pub metric: String,
     pub floor: f64,
     pub figure: Figure,
-    /// Whether the value is at least the floor: what decides the exit code.
+    /// Whether the value reaches the floor. The exit code depends on it.
     pub holds: bool,
 }
 
 impl Report {
-    /// The same without anything of the data: no answers, no texts.
+    /// The report without answers, texts and curves: what is worth committing.
     pub fn figures(&self) -> Self {
         let mut report = Self { answers: Vec::new(), ..self.clone() };
-        report.tasks.iter_mut().for_each(|task| task.errors.clear());
+        for task in &mut report.tasks {
+            task.errors.clear();
+            task.classes
+                .iter_mut()
+                .flat_map(|classes| &mut classes.labels)
+                .for_each(|label| label.curve.clear());
+            task.calibration.iter_mut().for_each(|calibration| calibration.abstention.clear());
+        }
         report
     }
 
-    /// Reads a report that was written with its answers.
+    /// The report as JSON, with short lists on one line.
+    pub fn to_json(&self) -> String {
+        json::to_lines(&serde_json::to_value(self).expect("a report consists of numbers and strings"))
+    }
+
+    /// Reads a report with its answers, to compare with.
     ///
     /// # Errors
-    /// If the file cannot be read, is no report of this version, or holds no answers.
+    /// If the file cannot be read, is not a report of this version, or has no answers.
     pub fn load(path: &Path) -> Result<Self> {
         let unusable = |problem: String| SetError::Unreadable { path: path.to_owned(), problem };
         let text =
             std::fs::read_to_string(path).map_err(|error| unusable(format!("could not be read: {error}")))?;
         let report: Self = serde_json::from_str(&text).map_err(|error| {
-            unusable(format!("is not a report, as `standpoint eval --report` writes it: {error}"))
+            unusable(format!("is not a report that `standpoint eval --report` wrote: {error}"))
         })?;
         if report.schema != SCHEMA {
             let problem =
-                format!("is a report of version {}, but this program reads {SCHEMA}", report.schema);
+                format!("is a report of version {}, but this program reads version {SCHEMA}", report.schema);
             Err(unusable(problem))?;
         }
         if report.answers.is_empty() {
-            let problem = "holds figures without answers: give the .json that --report wrote";
+            let problem = "has figures but no answers: give the .json that --report wrote";
             Err(unusable(problem.to_owned()))?;
         }
         Ok(report)

@@ -1,26 +1,26 @@
-//! One answer beside the truth: what all figures are computed from, and what `--log-samples` writes. A report
-//! can be made again from samples alone, without a model.
+//! A sample: the gold annotation of a sentence for one task, and the model's. All figures are computed from samples, and
+//! `--log-samples` writes them, so that a report can be made again without a model.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use standpoint_core::text::Span;
 use std::fmt;
 
-/// What is asked of a sentence, or, of spans, of a document.
+/// What the model is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Task {
-    /// claim, attributed or background.
+    /// The role of a sentence: claim, attributed or background.
     Role,
-    /// favor, against or none, toward the document's target.
+    /// The stance of a sentence toward the document's target: favor, against or none.
     Stance,
-    /// attributed or not: what a corpus of attributions says of the role.
+    /// Whether the role of a sentence is attributed. A corpus of attributions says no more about roles.
     Attributed,
-    /// Worth checking or not.
+    /// Whether a sentence is worth checking.
     Checkworthy,
-    /// Source, cue and content of each attribution.
+    /// Source, cue and content of each attribution in a document.
     Spans,
-    /// Whose stance it is.
+    /// Who holds the stance of a sentence.
     Holder,
 }
 
@@ -28,6 +28,7 @@ impl Task {
     pub const ALL: [Self; 6] =
         [Self::Role, Self::Stance, Self::Attributed, Self::Checkworthy, Self::Spans, Self::Holder];
 
+    /// Its name in evaluation sets and reports.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Role => "role",
@@ -39,8 +40,8 @@ impl Task {
         }
     }
 
-    /// The labels of a task that gives one to each sentence, in the order of a confusion matrix. Of tasks with a
-    /// positive label it is the first.
+    /// The labels of a task that gives each sentence one, in the order of probabilities and confusion matrices. A positive
+    /// label comes first. Empty for tasks that mark spans.
     pub fn labels(self) -> &'static [&'static str] {
         match self {
             Self::Role => &["claim", "attributed", "background"],
@@ -51,8 +52,8 @@ impl Task {
         }
     }
 
-    /// The names of the parts that a task marks, of tasks that mark spans.
-    pub fn parts(self) -> &'static [&'static str] {
+    /// The kinds of span that a task marks. Empty for tasks that give labels.
+    pub fn span_kinds(self) -> &'static [&'static str] {
         match self {
             Self::Spans => &["source", "cue", "content"],
             Self::Holder => &[Self::HOLDER, Self::HOLDER_ANYWHERE],
@@ -60,12 +61,12 @@ impl Task {
         }
     }
 
-    /// The holder in the sentences of which gold names one.
+    /// The kind of span that counts the sentences in which gold names a holder.
     pub const HOLDER: &str = "holder";
-    /// The holder in all sentences: one where gold names none is wrong.
+    /// The kind of span that counts all sentences. A holder where gold names none is an error.
     pub const HOLDER_ANYWHERE: &str = "holder, any sentence";
 
-    /// The label that a ranking puts first, of tasks that have one.
+    /// The positive label of a task that has one: rankings put it first.
     pub fn positive(self) -> Option<&'static str> {
         matches!(self, Self::Attributed | Self::Checkworthy).then(|| self.labels()[0])
     }
@@ -77,58 +78,60 @@ impl fmt::Display for Task {
     }
 }
 
-/// A sentence, its gold label for one task, and the answer. Of spans it is the whole document, for an attribution may
-/// run over sentences.
+/// A sentence with its two annotations for one task, gold and predicted. For [`Task::Spans`] it is a whole document,
+/// because an attribution can run over several sentences.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
     pub task: Task,
     /// The data file's name.
     pub file: String,
     pub doc: String,
-    /// Of the sentence in its document, from 0; 0 of a whole document.
+    /// The sentence's index in its document, from 0. For a whole document, 0.
     pub index: usize,
-    /// How many sentences the document has.
+    /// The number of sentences in the document.
     pub of: usize,
-    /// Bytes of the document's text.
+    /// Half-open byte offsets into the document's text.
     pub start: usize,
     pub end: usize,
     pub text: String,
-    /// The neighbours.
+    /// The preceding sentence, and below the following one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
-    /// What else the data say of the document.
+    /// The document's metadata.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub fields: Map<String, Value>,
     #[serde(flatten)]
-    pub answer: Answer,
+    pub annotations: Annotations,
 }
 
-/// Gold and answer of one sample.
+/// The gold annotation and the predicted one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub enum Answer {
-    /// Of tasks that give one label. Probabilities stand in the order of [`Task::labels`].
+pub enum Annotations {
+    /// For tasks that give one label. `probs` has a probability for each of [`Task::labels`], or is empty if there is no
+    /// prediction. A label is [`UNMATCHED`](crate::UNMATCHED) if that side does not have the sentence.
     Label { gold: String, predicted: String, probs: Vec<f64> },
-    /// Of tasks that mark spans.
-    Spans { gold_spans: Vec<MarkedSpan>, predicted_spans: Vec<MarkedSpan> },
+    /// For tasks that mark spans.
+    Spans { gold_spans: Vec<AnnotatedSpan>, predicted_spans: Vec<AnnotatedSpan> },
 }
 
-/// A span of the document of some kind: source, cue, content, holder, or holder in any sentence. A part in several pieces is several spans
-/// with the same number.
+/// A span of the document, of a kind from [`Task::span_kinds`]. A source, cue or content in several pieces is several spans
+/// with the same kind and number.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct MarkedSpan {
+pub struct AnnotatedSpan {
     pub kind: String,
-    /// Which attribution of the document it belongs to, from 0.
+    /// The attribution that the span belongs to, counted from 0 in the document.
     pub number: usize,
+    /// Half-open byte offsets into the document's text.
     pub start: usize,
     pub end: usize,
 }
 
-impl MarkedSpan {
+impl AnnotatedSpan {
     pub fn new(kind: &str, number: usize, span: Span) -> Self {
         Self { kind: kind.to_owned(), number, start: span.start(), end: span.end() }
     }

@@ -1,54 +1,56 @@
-//! Samples in, figures out: the only place where answers are scored. Knows no model, so that a report can be made
-//! again from logged samples.
+//! Turns samples into the figures of a report. Needs no model, so that a report can be made again from logged samples.
 
-use super::UNMATCHED;
-use super::report::{
+use super::sample::{AnnotatedSpan, Annotations, Sample, Task};
+use crate::UNMATCHED;
+use crate::metrics::{
+    Calibration, Confusion, Estimate, GradedAnswer, Mergeable, RankedSentence, Ranking, SEED, SpanCounts,
+    abstention_curve, estimates, estimates_by_draw,
+};
+use crate::report::{
     AbstentionPoint, CalibrationBin, CalibrationReport, ClassReport, Figure, LabelReport, PairReport,
     RankingReport, SegmentationReport, SpanReport, TaskReport,
-};
-use super::sample::{Answer, MarkedSpan, Sample, Task};
-use crate::metrics::{
-    Calibration, Confusion, Estimate, Mergeable, Outcome, Ranking, SEED, Scored, SpanCounts,
-    abstention_curve, estimates, estimates_by_draw,
 };
 use standpoint_core::text::Span;
 use std::collections::{BTreeMap, HashMap};
 
-/// How many of the first ranks the precision is given for.
+/// The ranks at which precision is reported.
 const RANKS: [usize; 7] = [1, 3, 5, 10, 20, 30, 50];
 
-/// A sample of a task that gives one label, as numbers.
+/// A sample of a task that gives one label. Labels are indices into [`Task::labels`]; [`UNMATCHED`] is the index after
+/// them.
 #[derive(Clone, Copy)]
-pub struct Item<'a> {
+pub struct LabelSample<'a> {
     pub sample: &'a Sample,
-    /// Rows of the same document id are one document, in whichever file: their sentences are not independent.
+    /// The document's number. Samples with the same document id share it, even from several files, because their sentences
+    /// are not independent.
     pub document: usize,
-    /// The number of the label; the number of labels where the other side has no such sentence.
     pub gold: usize,
     pub predicted: usize,
-    /// Of each label; empty where no answer was given.
+    /// One for each label. Empty if the prediction lacks the sentence.
     pub probs: &'a [f64],
 }
 
-impl Item<'_> {
+impl LabelSample<'_> {
     pub fn is_right(&self) -> bool {
         self.gold == self.predicted
     }
 
+    /// The probability of the predicted label.
     fn confidence(&self) -> Option<f64> {
         self.probs.get(self.predicted).copied()
     }
 }
 
-/// All samples of one task that give one label.
-pub struct Items<'a> {
+/// All samples of a task that gives one label.
+pub struct LabelSamples<'a> {
     pub task: Task,
-    pub items: Vec<Item<'a>>,
+    pub samples: Vec<LabelSample<'a>>,
+    /// The number of documents.
     pub documents: usize,
 }
 
-impl<'a> Items<'a> {
-    /// Leaves out the samples of other tasks, and those whose labels or probabilities are not the task's.
+impl<'a> LabelSamples<'a> {
+    /// The samples of `task`, without those whose labels or probabilities do not fit it.
     pub fn new(task: Task, samples: impl IntoIterator<Item = &'a Sample>) -> Self {
         let labels = task.labels();
         let number = |label: &str| match label {
@@ -56,40 +58,40 @@ impl<'a> Items<'a> {
             label => labels.iter().position(|known| *known == label),
         };
         let mut documents: HashMap<&str, usize> = HashMap::new();
-        let mut items = Vec::new();
+        let mut labelled = Vec::new();
         for sample in samples.into_iter().filter(|sample| sample.task == task) {
-            let Answer::Label { gold, predicted, probs } = &sample.answer else { continue };
+            let Annotations::Label { gold, predicted, probs } = &sample.annotations else { continue };
             let (Some(gold), Some(predicted)) = (number(gold), number(predicted)) else { continue };
             if !probs.is_empty() && probs.len() != labels.len() {
                 continue;
             }
             let next = documents.len();
             let document = *documents.entry(&sample.doc).or_insert(next);
-            items.push(Item { sample, document, gold, predicted, probs });
+            labelled.push(LabelSample { sample, document, gold, predicted, probs });
         }
-        Self { task, items, documents: documents.len() }
+        Self { task, samples: labelled, documents: documents.len() }
     }
 
     fn classes(&self) -> usize {
         self.task.labels().len()
     }
 
-    /// One confusion matrix a document, with a row and a column for sentences that the other side does not have.
+    /// A confusion matrix for each document, with a last row and column for [`UNMATCHED`].
     fn confusions(&self) -> Vec<Confusion> {
         let mut documents = vec![Confusion::new(self.classes() + 1); self.documents];
-        for item in &self.items {
-            documents[item.document].add(item.gold, item.predicted);
+        for sample in &self.samples {
+            documents[sample.document].add(sample.gold, sample.predicted);
         }
         documents
     }
 
-    /// All figures of the task, but for what needs other answers or the set's wishes.
+    /// The figures that follow from the samples alone. Slices, pairs, comparisons and floors are added elsewhere.
     pub fn report(&self) -> TaskReport {
         TaskReport {
             task: self.task.to_string(),
-            sentences: self.items.iter().filter(|item| item.gold < self.classes()).count(),
+            sentences: self.samples.iter().filter(|sample| sample.gold < self.classes()).count(),
             documents: self.documents,
-            classes: (!self.items.is_empty()).then(|| self.class_report()),
+            classes: (!self.samples.is_empty()).then(|| self.class_report()),
             calibration: self.calibration(),
             ranking: self.ranking(),
             segmentation: self.segmentation(),
@@ -137,12 +139,12 @@ impl<'a> Items<'a> {
     }
 
     fn ranking_of(&self, label: usize) -> Ranking {
-        let scored = self.items.iter().filter_map(|item| {
-            let score = *item.probs.get(label)?;
-            (item.gold < self.classes()).then_some(Scored {
+        let scored = self.samples.iter().filter_map(|sample| {
+            let score = *sample.probs.get(label)?;
+            (sample.gold < self.classes()).then_some(RankedSentence {
                 score,
-                positive: item.gold == label,
-                document: item.document,
+                positive: sample.gold == label,
+                document: sample.document,
             })
         });
         Ranking::new(scored.collect())
@@ -164,14 +166,16 @@ impl<'a> Items<'a> {
         })
     }
 
-    /// Of the answers to sentences that gold has.
+    /// Calibration over the sentences that gold has.
     fn calibration(&self) -> Option<CalibrationReport> {
         let mut documents = vec![Calibration::default(); self.documents];
         let mut outcomes = Vec::new();
-        for item in &self.items {
-            let Some(confidence) = item.confidence().filter(|_| item.gold < self.classes()) else { continue };
-            documents[item.document].add(item.probs, item.predicted, item.gold);
-            outcomes.push(Outcome { gold: item.gold, predicted: item.predicted, confidence });
+        for sample in &self.samples {
+            let Some(confidence) = sample.confidence().filter(|_| sample.gold < self.classes()) else {
+                continue;
+            };
+            documents[sample.document].add(sample.probs, sample.predicted, sample.gold);
+            outcomes.push(GradedAnswer { gold: sample.gold, predicted: sample.predicted, confidence });
         }
         if outcomes.is_empty() {
             return None;
@@ -202,25 +206,30 @@ impl<'a> Items<'a> {
         })
     }
 
-    /// How well sentences were cut, where they were predicted: with the data's own sentences there is nothing
-    /// to measure.
+    /// How well predicted sentences match gold. `None` if all match, as they do if gold sentences were used.
     fn segmentation(&self) -> Option<SegmentationReport> {
         let classes = self.classes();
-        let gold = self.items.iter().filter(|item| item.gold < classes).count() as u64;
-        let predicted = self.items.iter().filter(|item| item.predicted < classes).count() as u64;
-        let both = |item: &&Item| item.gold < classes && item.predicted < classes;
-        let matched = self.items.iter().filter(both).count() as u64;
+        let gold = self.samples.iter().filter(|sample| sample.gold < classes).count() as u64;
+        let predicted = self.samples.iter().filter(|sample| sample.predicted < classes).count() as u64;
+        let both = |sample: &&LabelSample| sample.gold < classes && sample.predicted < classes;
+        let matched = self.samples.iter().filter(both).count() as u64;
         let f1 = (gold + predicted > 0).then(|| 2.0 * matched as f64 / (gold + predicted) as f64);
         (matched < gold.max(predicted)).then_some(SegmentationReport { gold, predicted, matched, f1 })
     }
 
-    /// How many sentences some of the items are, and their macro-F1 and accuracy.
-    pub fn figures_of<'b>(&self, items: impl IntoIterator<Item = &'b Item<'b>>) -> (usize, [Figure; 2]) {
+    /// The number of sentences in a slice, with its macro-F1 and accuracy.
+    pub fn figures_of<'b>(
+        &self,
+        samples: impl IntoIterator<Item = &'b LabelSample<'b>>,
+    ) -> (usize, [Figure; 2]) {
         let nothing = Confusion::new(self.classes() + 1);
         let mut documents: HashMap<usize, Confusion> = HashMap::new();
         let mut sentences = 0;
-        for item in items {
-            documents.entry(item.document).or_insert_with(|| nothing.clone()).add(item.gold, item.predicted);
+        for sample in samples {
+            documents
+                .entry(sample.document)
+                .or_insert_with(|| nothing.clone())
+                .add(sample.gold, sample.predicted);
             sentences += 1;
         }
         let mut documents: Vec<(usize, Confusion)> = documents.into_iter().collect();
@@ -230,15 +239,16 @@ impl<'a> Items<'a> {
         (sentences, [found[0].into(), found[1].into()])
     }
 
-    /// The share of pairs of which every sentence is right; a pair is all documents with the same value of `field`.
-    /// All pairs first, then by the documents' `kind`.
+    /// The share of minimal pairs in which every sentence is right: first of all pairs, then by the documents' `kind`. The
+    /// documents of a pair have the same value of `field`.
     pub fn pairs(&self, field: &str) -> Vec<PairReport> {
-        let text = |item: &Item, field: &str| item.sample.fields.get(field)?.as_str().map(str::to_owned);
+        let text =
+            |sample: &LabelSample, field: &str| sample.sample.fields.get(field)?.as_str().map(str::to_owned);
         let mut pairs: BTreeMap<String, (Option<String>, bool)> = BTreeMap::new();
-        for item in &self.items {
-            let Some(name) = text(item, field) else { continue };
-            let (_, right) = pairs.entry(name).or_insert_with(|| (text(item, "kind"), true));
-            *right &= item.is_right();
+        for sample in &self.samples {
+            let Some(name) = text(sample, field) else { continue };
+            let (_, right) = pairs.entry(name).or_insert_with(|| (text(sample, "kind"), true));
+            *right &= sample.is_right();
         }
         let mut kinds: BTreeMap<Option<&str>, Vec<Confusion>> = BTreeMap::new();
         for (kind, right) in pairs.values() {
@@ -266,15 +276,15 @@ fn sum(documents: &[Confusion], classes: usize) -> Confusion {
     all
 }
 
-/// Of a matrix whose last label stands for sentences that the other side does not have: the mean F1 of the other
-/// labels that gold or prediction hold.
+/// The mean F1 of the labels that occur in gold or the prediction. The matrix's last label, [`UNMATCHED`], does not count;
+/// the same holds for the figures below.
 pub fn macro_f1(confusion: &Confusion) -> Option<f64> {
     let scores: Vec<f64> =
         (0..confusion.classes() - 1).filter_map(|label| confusion.score(label).f1).collect();
     (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64)
 }
 
-/// The share of gold sentences that were found and got their label.
+/// The share of gold sentences that were predicted with the right label.
 fn accuracy(confusion: &Confusion) -> Option<f64> {
     let (counts, last) = (confusion.counts(), confusion.classes() - 1);
     let gold: u64 = counts[..last].iter().flatten().sum();
@@ -297,7 +307,7 @@ fn weighted_f1(confusion: &Confusion) -> Option<f64> {
     (support > 0).then(|| weighted / support as f64)
 }
 
-/// Exact and overlap figures of each kind of part that a task marks.
+/// The report of a task that marks spans.
 pub fn span_report(task: Task, samples: &[&Sample]) -> TaskReport {
     let mut numbers: HashMap<&str, usize> = HashMap::new();
     let mut documents: Vec<Vec<&Sample>> = Vec::new();
@@ -322,7 +332,7 @@ pub fn span_report(task: Task, samples: &[&Sample]) -> TaskReport {
     };
     let spans = match samples.is_empty() {
         true => Vec::new(),
-        false => task.parts().iter().map(report).collect(),
+        false => task.span_kinds().iter().map(report).collect(),
     };
     TaskReport {
         task: task.to_string(),
@@ -334,14 +344,15 @@ pub fn span_report(task: Task, samples: &[&Sample]) -> TaskReport {
 }
 
 fn span_counts(sample: &Sample, kind: &str) -> SpanCounts {
-    match &sample.answer {
-        Answer::Spans { gold_spans, predicted_spans } => {
+    match &sample.annotations {
+        Annotations::Spans { gold_spans, predicted_spans } => {
             SpanCounts::of(&grouped(gold_spans, kind), &grouped(predicted_spans, kind))
         }
-        Answer::Label { .. } => SpanCounts::default(),
+        Annotations::Label { .. } => SpanCounts::default(),
     }
 }
 
+/// The figures of one kind, from the counts of each document.
 fn span_figures(kind: &str, documents: &[SpanCounts]) -> SpanReport {
     let figures = |sum: &SpanCounts| vec![sum.exact_f1(), sum.overlap_f1()];
     let found = estimates(documents, &SpanCounts::default(), SEED, figures);
@@ -360,8 +371,8 @@ fn span_figures(kind: &str, documents: &[SpanCounts]) -> SpanReport {
     }
 }
 
-/// The spans of a kind, the pieces of one together.
-fn grouped(spans: &[MarkedSpan], kind: &str) -> Vec<Vec<Span>> {
+/// The spans of a kind, with the pieces of each together.
+fn grouped(spans: &[AnnotatedSpan], kind: &str) -> Vec<Vec<Span>> {
     let mut numbers: BTreeMap<usize, Vec<Span>> = BTreeMap::new();
     for span in spans.iter().filter(|span| span.kind == kind && span.start <= span.end) {
         numbers.entry(span.number).or_default().push(span.span());

@@ -1,20 +1,20 @@
-//! An evaluation set: a small TOML file that names labelled files and their hashes, what is asked of a model on
-//! them, and the floors that it must not fall below.
+//! An evaluation set: a small TOML file that names labelled files with their hashes, the tasks, and the floors that figures
+//! must reach. `docs/evaluation.md` explains every key.
 
 use super::floor;
 use super::sample::Task;
 use crate::error::{Result, SetError, TomlError};
-use crate::gold::{GoldDocument, GoldFormat, GoldSource, Part, read};
+use crate::gold::{Fold, GoldDocument, GoldFormat, GoldSource, read};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use standpoint_core::hash::sha256;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// The labels among which the answers to a task are chosen, of tasks that do not allow all.
-pub type Choices = BTreeMap<Task, Vec<String>>;
+/// For tasks that do not allow all of their labels: the labels that a model may answer.
+pub type AllowedLabels = BTreeMap<Task, Vec<String>>;
 
-/// A named, versioned set of labelled files.
+/// A named and versioned evaluation set.
 #[derive(Clone, Debug)]
 pub struct EvalSet {
     pub name: String,
@@ -23,29 +23,28 @@ pub struct EvalSet {
     /// The SHA-256 of the set's own file.
     pub sha256: String,
     pub tasks: Vec<Task>,
-    /// Where the data know only some of a task's labels.
-    pub labels: Choices,
+    /// For data that were annotated with only some of a task's labels.
+    pub labels: AllowedLabels,
     pub sentences: Sentences,
-    /// The fields of the data by whose values figures are sliced.
+    /// The document fields to slice figures by.
     pub slices: Vec<String>,
-    /// The field whose value documents of one minimal pair share.
+    /// The document field that both sides of a minimal pair share.
     pub pairs: Option<String>,
-    /// The least that a figure may be, by task and metric.
+    /// The lowest allowed values, by task and metric.
     pub floors: BTreeMap<Task, BTreeMap<String, f64>>,
     folder: PathBuf,
     data: Vec<DataEntry>,
     train: Vec<DataEntry>,
 }
 
-/// Where the sentences to be labelled come from.
+/// Which sentences the model labels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Sentences {
-    /// From the data.
+    /// Those of the data.
     #[default]
     Gold,
-    /// From standpoint's own segmentation: a gold sentence that it does not find, and one that it makes up, are
-    /// errors.
+    /// Those of standpoint's own segmentation. Missed gold sentences and invented sentences are errors.
     Predicted,
 }
 
@@ -58,7 +57,7 @@ struct SetFile {
     description: String,
     tasks: Vec<Task>,
     #[serde(default)]
-    labels: Choices,
+    labels: AllowedLabels,
     #[serde(default)]
     sentences: Sentences,
     #[serde(default)]
@@ -67,11 +66,12 @@ struct SetFile {
     #[serde(default)]
     floors: BTreeMap<Task, BTreeMap<String, f64>>,
     data: Vec<DataEntry>,
-    /// What the TF-IDF baseline is trained on.
+    /// Training data for the TF-IDF baseline.
     #[serde(default)]
     train: Vec<DataEntry>,
 }
 
+/// An entry of `[[data]]` or `[[train]]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct DataEntry {
@@ -80,20 +80,21 @@ struct DataEntry {
     sha256: String,
     #[serde(default)]
     format: GoldFormat,
-    /// A second file, of formats that need one.
+    /// The second file, for formats with two.
     companion: Option<PathBuf>,
-    /// Only the rows of this split.
+    /// The split to read.
     split: Option<String>,
-    /// The target of rows that name none.
+    /// The target for rows that name none.
     target: Option<String>,
-    /// A share of the documents, as "1 of 5" or "all but 1 of 5".
-    part: Option<Part>,
-    /// What the data do not say of their documents themselves, such as a genre.
+    /// A share of the documents, such as "1 of 5" or "all but 1 of 5".
+    #[serde(rename = "part")]
+    fold: Option<Fold>,
+    /// Metadata that the documents lack, such as a genre.
     #[serde(default)]
     fields: Map<String, Value>,
 }
 
-/// One labelled file of a set.
+/// The documents of one data entry.
 pub struct SetData {
     /// The file's name, without its folder.
     pub name: String,
@@ -101,8 +102,10 @@ pub struct SetData {
 }
 
 impl EvalSet {
+    /// Reads and checks a set's file. The data are not read yet.
+    ///
     /// # Errors
-    /// If the file cannot be read, is not TOML of the right fields, or asks for nothing.
+    /// If the file cannot be read, has other keys than a set, or asks for nothing.
     pub fn load(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|error| SetError::Unreadable {
             path: path.to_owned(),
@@ -114,7 +117,7 @@ impl EvalSet {
         })?;
         let unusable = |problem: String| SetError::Unreadable { path: path.to_owned(), problem };
         if file.data.is_empty() || file.tasks.is_empty() {
-            Err(unusable("names no data or no tasks: give at least one of each".to_owned()))?;
+            Err(unusable("names no data or no tasks: name at least one of each".to_owned()))?;
         }
         for (task, labels) in &file.labels {
             check_labels(&file.tasks, *task, labels).map_err(unusable)?;
@@ -144,15 +147,15 @@ impl EvalSet {
         })
     }
 
-    /// Reads the labelled files, each checked against its hash.
+    /// Reads the data files and checks their hashes.
     ///
     /// # Errors
-    /// If a file cannot be read, is not labelled text, or is not the one that the set means.
+    /// If a file cannot be read, is not of its format, or has another hash.
     pub fn data(&self) -> Result<Vec<SetData>> {
         self.data.iter().map(|entry| self.read(entry)).collect()
     }
 
-    /// The same for what baselines are trained on; empty where the set names nothing.
+    /// Reads the training data of the baselines. Empty if the set names none.
     ///
     /// # Errors
     /// As [`EvalSet::data`].
@@ -168,7 +171,7 @@ impl EvalSet {
             format: entry.format,
             split: entry.split.clone(),
             target: entry.target.clone(),
-            part: entry.part,
+            fold: entry.fold,
         })?;
         if file.sha256 != entry.sha256 {
             let (expected, found) = (entry.sha256.clone(), file.sha256);
@@ -180,29 +183,31 @@ impl EvalSet {
         Ok(SetData { name: entry.name(), documents: file.documents })
     }
 
-    /// The SHA-256 of each labelled file, by its name.
+    /// The SHA-256 of each data file, by its name.
     pub fn hashes(&self) -> BTreeMap<String, String> {
         self.data.iter().map(|entry| (entry.name(), entry.sha256.clone())).collect()
     }
 }
 
-/// Says what is wrong with a choice of labels, if anything.
+/// Checks the allowed labels of a task. The error completes a sentence whose subject is the set.
 fn check_labels(tasks: &[Task], task: Task, labels: &[String]) -> Result<(), String> {
     let known = task.labels();
     if !tasks.contains(&task) {
-        return Err(format!("chooses labels of {task}, which is not among its tasks"));
+        return Err(format!("names labels of {task}, which is not among its tasks"));
     }
     if known.is_empty() {
-        return Err(format!("chooses labels of {task}, which marks spans and has none"));
+        return Err(format!("names labels of {task}, which marks spans and has no labels"));
     }
     if let Some(label) = labels.iter().find(|label| !known.contains(&label.as_str())) {
         let known = known.join(", ");
         return Err(format!(
-            "chooses the label {label:?} of {task}, which has none of that name: known are {known}"
+            "names the label {label:?} of {task}, which does not exist: expected one of {known}"
         ));
     }
-    if known.iter().filter(|label| labels.iter().any(|chosen| chosen == *label)).count() < 2 {
-        return Err(format!("chooses fewer than two labels of {task}: there would be nothing to answer"));
+    if known.iter().filter(|label| labels.iter().any(|allowed| allowed == *label)).count() < 2 {
+        return Err(format!(
+            "names fewer than two labels of {task}: with one label, every answer would be right"
+        ));
     }
     Ok(())
 }

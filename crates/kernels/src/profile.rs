@@ -1,4 +1,4 @@
-//! How near each kernel comes to what the processor can do: for `benches/kernels.rs`.
+//! How near each kernel comes to what the processor can do: for `bench/kernels.rs`.
 
 use crate::aligned::Aligned;
 use crate::amx::{Amx, BLOCK, Parts, STEP, WORDS};

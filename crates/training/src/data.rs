@@ -69,7 +69,7 @@ impl TrainingData {
         }
         let mut auxiliary = Vec::new();
         for file in &config.auxiliary {
-            let source = GoldSource { part: file.part, ..source(&file.path, file.format, "train") };
+            let source = GoldSource { fold: file.part, ..source(&file.path, file.format, "train") };
             auxiliary.push(keep(&file.path, "auxiliary", gold::read(&source)?));
         }
         // Texts of dev are not learned from, whoever labels them.

@@ -1,10 +1,10 @@
-//! The lexical baseline: what cue words alone say. The lists are short, to be read in a minute, and were written
-//! down, not learnt; whoever beats them has understood more than the surface.
+//! The lexical baseline: cue words alone. The lists are short and were written by hand, not learned. A model that beats them
+//! has learned more than single words.
 
 use super::{Text, certain, words};
 use crate::sample::Task;
 
-/// Verbs and phrases that present something as somebody's words or thoughts.
+/// Words that report what somebody said or thinks.
 const REPORTING: &[&str] = &[
     "said",
     "says",
@@ -49,7 +49,7 @@ const REPORTING: &[&str] = &[
     "reportedly",
 ];
 
-/// Signs of history, of what somebody is, of pictures and of questions.
+/// Words of history, of descriptions, of captions and of questions.
 const BACKGROUND: &[&str] = &[
     "had",
     "was",
@@ -80,7 +80,7 @@ const BACKGROUND: &[&str] = &[
     "?",
 ];
 
-/// Signs of news.
+/// Words of news.
 const NEWS: &[&str] = &[
     "monday",
     "tuesday",
@@ -101,7 +101,7 @@ const NEWS: &[&str] = &[
     "plan",
 ];
 
-/// Beginnings of words that mean going, and the pairs of words that do.
+/// Beginnings of words, or pairs of words, that mean leaving.
 const LEAVE: &[&str] = &[
     "withdraw",
     "withdrew",
@@ -134,7 +134,7 @@ const LEAVE: &[&str] = &[
     "reduc",
 ];
 
-/// The same of staying, and of more troops.
+/// The same for staying, and for more troops.
 const STAY: &[&str] = &[
     "stay",
     "remain",
@@ -151,7 +151,7 @@ const STAY: &[&str] = &[
     "residual",
 ];
 
-/// Beginnings of words by which somebody is for something or does it.
+/// Beginnings of words for supporting or doing something.
 const SUPPORT: &[&str] = &[
     "want",
     "demand",
@@ -183,7 +183,7 @@ const SUPPORT: &[&str] = &[
     "start",
 ];
 
-/// The same of being against it.
+/// The same for opposing something.
 const OPPOSE: &[&str] = &[
     "oppos",
     "warn",
@@ -236,8 +236,8 @@ const QUANTITIES: &[&str] = &[
     "majority",
 ];
 
-/// Probabilities in the order of the task's labels. Of a stance toward anything but the withdrawal of foreign
-/// troops it knows nothing, and says "none".
+/// The probabilities of the task's labels, in order. The stance toward any other target than the withdrawal of foreign
+/// troops is "none", because there are no cue words for it.
 pub fn answer(task: Task, text: &Text) -> Vec<f64> {
     let words = words(text.text);
     let labels = task.labels();
@@ -264,7 +264,7 @@ fn role(words: &[String]) -> &'static str {
         return "attributed";
     }
     let background = count(words, BACKGROUND) + words.iter().filter(|word| is_year(word)).count();
-    // A sentence of few words is a headline's neighbour: a credit, a menu, a fragment.
+    // Very short sentences are mostly credits, menus and fragments.
     if words.len() < 5 || background > count(words, NEWS) { "background" } else { "claim" }
 }
 
@@ -276,7 +276,7 @@ fn is_year(word: &str) -> bool {
 
 fn stance(words: &[String]) -> &'static str {
     let (leave, stay) = (places(words, LEAVE), places(words, STAY));
-    // Leaving is the subject wherever it is named; a word for staying counts only where it is not.
+    // A word for staying counts only if there is none for leaving.
     let (movement, direction) = match (leave.first(), stay.first()) {
         (Some(&at), _) => (at, 1),
         (None, Some(&at)) => (at, -1),
@@ -298,7 +298,7 @@ fn stance(words: &[String]) -> &'static str {
     }
 }
 
-/// Where a cue stands: a word that begins with it, or two words of which the second does.
+/// The indices at which a cue begins: a word with this beginning, or two words of which the second has it.
 fn places(words: &[String], cues: &[&str]) -> Vec<usize> {
     let stands = |at: usize, cue: &str| match cue.split_once(' ') {
         None => words[at].starts_with(cue),
@@ -309,7 +309,7 @@ fn places(words: &[String], cues: &[&str]) -> Vec<usize> {
     (0..words.len()).filter(|&at| cues.iter().any(|cue| stands(at, cue))).collect()
 }
 
-/// The more of what can be counted a sentence holds, the worthier it is of a check. Two cues make a yes.
+/// A sentence is worth checking if it has numbers, quantities and comparatives. Two of them make a yes.
 fn checkworthy(words: &[String]) -> Vec<f64> {
     let numbers = words.iter().filter(|word| word.bytes().any(|byte| byte.is_ascii_digit())).count();
     let cues = (numbers + count(words, COMPARATIVES) + count(words, QUANTITIES)) as f64;
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn roles_go_by_reporting_verbs_quotes_and_history() {
+    fn roles_follow_reporting_verbs_quotes_and_history() {
         for (text, role) in [
             ("The harbour master said the ferry was overloaded.", "attributed"),
             ("The bridge is closed, according to the mayor.", "attributed"),
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn stance_goes_by_direction_attitude_and_negation() {
+    fn stance_follows_direction_attitude_and_negation() {
         for (text, stance) in [
             ("Lawmakers voted to expel the foreign soldiers.", "favor"),
             ("She opposes a withdrawal before winter.", "against"),
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_counted_is_worth_a_check() {
+    fn numbers_and_comparatives_are_worth_checking() {
         assert_eq!(label(Task::Checkworthy, "Rents rose by 12 percent, more than wages.", ""), "yes");
         assert_eq!(label(Task::Checkworthy, "Let us begin.", ""), "no");
     }

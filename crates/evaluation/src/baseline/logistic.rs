@@ -1,23 +1,23 @@
 //! Multinomial logistic regression on sparse rows, by L-BFGS.
 //!
-//! Written here because no crate offers it: linfa's regression wants dense matrices (150,000 features would not fit),
-//! and those that read sparse rows are young and little used. Everything runs in one order on one thread, so that the
-//! same rows give the same weights.
+//! Written here because no crate offers it: linfa's regression needs dense matrices, in which 150,000 features would not fit
+//! into memory, and the crates with sparse rows are young and little used. Everything runs in a fixed order on one thread,
+//! so the same rows give the same weights.
 
 use std::collections::VecDeque;
 
-/// How much a good fit counts against small weights, as C of scikit-learn: what its cross-validation on the gold
-/// train rows chose for words (`eval/baselines/tfidf.py`).
-const FIT_STRENGTH: f64 = 3.0;
+/// The inverse strength of the L2 regularization, scikit-learn's `C`. Its cross-validation on the gold train rows chose
+/// this value (`eval/baselines/tfidf.py`).
+const C: f64 = 3.0;
 
-/// The search ends where no partial derivative is larger, or after so many steps.
+/// The search ends if no partial derivative exceeds [`TOLERANCE`], or after [`MOST_STEPS`].
 const TOLERANCE: f64 = 1e-4;
 const MOST_STEPS: usize = 200;
 
-/// How many steps L-BFGS remembers.
+/// The number of steps that L-BFGS remembers.
 const MEMORY: usize = 10;
 
-/// Rows of features, most of which are 0.
+/// Rows of sparse features.
 #[derive(Debug, Default)]
 pub struct SparseRows {
     /// Where each row ends.
@@ -26,7 +26,7 @@ pub struct SparseRows {
 }
 
 impl SparseRows {
-    /// Adds a row of columns and values.
+    /// Adds a row: columns and values.
     pub fn push(&mut self, row: &[(u32, f32)]) {
         self.entries.extend_from_slice(row);
         self.ends.push(self.entries.len());
@@ -38,32 +38,34 @@ impl SparseRows {
     }
 }
 
-/// Weights of each feature for each label.
+/// A fitted regression.
 #[derive(Debug)]
 pub struct Regression {
     labels: usize,
-    /// `[features + 1, labels]`: the last row is what each label has without any feature.
+    /// `[features + 1, labels]`. The last row is the bias.
     weights: Vec<f64>,
 }
 
 impl Regression {
-    /// Learns to tell labels from rows over `features` columns. Rare labels count as much as common ones altogether.
+    /// Fits the weights to rows over `features` columns and their gold labels. All labels have the same total weight, however
+    /// rare they are.
     pub fn fit(rows: &SparseRows, features: usize, gold: &[usize], labels: usize) -> Self {
         let mut counts = vec![0.0_f64; labels];
         gold.iter().for_each(|&label| counts[label] += 1.0);
         let present = counts.iter().filter(|&&count| count > 0.0).count() as f64;
-        // Of one row, so that all rows together weigh 1.
+        // The weights of all rows sum to 1.
         let row_weights = counts.iter().map(|&count| if count > 0.0 { 1.0 / (count * present) } else { 0.0 });
         let objective = Objective {
             rows,
             gold,
             labels,
             row_weights: row_weights.collect(),
-            shrinkage: 1.0 / (FIT_STRENGTH * gold.len() as f64),
+            shrinkage: 1.0 / (C * gold.len() as f64),
         };
         Self { labels, weights: minimize(&objective, vec![0.0; (features + 1) * labels]) }
     }
 
+    /// The probability of each label.
     pub fn probabilities(&self, row: &[(u32, f32)]) -> Vec<f64> {
         let mut scores = vec![0.0; self.labels];
         score(&self.weights, row, &mut scores);
@@ -72,7 +74,7 @@ impl Regression {
     }
 }
 
-/// What is made small: the weighted mean loss of the rows, and the squares of the weights.
+/// The function to minimize: the weighted mean cross-entropy of the rows, plus the L2 penalty.
 struct Objective<'a> {
     rows: &'a SparseRows,
     gold: &'a [usize],
@@ -82,7 +84,7 @@ struct Objective<'a> {
 }
 
 impl Objective<'_> {
-    /// The value at `weights`; its derivatives go into `gradient`.
+    /// Returns the value at `weights`, and writes the derivatives to `gradient`.
     fn evaluate(&self, weights: &[f64], gradient: &mut [f64]) -> f64 {
         let free = weights.len() - self.labels;
         let mut value = 0.0;
@@ -90,7 +92,7 @@ impl Objective<'_> {
             *slope = self.shrinkage * weight;
             value += 0.5 * self.shrinkage * weight * weight;
         }
-        // What a label has without any feature is not held small.
+        // The bias is not regularized.
         gradient[free..].fill(0.0);
         let mut scores = vec![0.0; self.labels];
         for (row, &gold) in self.rows.iter().zip(self.gold) {
@@ -115,6 +117,7 @@ impl Objective<'_> {
     }
 }
 
+/// Writes the score of each label for a row.
 fn score(weights: &[f64], row: &[(u32, f32)], scores: &mut [f64]) {
     let labels = scores.len();
     scores.copy_from_slice(&weights[weights.len() - labels..]);
@@ -126,7 +129,7 @@ fn score(weights: &[f64], row: &[(u32, f32)], scores: &mut [f64]) {
     }
 }
 
-/// Makes scores probabilities, and gives the logarithm of the sum of their powers.
+/// Turns scores into probabilities. Returns the logarithm of the sum of their exponentials.
 fn softmax(scores: &mut [f64]) -> f64 {
     let highest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     scores.iter_mut().for_each(|score| *score = (*score - highest).exp());
@@ -135,15 +138,15 @@ fn softmax(scores: &mut [f64]) -> f64 {
     highest + sum.ln()
 }
 
-/// One remembered step: how far the weights went, how the gradient changed, and 1 over their product.
+/// A remembered step: how the weights and the gradient changed, and 1 divided by the product of both changes.
 struct Step {
     moved: Vec<f64>,
     changed: Vec<f64>,
     inverse: f64,
 }
 
-/// L-BFGS (Nocedal and Wright, Numerical optimization, algorithm 7.5), with a step that is halved until it goes down
-/// far enough. The objective is convex, so that this finds its lowest point.
+/// L-BFGS (Nocedal and Wright, Numerical optimization, algorithm 7.5) with backtracking: a step is halved until the value
+/// decreases enough. The objective is convex, so this finds its minimum.
 fn minimize(objective: &Objective, start: Vec<f64>) -> Vec<f64> {
     let mut weights = start;
     let mut gradient = vec![0.0; weights.len()];
@@ -167,7 +170,7 @@ fn minimize(objective: &Objective, start: Vec<f64>) -> Vec<f64> {
             length *= 0.5;
             None
         });
-        // No step goes down any more: this is as low as numbers can tell.
+        // No step decreases the value: this is the minimum, up to rounding.
         let Some((next, next_value)) = taken else { break };
         let moved: Vec<f64> = next.iter().zip(&weights).map(|(new, old)| new - old).collect();
         let changed: Vec<f64> = next_gradient.iter().zip(&gradient).map(|(new, old)| new - old).collect();
@@ -183,7 +186,7 @@ fn minimize(objective: &Objective, start: Vec<f64>) -> Vec<f64> {
     weights
 }
 
-/// Where to go from a point with this gradient.
+/// The direction of the next step.
 fn direction(gradient: &[f64], memory: &VecDeque<Step>) -> Vec<f64> {
     let mut direction: Vec<f64> = gradient.iter().map(|slope| -slope).collect();
     let mut shares = Vec::with_capacity(memory.len());
@@ -216,7 +219,7 @@ mod tests {
     use super::*;
     use standpoint_kernels::random::SplitMix;
 
-    /// Rows of three features each, and a label that the first one tells four times in five.
+    /// Rows of three features each. In four rows of five, the first feature shows the label.
     fn made_up() -> (SparseRows, Vec<usize>) {
         let mut random = SplitMix::new(5);
         let (mut rows, mut gold) = (SparseRows::default(), Vec::new());
@@ -230,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn the_gradient_is_the_slope() {
+    fn the_gradient_is_that_of_a_finite_difference() {
         let (rows, gold) = made_up();
         let objective = Objective {
             rows: &rows,
@@ -255,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lowest_point_is_found_and_always_the_same() {
+    fn the_minimum_is_found_and_always_the_same() {
         let (rows, gold) = made_up();
         let regression = Regression::fit(&rows, 9, &gold, 3);
         let mut right = 0;

@@ -1,25 +1,25 @@
-//! Baselines: what a model has to beat, as answers to the same samples. Chance, cue words, and TF-IDF with logistic
-//! regression, trained on the spot on labelled sentences. Only for tasks that give one label to each sentence.
+//! Baselines that a model should beat: label frequencies, cue words, and TF-IDF with logistic regression, which is trained on
+//! the spot. Only for tasks that give each sentence one label.
 
 mod lexical;
 mod logistic;
 mod prior;
 mod tfidf;
 
-use super::sample::{Answer, Sample, Task};
+use crate::{Annotations, Sample, Task};
 use standpoint_core::label::Target;
 use std::fmt;
 
-/// A way to answer without a model.
+/// A kind of baseline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Baseline {
-    /// The commonest label of the rows it was fitted on, always. Its probabilities are the labels' shares.
+    /// Always the most frequent label. Its probabilities are the labels' shares.
     Majority,
-    /// Labels drawn at random by their shares.
+    /// Labels drawn at random, with their shares as probabilities.
     Stratified,
-    /// Lexical: a short list of cue words for each label. It learns nothing.
+    /// A short list of cue words for each label. Learns nothing.
     Lexical,
-    /// Words and pairs of words, weighted by TF-IDF, and logistic regression.
+    /// Logistic regression over words and pairs of words, weighted by TF-IDF.
     TfIdf,
 }
 
@@ -36,18 +36,17 @@ impl Baseline {
         }
     }
 
-    /// Whether it learns words from its rows, so that what it is fitted on must not be what it is asked. The others
-    /// see at most how common each label is.
+    /// Whether it learns from the rows' texts, so that it must not be fitted to the rows that it is tested on. The others learn
+    /// at most the label frequencies.
     pub fn learns(self) -> bool {
         self == Self::TfIdf
     }
 
-    /// Makes it ready to answer. The shares of `Majority` and `Stratified` are those of `rows`; where there are no
-    /// training data, give the rows of the set itself ([`LabelledText::of`]) and say in the report that these two
-    /// have then seen how common the true labels are. `Lexical` needs no rows. Rows whose label is not one of the
-    /// task's do not count. The same rows and seed give the same answers.
+    /// Fits the baseline to `rows`. `Majority` and `Stratified` take their shares from them; without training data, give
+    /// them the rows of the set itself ([`LabelledText::of`]) and say so in the report. `Lexical` needs no rows. Rows whose
+    /// label is not one of the task's do not count. The same rows and seed give the same answers.
     ///
-    /// None if there is nothing to answer or nothing to learn from: the task marks spans, or no row counts.
+    /// `None` if the task marks spans, or if the baseline needs rows and none counts.
     pub fn fit(self, task: Task, rows: &[LabelledText], seed: u64) -> Option<FittedBaseline> {
         let labels = task.labels();
         if labels.is_empty() {
@@ -62,7 +61,7 @@ impl Baseline {
             _ if known.is_empty() => return None,
             Self::Majority => Rule::Majority(prior::shares(&known, labels.len())),
             Self::Stratified => {
-                Rule::Stratified(prior::Lottery::new(prior::shares(&known, labels.len()), seed))
+                Rule::Stratified(prior::StratifiedRandom::new(prior::shares(&known, labels.len()), seed))
             }
             Self::TfIdf => Rule::TfIdf(Box::new(tfidf::Classifier::fit(&known, labels.len()))),
         };
@@ -76,7 +75,7 @@ impl fmt::Display for Baseline {
     }
 }
 
-/// A sentence as a baseline reads it.
+/// A sentence with its context.
 #[derive(Clone, Copy, Debug)]
 pub struct Text<'a> {
     pub text: &'a str,
@@ -86,6 +85,7 @@ pub struct Text<'a> {
 }
 
 impl<'a> Text<'a> {
+    /// The sentence of a sample.
     pub fn of(sample: &'a Sample) -> Self {
         Self {
             text: &sample.text,
@@ -95,13 +95,13 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// Whether the target is the one that the cue words of stance were written for.
+    /// Whether the target is the one that the lexical baseline has cue words for.
     fn has_default_target(&self) -> bool {
         self.target.is_some_and(|target| target.eq_ignore_ascii_case(Target::DEFAULT))
     }
 }
 
-/// A sentence and its gold label for the task in question.
+/// A sentence and its gold label for one task.
 #[derive(Clone, Copy, Debug)]
 pub struct LabelledText<'a> {
     pub text: Text<'a>,
@@ -109,16 +109,16 @@ pub struct LabelledText<'a> {
 }
 
 impl<'a> LabelledText<'a> {
-    /// The sentence of a sample with its gold label; none of a task that marks spans.
+    /// The sentence of a sample with its gold label. `None` for a task that marks spans.
     pub fn of(sample: &'a Sample) -> Option<Self> {
-        match &sample.answer {
-            Answer::Label { gold, .. } => Some(Self { text: Text::of(sample), label: gold }),
-            Answer::Spans { .. } => None,
+        match &sample.annotations {
+            Annotations::Label { gold, .. } => Some(Self { text: Text::of(sample), label: gold }),
+            Annotations::Spans { .. } => None,
         }
     }
 }
 
-/// A baseline that is ready to answer.
+/// A fitted baseline.
 #[derive(Debug)]
 pub struct FittedBaseline {
     rule: Rule,
@@ -127,20 +127,20 @@ pub struct FittedBaseline {
 #[derive(Debug)]
 enum Rule {
     Majority(Vec<f64>),
-    Stratified(prior::Lottery),
+    Stratified(prior::StratifiedRandom),
     Lexical(Task),
     TfIdf(Box<tfidf::Classifier>),
 }
 
 impl FittedBaseline {
-    /// For each sample the probabilities of the labels, in the order of [`Task::labels`]; they sum to 1. What is said
-    /// of a sample does not depend on the others.
+    /// The probabilities of the labels for each sample, in the order of [`Task::labels`]. They sum to 1. The answer for a
+    /// sample does not depend on the other samples.
     pub fn answer(&self, samples: &[&Sample]) -> Vec<Vec<f64>> {
         samples
             .iter()
             .map(|sample| match &self.rule {
                 Rule::Majority(shares) => shares.clone(),
-                Rule::Stratified(lottery) => lottery.draw(sample),
+                Rule::Stratified(random) => random.draw(sample),
                 Rule::Lexical(task) => lexical::answer(*task, &Text::of(sample)),
                 Rule::TfIdf(classifier) => classifier.answer(&Text::of(sample)),
             })
@@ -153,8 +153,8 @@ fn certain(label: usize, labels: usize) -> Vec<f64> {
     (0..labels).map(|other| f64::from(u8::from(other == label))).collect()
 }
 
-/// The words of a text in lower case, and the marks that say a good deal about who is speaking: quotation marks,
-/// colons, question marks. Hyphens and apostrophes within a word belong to it (`pull-out`, `don't`).
+/// The words of a text in lower case, and as words of their own the marks that say a lot about who is speaking: quotation
+/// marks, colons, question marks. Hyphens and apostrophes inside a word belong to it (`pull-out`, `don't`).
 fn words(text: &str) -> Vec<String> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let mut words = Vec::new();
@@ -202,7 +202,7 @@ mod tests {
             after: None,
             target: Some(Target::DEFAULT.to_owned()),
             fields: Map::new(),
-            answer: Answer::Label {
+            annotations: Annotations::Label {
                 gold: gold.to_owned(),
                 predicted: gold.to_owned(),
                 probs: vec![1.0 / 3.0; 3],
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn words_keep_their_hyphens_and_quotes_stand_alone() {
+    fn words_keep_their_hyphens_and_quotes_are_words() {
         assert_eq!(
             words("“Don’t ask: the pull-out's over,” she_ said - 'no'?"),
             ["“", "don't", "ask", ":", "the", "pull-out's", "over", "”", "she_", "said", "no", "?"]

@@ -1,32 +1,32 @@
-//! TF-IDF: words and pairs of neighbouring words as features, weighted by how rare they are.
+//! TF-IDF features: words and pairs of neighbouring words, weighted by rarity.
 //!
-//! A sentence, the one before it and the one after it each have features of their own, and so has the target where
-//! there is more than one. Each of these parts is a vector of its own length 1, so that a long neighbour does not
-//! drown a short sentence.
+//! The fields of a row are the sentence, its two neighbours, and the target if the rows have several. Each field has its own
+//! features and is normalized to length 1, so that a long neighbour does not outweigh a short sentence.
 
 use super::logistic::{Regression, SparseRows};
 use super::{Text, words};
 use std::collections::{BTreeSet, HashMap};
 
-/// A feature that only one row has tells nothing of other rows.
+/// A feature must occur in this many rows: one that occurs in a single row says nothing about other rows.
 const LEAST_ROWS: u32 = 2;
 
-/// How much a neighbour counts beside the sentence itself.
+/// The weight of a neighbour. The sentence itself has 1.
 const NEIGHBOUR_WEIGHT: f64 = 0.4;
 
-/// Where in a row a feature stands. Part of the feature's name: the same word before the sentence and in it is two.
+/// A field of a row. Its prefix is in the names of its features, so a word in the sentence and the same word before it are
+/// two features.
 #[derive(Clone, Copy)]
-enum Part {
+enum Field {
     Sentence,
     Before,
     After,
     Target,
 }
 
-impl Part {
+impl Field {
     const ALL: [Self; 4] = [Self::Sentence, Self::Before, Self::After, Self::Target];
 
-    fn of<'a>(self, text: &Text<'a>) -> &'a str {
+    fn text<'a>(self, text: &Text<'a>) -> &'a str {
         match self {
             Self::Sentence => Some(text.text),
             Self::Before => text.before,
@@ -43,8 +43,8 @@ impl Part {
         }
     }
 
-    /// Sets the features of this part apart from those of the others.
-    fn mark(self) -> char {
+    /// What the names of its features begin with.
+    fn prefix(self) -> char {
         match self {
             Self::Sentence => 's',
             Self::Before => 'b',
@@ -54,25 +54,25 @@ impl Part {
     }
 }
 
-/// What each feature is called, its column, and how rare it is.
+/// The features by name.
 #[derive(Debug)]
 struct Vocabulary {
     /// Column and inverse document frequency.
     features: HashMap<String, (u32, f64)>,
-    /// Whether the target tells rows apart.
+    /// Whether the target is a field, because the rows have several.
     targets: bool,
 }
 
 impl Vocabulary {
     fn learn(rows: &[(Text, usize)]) -> Self {
         let targets = rows.iter().map(|(text, _)| text.target).collect::<BTreeSet<_>>().len() > 1;
-        // How many rows have a feature, and which row had it last.
+        // For each feature, the number of rows with it and the last of them.
         let mut seen: HashMap<String, (u32, usize)> = HashMap::new();
-        // Columns are in the order in which features are met, so that sums are the same in every run.
+        // Columns are in order of first occurrence, so that sums are the same in every run.
         let mut order: Vec<String> = Vec::new();
         for (row, (text, _)) in rows.iter().enumerate() {
-            for part in parts(targets) {
-                for_each_feature(part, part.of(text), |feature| match seen.get_mut(feature) {
+            for field in fields(targets) {
+                for_each_feature(field, field.text(text), |feature| match seen.get_mut(feature) {
                     Some((rows, last)) => {
                         *rows += u32::from(*last != row);
                         *last = row;
@@ -88,7 +88,7 @@ impl Vocabulary {
         for feature in order {
             let (having, _) = seen[&feature];
             if having >= LEAST_ROWS {
-                // Smooth: as if one more row had every feature.
+                // Smoothed, as if one more row had every feature.
                 let rarity = ((1 + rows.len()) as f64 / f64::from(1 + having)).ln() + 1.0;
                 let column = features.len() as u32;
                 features.insert(feature, (column, rarity));
@@ -97,12 +97,12 @@ impl Vocabulary {
         Self { features, targets }
     }
 
-    /// The features of a text: columns in rising order, and their values.
+    /// The features of a text: columns in ascending order, with their values.
     fn vector(&self, text: &Text) -> Vec<(u32, f32)> {
         let mut vector = Vec::new();
-        for part in parts(self.targets) {
+        for field in fields(self.targets) {
             let mut counts: HashMap<u32, (u32, f64)> = HashMap::new();
-            for_each_feature(part, part.of(text), |feature| {
+            for_each_feature(field, field.text(text), |feature| {
                 if let Some(&(column, rarity)) = self.features.get(feature) {
                     counts.entry(column).or_insert((0, rarity)).0 += 1;
                 }
@@ -114,7 +114,7 @@ impl Vocabulary {
             values.sort_unstable_by_key(|(column, _)| *column);
             let length = values.iter().map(|(_, value)| value * value).sum::<f64>().sqrt();
             vector.extend(
-                values.iter().map(|(column, value)| (*column, (value / length * part.weight()) as f32)),
+                values.iter().map(|(column, value)| (*column, (value / length * field.weight()) as f32)),
             );
         }
         vector.sort_unstable_by_key(|(column, _)| *column);
@@ -122,28 +122,28 @@ impl Vocabulary {
     }
 }
 
-fn parts(targets: bool) -> impl Iterator<Item = Part> {
-    Part::ALL.into_iter().filter(move |part| targets || !matches!(part, Part::Target))
+fn fields(targets: bool) -> impl Iterator<Item = Field> {
+    Field::ALL.into_iter().filter(move |field| targets || !matches!(field, Field::Target))
 }
 
-/// Hands over the name of each word and of each pair of words.
-fn for_each_feature(part: Part, text: &str, mut take: impl FnMut(&str)) {
+/// Calls `take` with the feature name of each word and each pair of neighbouring words.
+fn for_each_feature(field: Field, text: &str, mut take: impl FnMut(&str)) {
     let words = words(text);
     let mut name = String::new();
-    let mut hand_over = |words: &[&str]| {
+    let mut emit = |words: &[&str]| {
         name.clear();
-        name.push(part.mark());
+        name.push(field.prefix());
         for word in words {
             name.push(' ');
             name.push_str(word);
         }
         take(&name);
     };
-    words.iter().for_each(|word| hand_over(&[word]));
-    words.windows(2).for_each(|pair| hand_over(&[&pair[0], &pair[1]]));
+    words.iter().for_each(|word| emit(&[word]));
+    words.windows(2).for_each(|pair| emit(&[&pair[0], &pair[1]]));
 }
 
-/// A vocabulary and a regression over it.
+/// Logistic regression over TF-IDF features.
 #[derive(Debug)]
 pub struct Classifier {
     vocabulary: Vocabulary,
@@ -151,7 +151,7 @@ pub struct Classifier {
 }
 
 impl Classifier {
-    /// Learns from rows, of which there is at least one.
+    /// Trains on rows of text and label index. There must be at least one.
     pub fn fit(rows: &[(Text, usize)], labels: usize) -> Self {
         let vocabulary = Vocabulary::learn(rows);
         let mut matrix = SparseRows::default();
@@ -175,14 +175,14 @@ mod tests {
     }
 
     #[test]
-    fn each_part_of_a_row_has_features_and_a_length_of_its_own() {
+    fn each_field_has_its_own_features_and_length() {
         let rows = [
             (text("red boat", Some("boat sank"), "t"), 0),
             (text("red boat boat", Some("boat sank"), "t"), 1),
             (text("green", None, "t"), 1),
         ];
         let vocabulary = Vocabulary::learn(&rows);
-        assert!(!vocabulary.targets, "a single target tells nothing");
+        assert!(!vocabulary.targets, "a single target is no field");
         let mut names: Vec<&str> = vocabulary.features.keys().map(String::as_str).collect();
         names.sort_unstable();
         assert_eq!(names, ["b boat", "b boat sank", "b sank", "s boat", "s red", "s red boat"]);
@@ -190,11 +190,11 @@ mod tests {
         let squares: f32 = vocabulary.vector(&rows[1].0).iter().map(|(_, value)| value * value).sum();
         let weight = NEIGHBOUR_WEIGHT as f32;
         assert!((squares - (1.0 + weight * weight)).abs() < 1e-6);
-        assert!(vocabulary.vector(&rows[2].0).is_empty(), "what was seen once is no feature");
+        assert!(vocabulary.vector(&rows[2].0).is_empty(), "a word that occurs once is no feature");
     }
 
     #[test]
-    fn of_many_targets_their_words_are_features() {
+    fn words_of_targets_are_features_if_there_are_several() {
         let rows =
             [(text("so", None, "a ban"), 0), (text("so", None, "a ban"), 0), (text("so", None, "a tax"), 1)];
         let classifier = Classifier::fit(&rows, 2);

@@ -1,61 +1,71 @@
-//! PolNeAR as it is published: plain text, and brat's standoff annotations beside it. Sentences are found here,
-//! for brat has none.
+//! brat's standoff format: plain texts (`.txt`), and files of annotations (`.ann`) beside them. Reads text bounds (`T`) and
+//! events (`E`) with the roles Source, Cue and Content, as attributions.
 
-use super::collect::{Collector, Draft};
-use super::file::{self, At};
+use super::file::{self, Location};
 use super::offsets::{Offsets, Unit};
-use super::polnear::attributed_or_not;
 use crate::error::{GoldProblem, InputProblem, Result};
-use serde_json::{Map, Value};
 use standpoint_core::hash::Digest;
 use standpoint_core::label::Attribution;
-use standpoint_core::segment;
 use standpoint_core::text::Span;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Reads the texts of a folder (or of `text/` in it) that have annotations beside them (or in `attributions/`).
-pub(super) fn read(folder: &Path, digest: &mut Digest, collector: &mut Collector<'_>) -> Result<()> {
-    let texts = files(&[folder.to_owned(), folder.join("text")], "txt")?;
+/// A text and its annotations.
+pub(super) struct DocumentFiles {
+    /// The text's file name, without `.txt`.
+    pub name: String,
+    /// From the annotation's file name, if it has one.
+    pub annotator: Option<String>,
+    text: PathBuf,
+    annotations: PathBuf,
+}
+
+impl DocumentFiles {
+    /// The text and its attributions.
+    pub fn read(&self, digest: &mut Digest) -> Result<(String, Vec<Attribution>)> {
+        let text = file::whole(&self.text, digest)?;
+        let attributions = attributions(&self.annotations, &text, digest)?;
+        Ok((text, attributions))
+    }
+}
+
+/// Finds the annotated documents of a folder, by name. Texts are in the folder or in `text/`, annotations in the folder
+/// or in `attributions/`. An annotation file has the name of its text, or that name, `_` and the annotator. If several
+/// people annotated a text, the file whose name sorts first counts.
+pub(super) fn documents(folder: &Path) -> Result<Vec<DocumentFiles>> {
+    let mut texts = files(&[folder.to_owned(), folder.join("text")], "txt")?;
     let annotations = files(&[folder.to_owned(), folder.join("attributions")], "ann")?;
-    let mut pairs: BTreeMap<&str, (Option<&str>, &Path)> = BTreeMap::new();
-    for (name, path) in &annotations {
+    let mut annotated: BTreeMap<String, (Option<String>, PathBuf)> = BTreeMap::new();
+    for (name, path) in annotations {
         let (text, annotator) = match name.rsplit_once('_') {
-            Some((text, annotator)) if !texts.contains_key(name) => (text, Some(annotator)),
+            Some((text, annotator)) if !texts.contains_key(&name) => (text, Some(annotator.to_owned())),
             _ => (name.as_str(), None),
         };
         if !texts.contains_key(text) {
             let id = format!("{text}.txt");
-            return Err(file::at(path, GoldProblem::Dangling { what: "the text", id }).into());
+            return Err(file::at(&path, GoldProblem::Dangling { what: "the text", id }).into());
         }
-        pairs.entry(text).or_insert((annotator, path));
+        annotated.entry(text.to_owned()).or_insert((annotator, path));
     }
-    if pairs.is_empty() {
+    if annotated.is_empty() {
         let expected = "texts (.txt) with annotations (.ann)".to_owned();
         return Err(file::at(folder, GoldProblem::Folder { expected }).into());
     }
-    for (number, (name, (annotator, path))) in pairs.into_iter().enumerate() {
-        let text = file::whole(&texts[name], digest)?;
-        let attributions = attributions(path, &text, digest)?;
-        let sentences = attributed_or_not(&text, segment::sentences(&text), &attributions);
-        let mut fields = Map::new();
-        fields.extend(annotator.map(|annotator| ("annotator".to_owned(), Value::from(annotator))));
-        let (id, attributions) = (name.to_owned(), Some(attributions));
-        let draft = Draft { id, target: None, text, sentences, attributions, fields };
-        let at = At::Record(number + 1);
-        collector.add(at, draft).map_err(|problem| at.error(folder, problem))?;
-    }
-    Ok(())
+    let documents = annotated.into_iter().filter_map(|(name, (annotator, annotations))| {
+        let text = texts.remove(&name)?;
+        Some(DocumentFiles { name, annotator, text, annotations })
+    });
+    Ok(documents.collect())
 }
 
-/// The files of some folders that end so, by their names without the ending. A folder may be missing.
-fn files(folders: &[PathBuf], ending: &str) -> Result<BTreeMap<String, PathBuf>> {
+/// The files with this extension in some folders, by their names without it. A folder may be missing.
+fn files(folders: &[PathBuf], extension: &str) -> Result<BTreeMap<String, PathBuf>> {
     let mut files = BTreeMap::new();
     for folder in folders.iter().filter(|folder| folder.is_dir()) {
         for entry in fs::read_dir(folder).map_err(|error| file::unreadable(folder, error))? {
             let path = entry.map_err(|error| file::unreadable(folder, error))?.path();
-            if path.extension().is_some_and(|found| found == ending)
+            if path.extension().is_some_and(|found| found == extension)
                 && let Some(name) = path.file_stem().and_then(|name| name.to_str())
             {
                 files.insert(name.to_owned(), path);
@@ -65,11 +75,11 @@ fn files(folders: &[PathBuf], ending: &str) -> Result<BTreeMap<String, PathBuf>>
     Ok(files)
 }
 
-/// Reads the events of one file; text bounds may be defined after the event that uses them.
+/// Reads the attributions of one annotation file. A text bound may be defined after the event that uses it.
 fn attributions(path: &Path, text: &str, digest: &mut Digest) -> Result<Vec<Attribution>> {
     let offsets = Offsets::new(text, Unit::Characters);
     let mut bounds: HashMap<String, Vec<Span>> = HashMap::new();
-    let mut events: Vec<(At, String)> = Vec::new();
+    let mut events: Vec<(Location, String)> = Vec::new();
     file::lines(path, digest, |at, line| {
         if line.starts_with('T') {
             let (id, spans) = text_bound(line, &offsets)?;
@@ -82,7 +92,7 @@ fn attributions(path: &Path, text: &str, digest: &mut Digest) -> Result<Vec<Attr
     let mut attributions = Vec::with_capacity(events.len());
     for (at, line) in &events {
         let attribution = event(line, &bounds).map_err(|problem| at.error(path, problem))?;
-        // The corpus has a few triggers to which nobody has tied anything.
+        // PolNeAR has a few events without any span.
         if attribution != Attribution::default() {
             attributions.push(attribution);
         }
@@ -90,7 +100,7 @@ fn attributions(path: &Path, text: &str, digest: &mut Digest) -> Result<Vec<Attr
     Ok(attributions)
 }
 
-/// `T1<tab>Source 4 9;12 15<tab>the words`
+/// Reads a text bound: `T1<tab>Source 4 9;12 15<tab>the words`. Returns its name and its pieces.
 fn text_bound(line: &str, offsets: &Offsets<'_>) -> Result<(String, Vec<Span>), InputProblem> {
     let malformed = || GoldProblem::Line {
         expected: "a name, a tab, a type with its offsets, a tab and the words",
@@ -126,7 +136,8 @@ fn text_bound(line: &str, offsets: &Offsets<'_>) -> Result<(String, Vec<Span>), 
     Ok((id.to_owned(), spans))
 }
 
-/// `E1<tab>Attribution:T4 Content:T3 Cue:T2 Source:T1`; a role that occurs again has a number behind its name.
+/// Reads an event: `E1<tab>Attribution:T4 Content:T3 Cue:T2 Source:T1`. A role that occurs twice has a number after its
+/// name, as in `Source2`.
 fn event(line: &str, bounds: &HashMap<String, Vec<Span>>) -> Result<Attribution, InputProblem> {
     let mut attribution = Attribution::default();
     let roles = line.split_once('\t').map_or("", |(_, roles)| roles);

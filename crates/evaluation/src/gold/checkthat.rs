@@ -1,6 +1,6 @@
-//! CheckThat!, the check-worthiness of sentences and tweets: the tables of the lab's editions, or JSON Lines.
+//! CheckThat!, the check-worthiness of sentences and tweets: tables of the lab's editions, or JSON Lines.
 
-use super::collect::{Collector, Draft};
+use super::collector::{Collector, UncheckedDocument};
 use super::table::{Dialect, Table};
 use super::{GoldLabels, GoldSource, file, unknown};
 use crate::error::{InputProblem, Result};
@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use standpoint_core::hash::Digest;
 
+/// A line of JSON.
 #[derive(Deserialize)]
 struct Sentence {
     id: String,
@@ -29,8 +30,9 @@ pub(super) fn read(source: &GoldSource, digest: &mut Digest, collector: &mut Col
     let label = table.column(&["class_label", "check_worthiness", "label"])?;
     table.rows(|at, row| {
         let labels = labels(row.cell(label))?;
-        let draft = Draft::whole(row.cell(id).to_owned(), None, unquote(row.cell(text)), labels);
-        collector.add(at, draft.with_fields(row.fields(&[id, text, label])))
+        let document =
+            UncheckedDocument::whole(row.cell(id).to_owned(), None, unquote(row.cell(text)), labels);
+        collector.add(at, document.with_fields(row.fields(&[id, text, label])))
     })
 }
 
@@ -41,7 +43,8 @@ fn read_jsonl(source: &GoldSource, digest: &mut Digest, collector: &mut Collecto
             return Ok(());
         }
         let labels = labels(&row.label)?;
-        collector.add(at, Draft::whole(row.id, row.target, row.text, labels).with_fields(row.fields))
+        collector
+            .add(at, UncheckedDocument::whole(row.id, row.target, row.text, labels).with_fields(row.fields))
     })
 }
 
@@ -54,9 +57,9 @@ fn labels(label: &str) -> Result<GoldLabels, InputProblem> {
     Ok(GoldLabels { checkworthy: Some(checkworthy), ..GoldLabels::default() })
 }
 
-/// Takes off quotes that the program which wrote the table put around a cell. The tables are read without quoting,
-/// for most hold sentences as they stand, of which many begin with a quotation mark; a quote that was put around a
-/// cell is known by the doubled ones inside it, without which there was no need for it.
+/// Removes the quotes that a CSV writer put around a cell. The tables are read without quoting, because most hold raw
+/// sentences, and many of these begin with a quotation mark. A writer quotes such a cell only to escape quotation marks
+/// in it, which it doubles; so quotes are removed only around doubled ones.
 fn unquote(cell: &str) -> String {
     let inside = cell.strip_prefix('"').and_then(|cell| cell.strip_suffix('"'));
     match inside {

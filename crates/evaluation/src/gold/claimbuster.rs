@@ -1,6 +1,6 @@
-//! ClaimBuster, the check-worthiness of sentences of debates, as CSV.
+//! ClaimBuster, the check-worthiness of sentences from debates, as CSV.
 
-use super::collect::{Collector, Draft};
+use super::collector::{Collector, UncheckedDocument};
 use super::table::{Dialect, Table};
 use super::{GoldLabels, GoldSource, unknown};
 use crate::error::Result;
@@ -18,7 +18,8 @@ pub(super) fn read(source: &GoldSource, digest: &mut Digest, collector: &mut Col
             other => return Err(unknown("Verdict", other, &["1", "0", "-1"])),
         };
         let labels = GoldLabels { checkworthy: Some(checkworthy), ..GoldLabels::default() };
-        let draft = Draft::whole(row.cell(id).to_owned(), None, row.cell(text).to_owned(), labels);
-        collector.add(at, draft.with_fields(row.fields(&[id, text])))
+        let document =
+            UncheckedDocument::whole(row.cell(id).to_owned(), None, row.cell(text).to_owned(), labels);
+        collector.add(at, document.with_fields(row.fields(&[id, text])))
     })
 }

@@ -1,8 +1,8 @@
-//! doccano's JSON Lines export: spans with labels, labels of whole texts, relations.
+//! doccano's JSON Lines export: labelled spans, labels of whole texts, and relations.
 
-use super::collect::Collector;
-use super::file::At;
-use super::marked::{Id, Mark, Marked};
+use super::annotated::{AnnotatedText, Id, LabelledSpan};
+use super::collector::Collector;
+use super::file::Location;
 use super::offsets::{Offsets, Unit};
 use super::{GoldSource, file};
 use crate::error::{InputProblem, Result};
@@ -17,7 +17,7 @@ struct Example {
     text: String,
     target: Option<String>,
     split: Option<String>,
-    /// Of sequence labelling and of text classification; which of both it is, each label tells.
+    /// The labels of a sequence labelling or a text classification project. Each label's form shows which.
     #[serde(default, alias = "labels")]
     label: Vec<Label>,
     #[serde(default)]
@@ -26,7 +26,7 @@ struct Example {
     entities: Vec<Entity>,
     #[serde(default)]
     relations: Vec<Relation>,
-    /// What annotators wrote to each other.
+    /// Notes of the annotators. Named so that they do not become metadata.
     #[serde(rename = "Comments", alias = "comments")]
     _comments: Option<Value>,
     #[serde(flatten)]
@@ -40,7 +40,7 @@ enum Label {
     OfSpan(usize, usize, String),
 }
 
-/// A span of a project with relations, or of one with categories.
+/// A labelled span: with an id in projects with relations, without one in others.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Entity {
@@ -61,13 +61,13 @@ pub(super) fn read(source: &GoldSource, digest: &mut Digest, collector: &mut Col
         if !collector.wants(example.split.as_deref()) {
             return Ok(());
         }
-        collector.add(at, marked(example, &name, at)?.draft()?)
+        collector.add(at, annotated_text(example, &name, at)?.into_document()?)
     })?;
     collector.complete_attributions();
     Ok(())
 }
 
-fn marked(example: Example, file: &str, at: At) -> Result<Marked, InputProblem> {
+fn annotated_text(example: Example, file: &str, at: Location) -> Result<AnnotatedText, InputProblem> {
     let offsets = Offsets::new(&example.text, Unit::Characters);
     let mut labels = example.cats;
     let mut spans = Vec::new();
@@ -81,16 +81,19 @@ fn marked(example: Example, file: &str, at: At) -> Result<Marked, InputProblem> 
         Entity::Named { id, label, start_offset, end_offset } => (Some(id), start_offset, end_offset, label),
         Entity::Bare(start, end, label) => (None, start, end, label),
     }));
-    let mut marks = Vec::with_capacity(spans.len());
+    let mut labelled = Vec::with_capacity(spans.len());
     let mut numbers = HashMap::new();
     for (id, start, end, label) in spans {
-        numbers.extend(id.map(|id| (id, marks.len())));
-        marks.push(Mark { span: offsets.span("span", start, end)?, label });
+        numbers.extend(id.map(|id| (id, labelled.len())));
+        labelled.push(LabelledSpan { span: offsets.span("span", start, end)?, label });
     }
     let number = |id: i64| numbers.get(&id).copied();
-    let links =
-        example.relations.iter().filter_map(|link| number(link.from_id).zip(number(link.to_id))).collect();
+    let relations = example
+        .relations
+        .iter()
+        .filter_map(|relation| number(relation.from_id).zip(number(relation.to_id)))
+        .collect();
     let id = example.id.map_or_else(|| format!("{file}, {at}"), Id::into_string);
     let (target, fields) = (example.target, example.fields);
-    Ok(Marked { id, target, text: example.text, labels, marks, links, fields })
+    Ok(AnnotatedText { id, target, text: example.text, labels, spans: labelled, relations, fields })
 }

@@ -1,5 +1,5 @@
-//! Files read in one pass: by lines, by the elements of a JSON array, or whole where they are small. What is
-//! read is hashed on the way, a byte order mark is taken off, and an error says where it stands.
+//! Reads a file in one pass: by lines, by the elements of a JSON array, or as a whole. Hashes the bytes on the way, skips a
+//! byte order mark, and reports errors with their location.
 
 use crate::error::{InputError, InputProblem, Place, Result};
 use serde::de::{DeserializeOwned, Deserializer, Error, SeqAccess, Visitor};
@@ -11,15 +11,15 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-/// Where in a file something stands, counted from 1.
+/// A location in a file, counted from 1.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum At {
+pub(super) enum Location {
     Line(usize),
-    /// An element of a JSON array, or a document of a folder.
+    /// An element of a JSON array, or a document in a folder.
     Record(usize),
 }
 
-impl fmt::Display for At {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Line(line) => write!(f, "line {line}"),
@@ -28,7 +28,8 @@ impl fmt::Display for At {
     }
 }
 
-impl At {
+impl Location {
+    /// A problem at this location of a file.
     pub fn error(self, path: &Path, problem: InputProblem) -> InputError {
         match self {
             Self::Line(line) => {
@@ -40,11 +41,12 @@ impl At {
     }
 }
 
-/// An error of a whole file.
+/// A problem of a whole file.
 pub(super) fn at(path: &Path, problem: impl Into<InputProblem>) -> InputError {
     InputError { place: Place { file: path.display().to_string(), line: None }, problem: problem.into() }
 }
 
+/// A failure to read a file.
 pub(super) fn unreadable(path: &Path, error: io::Error) -> InputError {
     let problem = match error.kind() {
         io::ErrorKind::NotFound => InputProblem::NotFound,
@@ -54,12 +56,12 @@ pub(super) fn unreadable(path: &Path, error: io::Error) -> InputError {
     at(path, problem)
 }
 
-/// Whether a path's name says that it holds one JSON object a line.
+/// Whether a file's name ends in `.jsonl` or `.ndjson`.
 pub(super) fn is_jsonl(path: &Path) -> bool {
     path.extension().is_some_and(|extension| ["jsonl", "ndjson"].iter().any(|known| extension == *known))
 }
 
-/// A file behind its byte order mark.
+/// Opens a file and skips its byte order mark.
 pub(super) fn open<'d>(
     path: &Path,
     digest: &'d mut Digest,
@@ -73,18 +75,18 @@ pub(super) fn open<'d>(
     Ok(reader)
 }
 
-/// Reads a small file whole.
+/// Reads a small file as a whole.
 pub(super) fn whole(path: &Path, digest: &mut Digest) -> Result<String, InputError> {
     let mut text = String::new();
     open(path, digest)?.read_to_string(&mut text).map_err(|error| unreadable(path, error))?;
     Ok(text)
 }
 
-/// Gives each line that holds more than white space, without its end.
+/// Calls `take` with each line that is not blank, without its line break.
 pub(super) fn lines(
     path: &Path,
     digest: &mut Digest,
-    mut take: impl FnMut(At, &str) -> Result<(), InputProblem>,
+    mut take: impl FnMut(Location, &str) -> Result<(), InputProblem>,
 ) -> Result<()> {
     let mut reader = open(path, digest)?;
     let mut bytes = Vec::new();
@@ -94,7 +96,7 @@ pub(super) fn lines(
         if read.map_err(|error| unreadable(path, error))? == 0 {
             break;
         }
-        let at = At::Line(number);
+        let at = Location::Line(number);
         let result = match str::from_utf8(&bytes) {
             _ if bytes.len() as u64 == LINE_LIMIT => Err(InputProblem::TooLarge { limit: LINE_LIMIT }),
             Err(_) => Err(InputProblem::NotUtf8),
@@ -106,30 +108,31 @@ pub(super) fn lines(
     Ok(())
 }
 
-/// Gives each line of JSON Lines as what it is expected to be.
+/// Calls `take` with each line of JSON Lines. `expected` describes a line for the error.
 pub(super) fn json_lines<T: DeserializeOwned>(
     path: &Path,
     digest: &mut Digest,
     expected: &'static str,
-    mut take: impl FnMut(At, T) -> Result<(), InputProblem>,
+    mut take: impl FnMut(Location, T) -> Result<(), InputProblem>,
 ) -> Result<()> {
     lines(path, digest, |at, line| {
         take(at, parse(serde_json::from_str(line).map_err(InputProblem::Json)?, expected)?)
     })
 }
 
-/// Gives each element of a JSON array as what it is expected to be; the array itself is never held.
+/// Calls `take` with each element of a JSON array, without keeping the array. `expected` describes an element for the
+/// error.
 pub(super) fn json_array<T: DeserializeOwned>(
     path: &Path,
     digest: &mut Digest,
     expected: &'static str,
-    mut take: impl FnMut(At, T) -> Result<(), InputProblem>,
+    mut take: impl FnMut(Location, T) -> Result<(), InputProblem>,
 ) -> Result<()> {
     let mut failure = None;
     let mut json = serde_json::Deserializer::from_reader(open(path, digest)?);
     let elements = Elements {
         take: |record, element| {
-            let at = At::Record(record);
+            let at = Location::Record(record);
             let taken = parse(element, expected).and_then(|element| take(at, element));
             taken.map_err(|problem| failure = Some(at.error(path, problem))).is_ok()
         },
@@ -141,11 +144,12 @@ pub(super) fn json_array<T: DeserializeOwned>(
     read.map_err(|error| at(path, InputProblem::Json(error)).into())
 }
 
+/// Converts a JSON value. `expected` describes it for the error.
 pub(super) fn parse<T: DeserializeOwned>(value: Value, expected: &'static str) -> Result<T, InputProblem> {
     serde_json::from_value(value).map_err(|source| InputProblem::NotGold { expected, source })
 }
 
-/// Takes the elements of a JSON array one by one, until one is not wanted.
+/// Visits the elements of a JSON array until `take` returns false.
 struct Elements<F> {
     take: F,
 }

@@ -1,6 +1,6 @@
-//! FNC-1, the stance of an article's body toward a headline, as two CSV files: pairs, and bodies beside them.
+//! FNC-1, the stance of an article's body toward a headline, as two CSV files: the pairs, and the bodies.
 
-use super::collect::{Collector, Draft};
+use super::collector::{Collector, UncheckedDocument};
 use super::table::{Dialect, Table};
 use super::{GoldLabels, GoldSource, unknown};
 use crate::error::{GoldProblem, Result};
@@ -27,12 +27,14 @@ pub(super) fn read(source: &GoldSource, digest: &mut Digest, collector: &mut Col
         let labels = GoldLabels { stance: Some(found), ..GoldLabels::default() };
         let fields = row.fields(&[headline, body]);
         let target = Some(row.cell(headline).to_owned());
-        // One body stands in many pairs: its id names the document, so that intervals are drawn by body.
-        collector.add_part(Draft::whole(id.to_owned(), target, text.clone(), labels).with_fields(fields))
+        // A body occurs in many pairs. Its id is the document's id, so that the bootstrap draws bodies.
+        collector.add_piece(
+            UncheckedDocument::whole(id.to_owned(), target, text.clone(), labels).with_fields(fields),
+        )
     })
 }
 
-/// The texts of the bodies, by their ids.
+/// The bodies' texts, by id.
 fn read_bodies(path: &Path, digest: &mut Digest) -> Result<HashMap<String, String>> {
     let table = Table::open(path, Dialect::Csv, digest)?;
     let id = table.column(&["Body ID"])?;

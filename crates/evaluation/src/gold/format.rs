@@ -1,4 +1,4 @@
-//! The names of the formats.
+//! The formats and their names.
 
 use crate::error::UnknownFormat;
 use serde::{Deserialize, Serialize};

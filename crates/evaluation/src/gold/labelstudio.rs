@@ -1,7 +1,7 @@
-//! Label Studio's JSON export: regions of a text with labels, choices for them or for the whole text, relations.
+//! Label Studio's JSON export: labelled regions of a text, choices for a region or for the whole text, and relations.
 
-use super::collect::Collector;
-use super::marked::{Id, Mark, Marked};
+use super::annotated::{AnnotatedText, Id, LabelledSpan};
+use super::collector::Collector;
 use super::offsets::{Offsets, Unit};
 use super::{GoldSource, file};
 use crate::error::{InputProblem, Result};
@@ -36,7 +36,7 @@ struct Annotation {
     ground_truth: bool,
 }
 
-/// A label of a region, a choice, or a relation between regions.
+/// A labelled region, a choice, or a relation between regions, by `kind`.
 #[derive(Deserialize)]
 struct Item {
     #[serde(rename = "type")]
@@ -66,8 +66,11 @@ pub(super) fn read(source: &GoldSource, digest: &mut Digest, collector: &mut Col
         let finished: Vec<&Annotation> = task.annotations.iter().filter(finished).collect();
         let truth = finished.iter().find(|annotation| annotation.ground_truth).or(finished.first());
         match truth {
-            Some(annotation) if wanted => collector
-                .add(at, marked(task.id.clone().into_string(), &task.data, &annotation.result)?.draft()?),
+            Some(annotation) if wanted => collector.add(
+                at,
+                annotated_text(task.id.clone().into_string(), &task.data, &annotation.result)?
+                    .into_document()?,
+            ),
             _ => Ok(()),
         }
     })?;
@@ -75,9 +78,9 @@ pub(super) fn read(source: &GoldSource, digest: &mut Digest, collector: &mut Col
     Ok(())
 }
 
-fn marked(id: String, data: &Data, items: &[Item]) -> Result<Marked, InputProblem> {
+fn annotated_text(id: String, data: &Data, items: &[Item]) -> Result<AnnotatedText, InputProblem> {
     let places = Places::new(&data.text);
-    let (mut labels, mut marks, mut links) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut labels, mut spans, mut relations) = (Vec::new(), Vec::new(), Vec::new());
     let mut numbers: HashMap<&str, usize> = HashMap::new();
     for item in items.iter().filter(|item| ["labels", "choices"].contains(&item.kind.as_str())) {
         let Values { start, end, text, labels: of_region, choices } = &item.value;
@@ -88,20 +91,20 @@ fn marked(id: String, data: &Data, items: &[Item]) -> Result<Marked, InputProble
         };
         let span = places.span(start, end, text.as_ref().and_then(Value::as_str))?;
         if let Some(id) = &item.id {
-            numbers.entry(id).or_insert(marks.len());
+            numbers.entry(id).or_insert(spans.len());
         }
-        marks.extend(said.map(|label| Mark { span, label }));
+        spans.extend(said.map(|label| LabelledSpan { span, label }));
     }
     for item in items.iter().filter(|item| item.kind == "relation") {
         let number = |id: &Option<String>| id.as_deref().and_then(|id| numbers.get(id).copied());
-        links.extend(number(&item.from_id).zip(number(&item.to_id)));
+        relations.extend(number(&item.from_id).zip(number(&item.to_id)));
     }
     let (target, text, fields) = (data.target.clone(), data.text.clone(), data.fields.clone());
-    Ok(Marked { id, target, text, labels, marks, links, fields })
+    Ok(AnnotatedText { id, target, text, labels, spans, relations, fields })
 }
 
-/// Label Studio counts characters since version 1.5, and UTF-16 units before; the words of a region, which it
-/// writes beside the offsets, tell which.
+/// Offsets in both units that Label Studio has used: characters since version 1.5, UTF-16 units before. The export repeats
+/// the text of a region, which shows the unit.
 struct Places<'t> {
     characters: Offsets<'t>,
     utf16: Offsets<'t>,

@@ -1,19 +1,37 @@
-//! Labelled text: the public formats that users have on disk, read into one type. Training and evaluation
-//! both read it here. `docs/formats.md` says of each format which fields are read and what becomes of them.
+//! Labelled ("gold") text: the public formats that users have on disk, read into one type, [`GoldDocument`]. Training and
+//! evaluation both read it here. `docs/formats.md` describes each format in full.
+//!
+//! | format | module | what it labels | how labels map to ours |
+//! | --- | --- | --- | --- |
+//! | `standpoint` | `standpoint` | everything | as they are |
+//! | `polnear` | `polnear`, `brat` | attributions | a sentence that a content covers is `attributed`; source, cue and content as spans |
+//! | `newsdiscourse` | `newsdiscourse` | roles | as they are |
+//! | `checkthat` | `checkthat` | check-worthiness | `Yes`, `1`: worth checking; `No`, `0`: not |
+//! | `claimbuster` | `claimbuster` | check-worthiness | verdict 1: worth checking; 0, -1: not |
+//! | `semeval2016t6` | `semeval` | stance | `FAVOR`, `AGAINST`, `NONE`: favor, against, none |
+//! | `vast` | `vast` | stance | 0: against; 1: favor; 2: none |
+//! | `perspectrum` | `perspectrum` | stance | `SUPPORT`: favor; `UNDERMINE`: against; `NOT_A_PERSPECTIVE`: left out |
+//! | `fnc1` | `fnc1` | stance | `agree`: favor; `disagree`: against; `discuss`, `unrelated`: none |
+//! | `labelstudio`, `doccano`, `prodigy` | of the same name, `annotated` | everything, by the project's labels | by the label's name |
+//!
+//! To add a format: a line in `format`, a module with a `read` function, and its row in the `match` of `collect`. A
+//! `read` function turns each record into an [`UncheckedDocument`](collector::UncheckedDocument) and hands it to the
+//! [`Collector`], which checks it. `file` (lines, JSON arrays), `table` (CSV, TSV) and `offsets` (units of offsets) are
+//! shared by the formats.
 
+mod annotated;
 mod brat;
 mod checkthat;
 mod claimbuster;
-mod collect;
+mod collector;
 mod doccano;
 mod file;
 mod fnc1;
+mod fold;
 mod format;
 mod labelstudio;
-mod marked;
 mod newsdiscourse;
 mod offsets;
-mod part;
 mod perspectrum;
 mod polnear;
 mod prodigy;
@@ -22,48 +40,49 @@ mod standpoint;
 mod table;
 mod vast;
 
+pub use fold::Fold;
 pub use format::GoldFormat;
-pub use part::Part;
 
 use crate::error::{GoldProblem, InputProblem, Result};
-use collect::Collector;
+use collector::Collector;
 use serde_json::{Map, Value};
 use standpoint_core::hash::Digest;
 use standpoint_core::label::{Attribution, Role, Stance};
 use standpoint_core::text::{Document, Span};
 use std::path::{Path, PathBuf};
 
-/// What is known of one sentence; a sentence of which nothing is known is there as context.
+/// The labels of one sentence. A sentence without any label is context for its neighbours.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GoldLabels {
     pub role: Option<Role>,
-    /// Whether its role is `attributed`, where that is all that is known of the role.
+    /// Whether its role is `attributed`, for data that say no more about the role.
     pub attributed: Option<bool>,
     pub stance: Option<Stance>,
-    /// Whose stance it is, as a span of the document.
+    /// Who holds the stance, as a span of the document's text.
     pub holder: Option<Span>,
     pub checkworthy: Option<bool>,
 }
 
-/// A document with labels for its sentences. The fields of the document are what else the data say of it
-/// (outlet, genre, date): evaluation can be sliced by them.
+/// A document with labels for its sentences. The document's fields keep everything else in the record, such as outlet,
+/// genre or date. Figures can be sliced by them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GoldDocument {
     pub document: Document,
+    /// What the stances are toward.
     pub target: String,
-    /// One entry for each sentence.
+    /// One entry for each sentence, in order.
     pub labels: Vec<GoldLabels>,
-    /// All attributions of the text, where they were annotated.
+    /// All attributions of the text. `None` if nobody annotated them.
     pub attributions: Option<Vec<Attribution>>,
 }
 
 impl GoldDocument {
-    /// Its sentences with their labels.
+    /// The sentences' texts with their labels, in order.
     pub fn sentences(&self) -> impl Iterator<Item = (&str, &GoldLabels)> {
         self.document.sentences().iter().map(|span| span.slice(self.document.text())).zip(&self.labels)
     }
 
-    /// Adds fields that the document does not have, or has as null.
+    /// Adds those of `fields` that the document lacks or has as null.
     pub fn complete_fields(&mut self, fields: &Map<String, Value>) {
         let mut own = self.document.fields().clone();
         for (name, value) in fields {
@@ -75,51 +94,52 @@ impl GoldDocument {
     }
 }
 
-/// Where gold documents are read from, and how.
+/// What to read, and how.
 #[derive(Clone, Debug)]
 pub struct GoldSource {
     /// A file, or for some formats a folder.
     pub path: PathBuf,
-    /// The second file of formats that have two.
+    /// The second file, for formats with two.
     pub companion: Option<PathBuf>,
     pub format: GoldFormat,
-    /// Rows that say they belong to another split are passed over; rows that say nothing of a split are read.
+    /// The split to read. Rows of another split are skipped; rows that name no split are read.
     pub split: Option<String>,
-    /// The target of rows that name none.
+    /// The target for rows that name none.
     pub target: Option<String>,
-    /// The share of the documents that is read; without it all are.
-    pub part: Option<Part>,
+    /// The share of the documents to read. `None` reads all.
+    pub fold: Option<Fold>,
 }
 
 impl GoldSource {
-    /// All of one file.
+    /// Reads all of one file.
     pub fn new(path: impl Into<PathBuf>, format: GoldFormat) -> Self {
-        Self { path: path.into(), companion: None, format, split: None, target: None, part: None }
+        Self { path: path.into(), companion: None, format, split: None, target: None, fold: None }
     }
 
-    /// The second file.
+    /// The path of the second file. `expected` describes it for the error.
     ///
     /// # Errors
-    /// If none was named; `expected` says what it should hold.
+    /// [`GoldProblem::NoCompanion`] if the source names none.
     fn companion(&self, expected: &'static str) -> Result<&Path> {
         let companion = self.companion.as_deref();
         companion.ok_or_else(|| file::at(&self.path, GoldProblem::NoCompanion { expected }).into())
     }
 }
 
-/// Gold documents, with the SHA-256 of the bytes they were read from, in hexadecimal: of the file, or of all
-/// files of the format in the order that `docs/formats.md` gives, one behind the other.
+/// The documents of one source.
 #[derive(Clone, Debug)]
 pub struct GoldFile {
     pub documents: Vec<GoldDocument>,
+    /// The SHA-256 of the file's bytes, in hexadecimal. For formats of several files, of their concatenation, in the
+    /// order that `docs/formats.md` gives.
     pub sha256: String,
 }
 
-/// Reads gold documents. Files are streamed: only the documents are held in memory.
+/// Reads gold documents. Files are streamed, so only the documents are kept in memory.
 ///
 /// # Errors
-/// If a file cannot be read, is not of the format, contradicts itself (see [`GoldProblem`]), or holds no document
-/// of the split that was asked for. The error names the file and the line or record.
+/// If a file cannot be read, is not of the format, contradicts itself (see [`GoldProblem`]), or has no document of the
+/// requested split. The error names the file and the line or record.
 pub fn read(source: &GoldSource) -> Result<GoldFile> {
     let file = collect(source)?;
     if file.documents.is_empty() {
@@ -129,10 +149,10 @@ pub fn read(source: &GoldSource) -> Result<GoldFile> {
     Ok(file)
 }
 
-/// Reads a file of our own format to train on: of rows that name a split, those of `train`.
+/// Reads a file of the `standpoint` format to train on: the rows of the split `train`, and those that name no split.
 ///
 /// # Errors
-/// As those of [`read`], except that a file may hold nothing.
+/// As [`read`], but a file without documents is no error.
 pub fn read_gold(path: &Path) -> Result<GoldFile> {
     let split = Some("train".to_owned());
     collect(&GoldSource { split, ..GoldSource::new(path, GoldFormat::Standpoint) })
@@ -159,7 +179,7 @@ fn collect(source: &GoldSource) -> Result<GoldFile> {
     Ok(GoldFile { documents: collector.finish(), sha256: digest.finish() })
 }
 
-/// The error of a label that the format does not have.
+/// The error for a label that the format does not have.
 fn unknown(field: &str, found: &str, known: &'static [&'static str]) -> InputProblem {
     GoldProblem::Label { field: field.to_owned(), found: found.to_owned(), known }.into()
 }

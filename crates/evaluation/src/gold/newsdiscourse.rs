@@ -1,7 +1,7 @@
-//! NewsDiscourse: every sentence's part in the discourse of a news text, as JSON Lines in which it is mapped to
-//! our roles.
+//! NewsDiscourse, the discourse function of every sentence of a news text, as JSON Lines in which the functions have been
+//! mapped to our roles.
 
-use super::collect::{Collector, Draft};
+use super::collector::{Collector, UncheckedDocument};
 use super::{GoldLabels, GoldSource, file};
 use crate::error::Result;
 use serde::Deserialize;
@@ -19,7 +19,7 @@ struct Article {
     fields: Map<String, Value>,
 }
 
-/// `role_aug`, which guesses more attributions from cue words, is not read: it is not what people annotated.
+/// `role_aug` is not read: it guesses further attributions from cue words, which nobody annotated.
 #[derive(Deserialize)]
 struct Sentence {
     text: String,
@@ -34,7 +34,7 @@ pub(super) fn read(source: &GoldSource, digest: &mut Digest, collector: &mut Col
         }
         let label = |Sentence { text, role }| (text, GoldLabels { role, ..GoldLabels::default() });
         let sentences = article.sentences.into_iter().map(label).collect();
-        let draft = Draft::of_sentences(article.doc_id, article.target, sentences);
-        collector.add(at, draft.with_fields(article.fields))
+        let document = UncheckedDocument::of_sentences(article.doc_id, article.target, sentences);
+        collector.add(at, document.with_fields(article.fields))
     })
 }

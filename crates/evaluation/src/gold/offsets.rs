@@ -1,4 +1,4 @@
-//! Offsets of the formats, in whatever they count, turned into spans of bytes, each checked against its text.
+//! Offsets in bytes, characters or UTF-16 units, turned into spans of bytes and checked against the text.
 
 use crate::error::{GoldProblem, InputProblem};
 use serde::Deserialize;
@@ -25,12 +25,12 @@ impl Unit {
     }
 }
 
-/// The places of a text, by offset.
+/// Turns the offsets of one text into spans.
 pub(super) struct Offsets<'t> {
     text: &'t str,
     unit: Unit,
-    /// The byte at which each unit starts, and the text's end; the second half of a surrogate pair starts nowhere.
-    /// Not needed for bytes.
+    /// The byte at which each unit starts, then the text's length. `None` for the second half of a surrogate pair, where
+    /// no character starts. Empty if the unit is bytes.
     starts: Vec<Option<usize>>,
 }
 
@@ -53,10 +53,12 @@ impl<'t> Offsets<'t> {
         self.text
     }
 
+    /// The text's length, in units.
     fn length(&self) -> usize {
         if self.unit == Unit::Bytes { self.text.len() } else { self.starts.len() - 1 }
     }
 
+    /// The byte at an offset within the text, if a character starts there.
     fn byte(&self, offset: usize) -> Option<usize> {
         match self.unit {
             Unit::Bytes => self.text.is_char_boundary(offset).then_some(offset),
@@ -64,7 +66,10 @@ impl<'t> Offsets<'t> {
         }
     }
 
-    /// The span of two offsets; `what` names it in errors.
+    /// The span between two offsets. `what` names it in errors.
+    ///
+    /// # Errors
+    /// If the offsets lie outside of the text or within a character.
     pub fn span(&self, what: &'static str, start: usize, end: usize) -> Result<Span, InputProblem> {
         let (length, unit) = (self.length(), self.unit.name());
         if start > end || end > length {
@@ -76,7 +81,10 @@ impl<'t> Offsets<'t> {
         }
     }
 
-    /// The span of two offsets, which must cover the text that the data say it does, white space aside.
+    /// As [`Offsets::span`], for a span whose text the data repeat.
+    ///
+    /// # Errors
+    /// Also if the span covers other text than `said`, apart from white space.
     pub fn span_of(
         &self,
         what: &'static str,
@@ -94,9 +102,9 @@ impl<'t> Offsets<'t> {
     }
 }
 
-/// An attribution as JSON Lines give it: pairs of offsets.
+/// An attribution in JSON Lines: pairs of offsets.
 #[derive(Debug, Deserialize)]
-pub(super) struct Parts {
+pub(super) struct AttributionOffsets {
     #[serde(default)]
     source: Vec<[usize; 2]>,
     #[serde(default)]
@@ -105,9 +113,9 @@ pub(super) struct Parts {
     content: Vec<[usize; 2]>,
 }
 
-impl Parts {
-    /// The attribution in a text that begins at byte `base` of its document.
-    pub fn place(&self, offsets: &Offsets<'_>, base: usize) -> Result<Attribution, InputProblem> {
+impl AttributionOffsets {
+    /// The attribution as spans, in a text that begins at byte `base` of its document.
+    pub fn spans(&self, offsets: &Offsets<'_>, base: usize) -> Result<Attribution, InputProblem> {
         let spans = |what, pairs: &[[usize; 2]]| -> Result<Vec<Span>, InputProblem> {
             let span = |&[start, end]: &[usize; 2]| {
                 let span = offsets.span(what, start, end)?;
@@ -123,13 +131,13 @@ impl Parts {
     }
 }
 
-/// Places all attributions of a text.
+/// All attributions of a text that begins at byte `base` of its document.
 pub(super) fn attributions(
-    parts: &[Parts],
+    attributions: &[AttributionOffsets],
     offsets: &Offsets<'_>,
     base: usize,
 ) -> Result<Vec<Attribution>, InputProblem> {
-    parts.iter().map(|parts| parts.place(offsets, base)).collect()
+    attributions.iter().map(|attribution| attribution.spans(offsets, base)).collect()
 }
 
 #[cfg(test)]

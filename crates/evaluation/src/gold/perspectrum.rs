@@ -1,7 +1,7 @@
-//! Perspectrum, the stance of perspectives toward a claim: the folder of JSON files that is published, or JSON
-//! Lines of pairs in our own form.
+//! Perspectrum, the stance of perspectives toward a claim: the published folder of JSON files, or JSON Lines of pairs in
+//! the form of the `standpoint` format.
 
-use super::collect::{Collector, Draft};
+use super::collector::{Collector, UncheckedDocument};
 use super::standpoint::{PAIR, PairRow};
 use super::{GoldLabels, GoldSource, file, unknown};
 use crate::error::{GoldProblem, InputProblem, Result};
@@ -32,7 +32,7 @@ struct Claim {
     perspectives: Vec<Cluster>,
 }
 
-/// Perspectives that say the same, one of them the original and the others paraphrases.
+/// Perspectives that say the same: an original and its paraphrases.
 #[derive(Deserialize)]
 struct Cluster {
     pids: Vec<u64>,
@@ -73,15 +73,15 @@ fn read_folder(source: &GoldSource, digest: &mut Digest, collector: &mut Collect
             let text = texts.get(&pid).ok_or_else(missing)?.clone();
             let labels = GoldLabels { stance: Some(stance), ..GoldLabels::default() };
             let id = format!("{}:{pid}", claim.id);
-            let draft = Draft::whole(id, Some(claim.text.clone()), text, labels);
-            collector.add(at, draft.with_fields(fields.clone()))?;
+            let document = UncheckedDocument::whole(id, Some(claim.text.clone()), text, labels);
+            collector.add(at, document.with_fields(fields.clone()))?;
         }
         Ok(())
     })
 }
 
-/// Each perspective with its stance, once. Some stand in several clusters; those in clusters of opposite stances
-/// are left out, for nobody can say which holds.
+/// Each perspective once, with its stance. Some are in several clusters. A perspective in clusters of opposite stances is
+/// left out, because either could be right.
 fn stances(clusters: Vec<Cluster>) -> Result<Vec<(u64, Stance)>, InputProblem> {
     let mut stances: Vec<(u64, Stance)> = Vec::new();
     let mut contradicted = HashSet::new();

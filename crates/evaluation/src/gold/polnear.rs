@@ -1,20 +1,23 @@
-//! PolNeAR, the attributions of political news: a folder of brat files as it is published, or JSON Lines with the
-//! same spans and the bounds of sentences.
+//! PolNeAR, the attributions of political news: a folder of brat files as published, or JSON Lines with the same spans and
+//! the bounds of sentences.
 //!
-//! A sentence counts as attributed if the content of some attribution covers a letter or digit of it: a quotation
-//! mark alone that strays over the bound does not make the neighbour attributed, nor does a source or a cue.
+//! A sentence is attributed if the content of an attribution covers at least one of its letters or digits. A stray
+//! quotation mark that crosses the boundary does not make the neighbour attributed, nor does a source or a cue.
 
-use super::collect::{Collector, Draft};
-use super::offsets::{self, Offsets, Parts, Unit};
-use super::{GoldLabels, GoldSource, brat, file};
+use super::collector::{Collector, UncheckedDocument};
+use super::file::{self, Location};
+use super::offsets::{self, AttributionOffsets, Offsets, Unit};
+use super::{GoldLabels, GoldSource, brat};
 use crate::error::Result;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use standpoint_core::hash::Digest;
 use standpoint_core::label::Attribution;
+use standpoint_core::segment;
 use standpoint_core::text::Span;
+use std::path::Path;
 
-/// A document with offsets in characters.
+/// A line of JSON. Offsets count characters.
 #[derive(Deserialize)]
 struct Article {
     doc_id: String,
@@ -22,14 +25,14 @@ struct Article {
     split: Option<String>,
     target: Option<String>,
     sentences: Vec<[usize; 2]>,
-    attributions: Vec<Parts>,
+    attributions: Vec<AttributionOffsets>,
     #[serde(flatten)]
     fields: Map<String, Value>,
 }
 
 pub(super) fn read(source: &GoldSource, digest: &mut Digest, collector: &mut Collector<'_>) -> Result<()> {
     if source.path.is_dir() {
-        return brat::read(&source.path, digest, collector);
+        return read_folder(&source.path, digest, collector);
     }
     let expected = "a document of PolNeAR (doc_id, text, sentences, attributions)";
     file::json_lines(&source.path, digest, expected, |at, article: Article| {
@@ -42,22 +45,38 @@ pub(super) fn read(source: &GoldSource, digest: &mut Digest, collector: &mut Col
         let sentences = sentences.collect::<Result<Vec<_>, _>>()?;
         let attributions = offsets::attributions(&attributions, &offsets, 0)?;
         let sentences = attributed_or_not(&text, sentences, &attributions);
-        collector.add(at, Draft { id, target, text, sentences, attributions: Some(attributions), fields })
+        let attributions = Some(attributions);
+        collector.add(at, UncheckedDocument { id, target, text, sentences, attributions, fields })
     })
 }
 
-/// Says of each sentence whether it is attributed.
-pub(super) fn attributed_or_not(
+/// Reads brat files, which have no sentences: the text is segmented here.
+fn read_folder(folder: &Path, digest: &mut Digest, collector: &mut Collector<'_>) -> Result<()> {
+    for (number, files) in brat::documents(folder)?.into_iter().enumerate() {
+        let (text, attributions) = files.read(digest)?;
+        let sentences = attributed_or_not(&text, segment::sentences(&text), &attributions);
+        let mut fields = Map::new();
+        fields.extend(files.annotator.map(|annotator| ("annotator".to_owned(), annotator.into())));
+        let (id, attributions) = (files.name, Some(attributions));
+        let document = UncheckedDocument { id, target: None, text, sentences, attributions, fields };
+        let at = Location::Record(number + 1);
+        collector.add(at, document).map_err(|problem| at.error(folder, problem))?;
+    }
+    Ok(())
+}
+
+/// Labels each sentence as attributed or not.
+fn attributed_or_not(
     text: &str,
     sentences: Vec<Span>,
     attributions: &[Attribution],
 ) -> Vec<(Span, GoldLabels)> {
     let label = |sentence: Span| {
-        let shared = |content: &Span| {
+        let covers = |content: &Span| {
             let (start, end) = (content.start().max(sentence.start()), content.end().min(sentence.end()));
             start < end && text[start..end].chars().any(char::is_alphanumeric)
         };
-        let attributed = attributions.iter().flat_map(|attribution| &attribution.content).any(shared);
+        let attributed = attributions.iter().flat_map(|attribution| &attribution.content).any(covers);
         (sentence, GoldLabels { attributed: Some(attributed), ..GoldLabels::default() })
     };
     sentences.into_iter().map(label).collect()

@@ -1,8 +1,8 @@
-//! Prodigy's JSON Lines export: spans with labels, choices, relations, and the annotator's answer.
+//! Prodigy's JSON Lines export: labelled spans, choices, relations, and the annotator's answer.
 
-use super::collect::Collector;
-use super::file::At;
-use super::marked::{Id, Mark, Marked};
+use super::annotated::{AnnotatedText, Id, LabelledSpan};
+use super::collector::Collector;
+use super::file::Location;
 use super::offsets::{Offsets, Unit};
 use super::{GoldSource, file};
 use crate::error::{InputProblem, Result};
@@ -16,10 +16,10 @@ struct Task {
     text: String,
     target: Option<String>,
     #[serde(default)]
-    spans: Vec<Marking>,
+    spans: Vec<TaskSpan>,
     #[serde(default)]
     relations: Vec<Relation>,
-    /// The one label of which the annotator was asked whether it fits.
+    /// The label of a binary task: the annotator was asked whether it fits.
     label: Option<String>,
     /// The ids of the chosen options.
     #[serde(default)]
@@ -32,7 +32,7 @@ struct Task {
 }
 
 #[derive(Deserialize)]
-struct Marking {
+struct TaskSpan {
     start: usize,
     end: usize,
     label: String,
@@ -40,8 +40,8 @@ struct Marking {
 
 #[derive(Deserialize)]
 struct Relation {
-    head_span: Marking,
-    child_span: Marking,
+    head_span: TaskSpan,
+    child_span: TaskSpan,
 }
 
 #[derive(Deserialize)]
@@ -58,29 +58,29 @@ pub(super) fn read(source: &GoldSource, digest: &mut Digest, collector: &mut Col
         if !answered || !collector.wants(task.meta.get("split").and_then(Value::as_str)) {
             return Ok(());
         }
-        collector.add(at, marked(task, &name, at)?.draft()?)
+        collector.add(at, annotated_text(task, &name, at)?.into_document()?)
     })?;
     collector.complete_attributions();
     Ok(())
 }
 
-fn marked(task: Task, file: &str, at: At) -> Result<Marked, InputProblem> {
+fn annotated_text(task: Task, file: &str, at: Location) -> Result<AnnotatedText, InputProblem> {
     let offsets = Offsets::new(&task.text, Unit::Characters);
-    let mark = |Marking { start, end, label }: Marking| -> Result<Mark, InputProblem> {
-        Ok(Mark { span: offsets.span("span", start, end)?, label })
+    let labelled = |TaskSpan { start, end, label }: TaskSpan| -> Result<LabelledSpan, InputProblem> {
+        Ok(LabelledSpan { span: offsets.span("span", start, end)?, label })
     };
-    let mut marks = task.spans.into_iter().map(mark).collect::<Result<Vec<_>, _>>()?;
-    let mut links = Vec::with_capacity(task.relations.len());
+    let mut spans = task.spans.into_iter().map(labelled).collect::<Result<Vec<_>, _>>()?;
+    let mut relations = Vec::with_capacity(task.relations.len());
     for Relation { head_span, child_span } in task.relations {
-        let mut number = |span: Marking| -> Result<usize, InputProblem> {
-            let wanted = mark(span)?;
-            let known = marks.iter().position(|mark| mark.span == wanted.span && mark.label == wanted.label);
+        let mut number = |span: TaskSpan| -> Result<usize, InputProblem> {
+            let wanted = labelled(span)?;
+            let known = spans.iter().position(|span| span.span == wanted.span && span.label == wanted.label);
             Ok(known.unwrap_or_else(|| {
-                marks.push(wanted);
-                marks.len() - 1
+                spans.push(wanted);
+                spans.len() - 1
             }))
         };
-        links.push((number(head_span)?, number(child_span)?));
+        relations.push((number(head_span)?, number(child_span)?));
     }
     let chosen = |id: Id| {
         let id = id.into_string();
@@ -90,5 +90,5 @@ fn marked(task: Task, file: &str, at: At) -> Result<Marked, InputProblem> {
     let labels = task.label.into_iter().chain(task.accept.into_iter().map(chosen)).collect();
     let own = task.target.or_else(|| task.meta.get("target")?.as_str().map(str::to_owned));
     let id = task.id.map_or_else(|| format!("{file}, {at}"), Id::into_string);
-    Ok(Marked { id, target: own, text: task.text, labels, marks, links, fields: task.meta })
+    Ok(AnnotatedText { id, target: own, text: task.text, labels, spans, relations, fields: task.meta })
 }

@@ -1,6 +1,6 @@
-//! SemEval-2016 task 6, the stance of tweets toward a target, as a tab-separated table.
+//! SemEval-2016 task 6, the stance of tweets, as a tab-separated table.
 
-use super::collect::{Collector, Draft};
+use super::collector::{Collector, UncheckedDocument};
 use super::table::{Dialect, Table};
 use super::{GoldLabels, GoldSource, unknown};
 use crate::error::Result;
@@ -22,7 +22,8 @@ pub(super) fn read(source: &GoldSource, digest: &mut Digest, collector: &mut Col
         };
         let labels = GoldLabels { stance: Some(found), ..GoldLabels::default() };
         let own = Some(row.cell(target).to_owned());
-        let draft = Draft::whole(row.cell(id).to_owned(), own, row.cell(tweet).to_owned(), labels);
-        collector.add(at, draft.with_fields(row.fields(&[id, target, tweet, stance])))
+        let document =
+            UncheckedDocument::whole(row.cell(id).to_owned(), own, row.cell(tweet).to_owned(), labels);
+        collector.add(at, document.with_fields(row.fields(&[id, target, tweet, stance])))
     })
 }

@@ -1,9 +1,9 @@
-//! Our own JSON Lines: whole documents, single sentences between their neighbours, and pairs of a text and a
-//! target. Which of them a line is, its fields tell.
+//! This project's own JSON Lines: documents, sentences between their neighbours, and pairs of a text and a target. A
+//! line's fields show which of these it is.
 
-use super::collect::{Collector, Draft};
-use super::file::{self, At};
-use super::offsets::{self, Offsets, Parts, Unit};
+use super::collector::{Collector, UncheckedDocument};
+use super::file::{self, Location};
+use super::offsets::{self, AttributionOffsets, Offsets, Unit};
 use super::{GoldLabels, GoldSource};
 use crate::error::{GoldProblem, InputProblem, Result};
 use serde::Deserialize;
@@ -25,18 +25,18 @@ pub(super) fn read(source: &GoldSource, digest: &mut Digest, collector: &mut Col
     })
 }
 
-/// What any kind of row may say beside its own fields.
+/// The fields that every kind of row may have.
 #[derive(Deserialize)]
 struct Common {
     doc_id: Option<String>,
     id: Option<String>,
     target: Option<String>,
     split: Option<String>,
-    attributions: Option<Vec<Parts>>,
+    attributions: Option<Vec<AttributionOffsets>>,
 }
 
 impl Common {
-    /// The document's id, where a row has one of its own beside it.
+    /// Takes the document's id: `doc_id`, or else `id`, which can be the id of a row of the document.
     fn id(&mut self) -> Result<String, InputProblem> {
         let id = self.doc_id.take().or(self.id.take());
         id.ok_or(InputProblem::Field { name: "id", problem: "is missing", expected: "a string" })
@@ -48,12 +48,12 @@ impl Common {
         offsets: &Offsets<'_>,
         base: usize,
     ) -> Result<Option<Vec<Attribution>>, InputProblem> {
-        let parts = self.attributions.as_deref();
-        parts.map(|parts| offsets::attributions(parts, offsets, base)).transpose()
+        let attributions = self.attributions.as_deref();
+        attributions.map(|found| offsets::attributions(found, offsets, base)).transpose()
     }
 }
 
-/// A sentence's holder: its words, or where they stand in the document.
+/// A sentence's holder: words of the sentence, or offsets into the document.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Holder {
@@ -61,18 +61,18 @@ enum Holder {
     Offsets([usize; 2]),
 }
 
-/// A document of sentences, or of a text and the places of its sentences.
+/// A document as a list of sentences.
 #[derive(Deserialize)]
 struct DocumentRow {
     #[serde(flatten)]
     common: Common,
-    sentences: Vec<LabelledText>,
+    sentences: Vec<LabelledSentence>,
     #[serde(flatten)]
     fields: Map<String, Value>,
 }
 
 #[derive(Deserialize)]
-struct LabelledText {
+struct LabelledSentence {
     text: String,
     role: Role,
     stance: Stance,
@@ -80,19 +80,20 @@ struct LabelledText {
     checkworthy: Option<bool>,
 }
 
+/// A document as a text and the spans of its sentences.
 #[derive(Deserialize)]
 struct TextRow {
     #[serde(flatten)]
     common: Common,
     text: String,
-    sentences: Vec<Placed>,
+    sentences: Vec<TextSentence>,
     #[serde(flatten)]
     fields: Map<String, Value>,
 }
 
-/// A sentence of a text: where it stands, or what it says, or both.
+/// A sentence of a [`TextRow`]: its offsets, its text, or both.
 #[derive(Deserialize)]
-struct Placed {
+struct TextSentence {
     start: Option<usize>,
     end: Option<usize>,
     text: Option<String>,
@@ -102,7 +103,7 @@ struct Placed {
     checkworthy: Option<bool>,
 }
 
-/// A sentence between its neighbours, which are there as context.
+/// A sentence between its neighbours, which are context.
 #[derive(Deserialize)]
 struct SentenceRow {
     #[serde(flatten)]
@@ -110,14 +111,14 @@ struct SentenceRow {
     #[serde(default)]
     before: String,
     #[serde(flatten)]
-    sentence: LabelledText,
+    sentence: LabelledSentence,
     #[serde(default)]
     after: String,
     #[serde(flatten)]
     fields: Map<String, Value>,
 }
 
-/// A text and the target its stance is toward.
+/// A text and the target of its stance.
 #[derive(Deserialize)]
 pub(super) struct PairRow {
     #[serde(flatten)]
@@ -136,23 +137,23 @@ const SENTENCE: &str = "a gold sentence (doc_id, target, text, role, stance)";
 pub(super) const PAIR: &str = "a stance pair (id, target, text, stance)";
 
 impl DocumentRow {
-    fn read(row: Value, at: At, collector: &mut Collector<'_>) -> Result<(), InputProblem> {
+    fn read(row: Value, at: Location, collector: &mut Collector<'_>) -> Result<(), InputProblem> {
         let Self { mut common, sentences, fields } = file::parse(row, DOCUMENT)?;
         if !collector.wants(common.split.as_deref()) {
             return Ok(());
         }
         let (sentences, holders): (Vec<_>, Vec<_>) =
-            sentences.into_iter().map(LabelledText::labelled).unzip();
-        let mut draft = Draft::of_sentences(common.id()?, common.target.take(), sentences);
-        set_holders(&mut draft, holders)?;
-        let offsets = Offsets::new(&draft.text, Unit::Bytes);
-        draft.attributions = common.attributions(&offsets, 0)?;
-        collector.add(at, draft.with_fields(fields))
+            sentences.into_iter().map(LabelledSentence::labelled).unzip();
+        let mut document = UncheckedDocument::of_sentences(common.id()?, common.target.take(), sentences);
+        set_holders(&mut document, holders)?;
+        let offsets = Offsets::new(&document.text, Unit::Bytes);
+        document.attributions = common.attributions(&offsets, 0)?;
+        collector.add(at, document.with_fields(fields))
     }
 }
 
 impl TextRow {
-    fn read(row: Value, at: At, collector: &mut Collector<'_>) -> Result<(), InputProblem> {
+    fn read(row: Value, at: Location, collector: &mut Collector<'_>) -> Result<(), InputProblem> {
         let Self { mut common, text, sentences, fields } = file::parse(row, TEXT)?;
         if !collector.wants(common.split.as_deref()) {
             return Ok(());
@@ -164,20 +165,20 @@ impl TextRow {
         for (index, sentence) in sentences.into_iter().enumerate() {
             let span = sentence.span(index, &offsets, reached)?;
             reached = span.end();
-            let Placed { role, stance, checkworthy, holder, .. } = sentence;
+            let TextSentence { role, stance, checkworthy, holder, .. } = sentence;
             placed.push((span, GoldLabels { role, stance, checkworthy, ..GoldLabels::default() }));
             holders.push(holder);
         }
         let attributions = common.attributions(&offsets, 0)?;
         let (id, target) = (common.id()?, common.target);
-        let mut draft = Draft { id, target, text, sentences: placed, attributions, fields };
-        set_holders(&mut draft, holders)?;
-        collector.add(at, draft)
+        let mut document = UncheckedDocument { id, target, text, sentences: placed, attributions, fields };
+        set_holders(&mut document, holders)?;
+        collector.add(at, document)
     }
 }
 
-impl Placed {
-    /// Where the sentence stands; one that gives only its words follows byte `reached`.
+impl TextSentence {
+    /// The sentence's span. A sentence without offsets is searched for from byte `reached`.
     fn span(&self, index: usize, offsets: &Offsets<'_>, reached: usize) -> Result<Span, InputProblem> {
         match (self.start, self.end, &self.text) {
             (Some(start), Some(end), None) => offsets.span("sentence", start, end),
@@ -203,17 +204,17 @@ impl SentenceRow {
         let own = usize::from(before.is_some());
         let rows = [before, Some(sentence.labelled()), context(after)];
         let (sentences, holders): (Vec<_>, Vec<_>) = rows.into_iter().flatten().unzip();
-        let mut draft = Draft::of_sentences(common.id()?, common.target.take(), sentences);
-        set_holders(&mut draft, holders)?;
-        let (span, _) = draft.sentences[own];
-        let offsets = Offsets::new(span.slice(&draft.text), Unit::Bytes);
-        draft.attributions = common.attributions(&offsets, span.start())?;
-        collector.add_part(draft.with_fields(fields))
+        let mut document = UncheckedDocument::of_sentences(common.id()?, common.target.take(), sentences);
+        set_holders(&mut document, holders)?;
+        let (span, _) = document.sentences[own];
+        let offsets = Offsets::new(span.slice(&document.text), Unit::Bytes);
+        document.attributions = common.attributions(&offsets, span.start())?;
+        collector.add_piece(document.with_fields(fields))
     }
 }
 
 impl PairRow {
-    pub fn read(row: Value, at: At, collector: &mut Collector<'_>) -> Result<(), InputProblem> {
+    pub fn read(row: Value, at: Location, collector: &mut Collector<'_>) -> Result<(), InputProblem> {
         let Self { mut common, text, stance, holder, checkworthy, fields } = file::parse(row, PAIR)?;
         if !collector.wants(common.split.as_deref()) {
             return Ok(());
@@ -221,13 +222,14 @@ impl PairRow {
         let offsets = Offsets::new(&text, Unit::Bytes);
         let attributions = common.attributions(&offsets, 0)?;
         let labels = GoldLabels { stance: Some(stance), checkworthy, ..GoldLabels::default() };
-        let mut draft = Draft::whole(common.id()?, common.target, text, labels).with_fields(fields);
-        set_holders(&mut draft, vec![holder])?;
-        collector.add(at, Draft { attributions, ..draft })
+        let mut document =
+            UncheckedDocument::whole(common.id()?, common.target, text, labels).with_fields(fields);
+        set_holders(&mut document, vec![holder])?;
+        collector.add(at, UncheckedDocument { attributions, ..document })
     }
 }
 
-impl LabelledText {
+impl LabelledSentence {
     fn labelled(self) -> ((String, GoldLabels), Option<Holder>) {
         let Self { text, role, stance, holder, checkworthy } = self;
         let labels =
@@ -236,15 +238,15 @@ impl LabelledText {
     }
 }
 
-/// Finds each sentence's holder in it.
-fn set_holders(draft: &mut Draft, holders: Vec<Option<Holder>>) -> Result<(), InputProblem> {
-    let offsets = Offsets::new(&draft.text, Unit::Bytes);
-    for (index, ((sentence, labels), holder)) in draft.sentences.iter_mut().zip(holders).enumerate() {
+/// Sets each sentence's holder, as a span of the document.
+fn set_holders(document: &mut UncheckedDocument, holders: Vec<Option<Holder>>) -> Result<(), InputProblem> {
+    let offsets = Offsets::new(&document.text, Unit::Bytes);
+    for (index, ((sentence, labels), holder)) in document.sentences.iter_mut().zip(holders).enumerate() {
         labels.holder = match holder {
             None => None,
             Some(Holder::Words(words)) if words.trim().is_empty() => None,
             Some(Holder::Words(words)) => {
-                let start = find_words(sentence.slice(&draft.text), &words)
+                let start = find_words(sentence.slice(&document.text), &words)
                     .ok_or_else(|| GoldProblem::Holder { holder: words.clone(), index })?;
                 let start = sentence.start() + start;
                 Some(Span::new(start, start + words.len()))
@@ -252,7 +254,7 @@ fn set_holders(draft: &mut Draft, holders: Vec<Option<Holder>>) -> Result<(), In
             Some(Holder::Offsets([start, end])) => {
                 let span = offsets.span("holder", start, end)?;
                 if span.start() < sentence.start() || span.end() > sentence.end() {
-                    let holder = span.slice(&draft.text).to_owned();
+                    let holder = span.slice(&document.text).to_owned();
                     return Err(GoldProblem::Holder { holder, index }.into());
                 }
                 Some(span)
@@ -262,7 +264,7 @@ fn set_holders(draft: &mut Draft, holders: Vec<Option<Holder>>) -> Result<(), In
     Ok(())
 }
 
-/// Where words stand in a sentence: whole words if it has them so, "He" before the "he" of "the".
+/// The byte at which `words` begin in a sentence. Whole words come first: in "the army, he said", "he" is at byte 10.
 fn find_words(sentence: &str, words: &str) -> Option<usize> {
     let is_whole = |start: usize| {
         let before = sentence[..start].chars().next_back();

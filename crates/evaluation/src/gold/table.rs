@@ -1,6 +1,6 @@
-//! Tables whose first line names the columns, comma- or tab-separated.
+//! Tables, separated by commas or tabs. The first line names the columns.
 
-use super::file::{self, At};
+use super::file::{self, Location};
 use crate::error::{GoldProblem, InputError, InputProblem, Result};
 use csv::{ErrorKind, ReaderBuilder, StringRecord};
 use serde_json::{Map, Value};
@@ -9,29 +9,30 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-/// How cells are kept apart.
+/// How cells are separated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialect {
-    /// Commas, and quotes around cells that hold commas, quotes or line breaks.
+    /// By commas, with quotes around cells that contain commas, quotes or line breaks.
     Csv,
-    /// Tabs; quotes are characters like others.
+    /// By tabs. Quotes are ordinary characters.
     Tsv,
 }
 
 impl Dialect {
-    /// CSV if the name says so, else tabs.
+    /// CSV if the file's name ends in `.csv`, else tabs.
     pub fn of(path: &Path) -> Self {
         if path.extension().is_some_and(|extension| extension == "csv") { Self::Csv } else { Self::Tsv }
     }
 }
 
+/// A table whose header has been read.
 pub(super) struct Table<'d> {
     path: PathBuf,
     reader: csv::Reader<BufReader<Hashing<'d, File>>>,
     columns: Vec<String>,
 }
 
-/// The number of a column.
+/// A column's index.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Column(usize);
 
@@ -46,23 +47,27 @@ impl<'d> Table<'d> {
         Ok(Self { path: path.to_owned(), reader, columns })
     }
 
-    /// The first of some columns that the table has; case does not matter.
+    /// The first of `names` that is a column of the table, regardless of case.
     pub fn find(&self, names: &[&str]) -> Option<Column> {
         let place = |name: &&str| self.columns.iter().position(|column| column.eq_ignore_ascii_case(name));
         names.iter().find_map(place).map(Column)
     }
 
-    /// The same of a column that must be there.
+    /// As [`Table::find`], for a column that must exist.
+    ///
+    /// # Errors
+    /// [`GoldProblem::Column`] if the table has none of these columns.
     pub fn column(&self, names: &'static [&'static str]) -> Result<Column> {
         let missing = || GoldProblem::Column { names, found: self.columns.clone() };
-        self.find(names).ok_or_else(|| At::Line(1).error(&self.path, missing().into()).into())
+        self.find(names).ok_or_else(|| Location::Line(1).error(&self.path, missing().into()).into())
     }
 
-    pub fn rows(mut self, mut take: impl FnMut(At, Row<'_>) -> Result<(), InputProblem>) -> Result<()> {
+    /// Calls `take` for each row. Its errors are reported with the row's line.
+    pub fn rows(mut self, mut take: impl FnMut(Location, Row<'_>) -> Result<(), InputProblem>) -> Result<()> {
         let mut record = StringRecord::new();
         while self.reader.read_record(&mut record).map_err(|error| problem(&self.path, error))? {
             let line = record.position().map_or(1, csv::Position::line);
-            let at = At::Line(usize::try_from(line).unwrap_or(usize::MAX));
+            let at = Location::Line(usize::try_from(line).unwrap_or(usize::MAX));
             let row = Row { record: &record, columns: &self.columns };
             take(at, row).map_err(|problem| at.error(&self.path, problem))?;
         }
@@ -79,9 +84,10 @@ fn problem(path: &Path, error: csv::Error) -> InputError {
         }
         _ => InputProblem::NotUtf8,
     };
-    At::Line(line).error(path, problem)
+    Location::Line(line).error(path, problem)
 }
 
+/// One row, with the columns' names.
 pub(super) struct Row<'r> {
     record: &'r StringRecord,
     columns: &'r [String],
@@ -92,7 +98,7 @@ impl<'r> Row<'r> {
         &self.record[column.0]
     }
 
-    /// All other cells that hold something, by the names of their columns.
+    /// All other non-empty cells, by the names of their columns.
     pub fn fields(&self, except: &[Column]) -> Map<String, Value> {
         let cells = self.columns.iter().zip(self.record).enumerate();
         cells

@@ -1,13 +1,13 @@
-//! VAST, the stance of comments toward thousands of topics, as CSV.
+//! VAST, the stance of comments toward many topics, as CSV.
 
-use super::collect::{Collector, Draft};
+use super::collector::{Collector, UncheckedDocument};
 use super::table::{Column, Dialect, Table};
 use super::{GoldLabels, GoldSource, unknown};
 use crate::error::Result;
 use standpoint_core::hash::Digest;
 use standpoint_core::label::Stance;
 
-/// Columns that repeat the post or the topic, cut into words.
+/// Columns that repeat the post or the topic as tokens. They do not become metadata.
 const REPEATED: [&str; 4] = ["text", "text_s", "topic", "topic_str"];
 
 pub(super) fn read(source: &GoldSource, digest: &mut Digest, collector: &mut Collector<'_>) -> Result<()> {
@@ -27,7 +27,8 @@ pub(super) fn read(source: &GoldSource, digest: &mut Digest, collector: &mut Col
         };
         let labels = GoldLabels { stance: Some(stance), ..GoldLabels::default() };
         let target = Some(row.cell(topic).to_owned());
-        let draft = Draft::whole(row.cell(id).to_owned(), target, row.cell(post).to_owned(), labels);
-        collector.add(at, draft.with_fields(row.fields(&read)))
+        let document =
+            UncheckedDocument::whole(row.cell(id).to_owned(), target, row.cell(post).to_owned(), labels);
+        collector.add(at, document.with_fields(row.fields(&read)))
     })
 }

@@ -1,18 +1,18 @@
-//! How far readers of the same sentences agree beyond chance.
+//! Agreement of readers beyond chance.
 
 use super::classes::Margins;
 use super::{Confusion, Mergeable};
 
-/// Two readers: the counts of a [`Confusion`], whichever of them is called gold.
+/// Agreement of two readers. It does not matter which of them is called gold.
 impl Confusion {
-    /// Cohen's kappa. None where both readers give one label only, the same: they could not have disagreed.
+    /// Cohen's kappa. Undefined if both readers gave only one label, the same: then they could not have disagreed.
     pub fn kappa(&self) -> Option<f64> {
         let Margins { hits, total, products, .. } = self.margins();
         let possible = total * total - products;
         (possible > 0).then(|| (hits * total - products) as f64 / possible as f64)
     }
 
-    /// Cohen's kappa of one label against all others.
+    /// Cohen's kappa of one label against the rest.
     ///
     /// # Panics
     /// If there is no such label.
@@ -21,22 +21,22 @@ impl Confusion {
     }
 }
 
-/// Any number of readers, each of whom may have left sentences out: how often each label stands beside each
-/// other in a sentence (Krippendorff, Computing Krippendorff's alpha-reliability, 2011).
+/// The coincidence matrix of any number of readers, who may have left sentences out (Krippendorff, Computing Krippendorff's
+/// alpha-reliability, 2011): how often two labels were given to the same sentence.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Coincidences {
     labels: usize,
-    /// `[label * labels + other]`; symmetric. A sentence counts as often as it has been read.
+    /// `[label * labels + other]`, symmetric. A sentence contributes the number of its readings.
     counts: Vec<f64>,
 }
 
 impl Coincidences {
-    /// Nothing counted yet.
+    /// An empty matrix.
     pub fn new(labels: usize) -> Self {
         Self { labels, counts: vec![0.0; labels * labels] }
     }
 
-    /// One sentence: the label that each reader gave it, if any. With less than two there is nothing to compare.
+    /// Adds one sentence, with the label of each reader. Fewer than two labels add nothing.
     ///
     /// # Panics
     /// If a label is not below the number of labels.
@@ -50,24 +50,24 @@ impl Coincidences {
         }
     }
 
-    /// The share of readings that agree with another of the same sentence, on average over the others.
+    /// The share of pairs of readings of a sentence that agree.
     pub fn observed_agreement(&self) -> Option<f64> {
         let total = self.total();
         (total > 0.0).then(|| self.agreeing() / total)
     }
 
-    /// Krippendorff's alpha for labels without order. None where only one label was given: readers could not
-    /// have disagreed.
+    /// Krippendorff's alpha for nominal labels. Undefined if only one label was given: then readers could not have
+    /// disagreed.
     pub fn alpha(&self) -> Option<f64> {
         let total = self.total();
         let squares: f64 = (0..self.labels).map(|label| self.readings(label).powi(2)).sum();
         let by_chance = total * total - squares;
-        // More than one label was given if some reading is not of the most frequent one.
+        // If only one label was given, all readings are of the most frequent label.
         let most = (0..self.labels).map(|label| self.readings(label)).fold(0.0, f64::max);
         (total - most > 0.5).then(|| 1.0 - (total - 1.0) * (total - self.agreeing()) / by_chance)
     }
 
-    /// Alpha of one label against all others.
+    /// Krippendorff's alpha of one label against the rest.
     ///
     /// # Panics
     /// If there is no such label.
@@ -78,16 +78,17 @@ impl Coincidences {
         Self { labels: 2, counts }.alpha()
     }
 
-    /// How many readings can be compared with another.
+    /// The number of readings that can be compared with another one.
     fn total(&self) -> f64 {
         self.counts.iter().sum()
     }
 
+    /// The number of readings that agree with another one.
     fn agreeing(&self) -> f64 {
         (0..self.labels).map(|label| self.counts[label * self.labels + label]).sum()
     }
 
-    /// Those that give this label.
+    /// The number of readings with this label.
     fn readings(&self, label: usize) -> f64 {
         self.counts[label * self.labels..(label + 1) * self.labels].iter().sum()
     }
@@ -155,7 +156,7 @@ mod tests {
             let (value, interval) = (estimate.value.unwrap(), estimate.interval.unwrap());
             assert!(interval.low < value && value < interval.high, "{interval:?} around {value}");
         }
-        // Of two readers the share of sentences on which they agree is the same either way.
+        // For two readers, accuracy is the observed agreement.
         assert_eq!(found[2], found[3]);
     }
 }

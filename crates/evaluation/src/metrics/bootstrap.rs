@@ -1,25 +1,26 @@
-//! How sure a figure is: intervals by resampling documents, and tests of one system against another.
+//! Bootstrap intervals of figures, and tests of one system against another.
 //!
-//! Documents are drawn with replacement, for the sentences of one document are not independent. A figure of a
-//! resample needs only how often each document was drawn, so that sums are made without copying a document and
-//! a ranking is made once. The same seed gives the same draws, whatever is measured.
+//! Documents are drawn with replacement, because the sentences of a document are not independent. A resample is a list of
+//! how often each document was drawn, so no document is copied and a ranking is sorted only once. The same seed gives the
+//! same draws for every figure.
 
 use standpoint_kernels::random::SplitMix;
 
-/// How many times documents are drawn.
+/// The number of resamples.
 pub const RESAMPLES: usize = 2000;
 
-/// The seed of every interval, so that a score is the same whenever it is computed.
+/// The seed of every interval, so that a figure always has the same interval.
 pub const SEED: u64 = 1;
 
-/// Figures that differ by less are equal: their sums were made in another order.
+/// Figures that differ by less count as equal, because they were summed in another order.
 const ROUNDING: f64 = 1e-12;
 
-/// Statistics of documents that can be summed.
+/// Statistics that can be summed over documents.
 pub trait Mergeable: Clone {
-    /// Adds what `other` has counted, as if it had been counted `times` times.
+    /// Adds `other` to these statistics, `times` times.
     fn merge_times(&mut self, other: &Self, times: u64);
 
+    /// Adds `other` once.
     fn merge(&mut self, other: &Self) {
         self.merge_times(other, 1);
     }
@@ -40,7 +41,7 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// Between the percentiles of what resamples gave, each the value nearest to it.
+    /// From the 2.5th to the 97.5th percentile of the resampled figures (nearest rank).
     fn of(mut figures: Vec<f64>) -> Option<Self> {
         figures.sort_unstable_by(f64::total_cmp);
         let at = |share: f64| figures.get(((figures.len() as f64 - 1.0) * share).round() as usize).copied();
@@ -48,15 +49,15 @@ impl Interval {
     }
 }
 
-/// A figure and how sure it is. Resamples in which the figure does not exist are left out of the interval.
+/// A figure with its interval. Resamples in which the figure is undefined do not count for the interval.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Estimate {
     pub value: Option<f64>,
     pub interval: Option<Interval>,
 }
 
-/// Figures of the sum of all documents, with percentile bootstrap intervals, in the order in which `figures`
-/// gives them. `nothing` is the statistics of no document.
+/// Computes figures of the sum of all documents, with percentile bootstrap intervals, in the order of `figures`. `nothing`
+/// has the statistics of no document.
 pub fn estimates<S: Mergeable>(
     documents: &[S],
     nothing: &S,
@@ -66,8 +67,8 @@ pub fn estimates<S: Mergeable>(
     estimates_by_draw(documents.len(), seed, |draws| figures(&sum(documents, nothing, draws)))
 }
 
-/// The same for figures that are not made of a sum: `figures` gets how often each document stands in the
-/// resample, and must always give the same number of figures.
+/// As [`estimates`], for figures that do not follow from a sum. `figures` gets the number of times that each document was
+/// drawn, and must always return the same number of figures.
 pub fn estimates_by_draw(
     documents: usize,
     seed: u64,
@@ -87,40 +88,40 @@ pub fn estimates_by_draw(
         .collect()
 }
 
-/// One system against a rival that answered the same documents.
+/// The paired bootstrap of a figure of one system minus that of another, on the same documents.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Paired {
-    /// Our figure less the rival's.
+pub struct PairedBootstrap {
+    /// The first system's figure minus the second's.
     pub difference: Estimate,
-    /// The share of resamples in which the rival is at least as good, one added to both numbers (Davison and
-    /// Hinkley, Bootstrap methods and their application, 1997), so that it is never 0: near 0 where we are
-    /// better, near 1 where the rival is or both always have the same figure.
+    /// The share of resamples in which the second system is at least as good. One is added to both counts (Davison and
+    /// Hinkley, Bootstrap methods and their application, 1997), so it is never 0. Near 0 if the first system is better, near
+    /// 1 if the second is, or if both always have the same figure.
     pub p: Option<f64>,
 }
 
-/// The paired bootstrap of a difference. Each document has the statistics of our answers and the rival's, which
-/// are drawn together; resamples in which one of the figures does not exist are left out.
-pub fn paired<S: Mergeable>(
+/// The paired bootstrap. Each document has the statistics of both systems, which are drawn together. Resamples in which
+/// one of the figures is undefined do not count.
+pub fn paired_bootstrap<S: Mergeable>(
     documents: &[(S, S)],
     nothing: &S,
     seed: u64,
     figure: impl Fn(&S) -> Option<f64>,
-) -> Paired {
+) -> PairedBootstrap {
     let nothing = (nothing.clone(), nothing.clone());
     let difference = |draws: &[u64]| {
-        let (ours, rival) = sum(documents, &nothing, draws);
-        Some(figure(&ours)? - figure(&rival)?)
+        let (first, second) = sum(documents, &nothing, draws);
+        Some(figure(&first)? - figure(&second)?)
     };
     let value = difference(&vec![1; documents.len()]);
     let mut resampled = Vec::with_capacity(RESAMPLES);
     resample(documents.len(), seed, |draws| resampled.extend(difference(draws)));
     let behind = resampled.iter().filter(|&&difference| difference <= ROUNDING).count();
     let p = (!resampled.is_empty()).then(|| (behind + 1) as f64 / (resampled.len() + 1) as f64);
-    Paired { difference: Estimate { value, interval: Interval::of(resampled) }, p }
+    PairedBootstrap { difference: Estimate { value, interval: Interval::of(resampled) }, p }
 }
 
-/// From one document nothing can be learnt of how figures vary between documents: no interval is better than
-/// one without width.
+/// Calls `visit` with the draws of each resample. With fewer than two documents there are none: one document says nothing
+/// about how figures vary between documents, and no interval is better than one without width.
 fn resample(documents: usize, seed: u64, mut visit: impl FnMut(&[u64])) {
     if documents < 2 {
         return;
@@ -134,6 +135,7 @@ fn resample(documents: usize, seed: u64, mut visit: impl FnMut(&[u64])) {
     }
 }
 
+/// The sum of all documents, each as often as it was drawn.
 fn sum<S: Mergeable>(documents: &[S], nothing: &S, draws: &[u64]) -> S {
     let mut sum = nothing.clone();
     for (document, &times) in documents.iter().zip(draws) {
@@ -144,14 +146,14 @@ fn sum<S: Mergeable>(documents: &[S], nothing: &S, draws: &[u64]) -> S {
     sum
 }
 
-/// McNemar's exact test, two-sided: of the sentences on which only one of two systems is right, how likely is a
-/// split at least this uneven if each were as often right as the other? 1 if there is no such sentence. Takes
+/// McNemar's exact test, two-sided, from the sentences that only one of two systems answered right. The probability of a
+/// split at least as uneven, if each system were equally likely to be the right one. 1 if there is no such sentence. Takes
 /// as many steps as the smaller count.
 pub fn mcnemar(only_first_right: u64, only_second_right: u64) -> f64 {
     let fewer = only_first_right.min(only_second_right);
     let all = only_first_right.saturating_add(only_second_right);
-    // The sum of the binomial coefficients from 0 to `fewer`, as a number times a power of two: beyond a thousand
-    // sentences it is more than a float can hold.
+    // The sum of the binomial coefficients from 0 to `fewer`, as a number and an exponent of two: from about a thousand
+    // sentences on, it exceeds an f64.
     let (mut coefficient, mut sum, mut exponent) = (1.0_f64, 1.0_f64, 0.0_f64);
     for drawn in 0..fewer {
         coefficient *= (all - drawn) as f64 / (drawn + 1) as f64;
@@ -162,10 +164,11 @@ pub fn mcnemar(only_first_right: u64, only_second_right: u64) -> f64 {
             exponent += SCALE.log2();
         }
     }
-    // Over two to the power of `all`; 1 more for both tails.
+    // Divided by two to the power of `all`. The 1 doubles it, for both tails.
     (1.0 + sum.log2() + (exponent - all as f64)).exp2().min(1.0)
 }
 
+/// A power of two, so that dividing by it loses no digits.
 const SCALE: f64 = (1_u128 << 100) as f64;
 
 #[cfg(test)]
@@ -208,14 +211,14 @@ mod tests {
     fn fewer_than_two_documents_have_no_interval() {
         let nothing = Confusion::new(3);
         assert_eq!(estimates(&[], &nothing, 1, figures), [Estimate::default(); 6]);
-        assert_eq!(paired(&[], &nothing, 1, Confusion::accuracy), Paired::default());
+        assert_eq!(paired_bootstrap(&[], &nothing, 1, Confusion::accuracy), PairedBootstrap::default());
         for estimate in estimates(&documents(1, 2), &nothing, 1, |sum| vec![sum.accuracy()]) {
             assert!(estimate.value.is_some() && estimate.interval.is_none(), "{estimate:?}");
         }
     }
 
     #[test]
-    fn a_figure_that_few_resamples_have_is_measured_on_those() {
+    fn resamples_without_the_figure_do_not_count() {
         let mut documents = vec![Confusion::new(2); 30];
         documents[0].add(0, 0);
         documents[1].add(1, 1);
@@ -227,10 +230,10 @@ mod tests {
     }
 
     #[test]
-    fn the_better_of_two_is_told_and_equals_are_not() {
-        let compare = |ours: &[Confusion], rival: &[Confusion]| {
-            let pairs: Vec<_> = ours.iter().cloned().zip(rival.iter().cloned()).collect();
-            paired(&pairs, &Confusion::new(3), 1, Confusion::macro_f1)
+    fn the_better_of_two_is_found_and_equals_are_not() {
+        let compare = |first: &[Confusion], second: &[Confusion]| {
+            let pairs: Vec<_> = first.iter().cloned().zip(second.iter().cloned()).collect();
+            paired_bootstrap(&pairs, &Confusion::new(3), 1, Confusion::macro_f1)
         };
         let (good, bad) = (documents(60, 10), documents(60, 2));
         let better = compare(&good, &bad);
@@ -241,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn mcnemar_is_exact_and_bears_large_counts() {
+    fn mcnemar_is_exact_also_for_large_counts() {
         assert_eq!((mcnemar(0, 0), mcnemar(0, 1), mcnemar(4, 4)), (1.0, 1.0, 1.0));
         assert_eq!((mcnemar(0, 5), mcnemar(5, 0)), (0.0625, 0.0625));
         assert_eq!(mcnemar(0, 5000), 0.0);

@@ -1,18 +1,18 @@
-//! Whether probabilities mean what they say, and what leaving the unsure answers out would gain.
+//! Calibration: how well confidence matches accuracy, and how accuracy rises if the model abstains when it is unsure.
 
 use super::{Confusion, Mergeable, ratio, thin};
 
-/// Into how many equally wide bins of confidence answers are sorted.
+/// The number of equally wide confidence bins.
 pub const CALIBRATION_BINS: usize = 15;
 
 /// The most points of an [`abstention_curve`].
 pub const ABSTENTION_POINTS: usize = 50;
 
-/// Sums over answers with probabilities, from which their calibration follows.
+/// Sums over predictions, from which the calibration figures follow.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Calibration {
     bins: [BinSums; CALIBRATION_BINS],
-    /// Over answers, of the squared distance of the probabilities from the truth.
+    /// The sum of the squared distances of the probabilities from the truth.
     squares: f64,
 }
 
@@ -23,22 +23,22 @@ struct BinSums {
     confidence: f64,
 }
 
-/// The answers whose confidence is at least `low` and below `high`; the last bin holds 1 too.
+/// The predictions with a confidence of at least `low` and less than `high`. The last bin includes 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ReliabilityBin {
     pub low: f64,
     pub high: f64,
     pub count: u64,
-    /// Their mean confidence; None of an empty bin.
+    /// Mean confidence. Undefined for an empty bin, as is `accuracy`.
     pub confidence: Option<f64>,
     pub accuracy: Option<f64>,
 }
 
 impl Calibration {
-    /// One answer: the probability of each label, which label was given and which is right.
+    /// Adds one prediction: the probability of each label, and the indices of the predicted and the gold label.
     ///
     /// # Panics
-    /// If one of the labels has no probability.
+    /// If one of the two labels has no probability.
     pub fn add(&mut self, probabilities: &[f64], predicted: usize, gold: usize) {
         assert!(gold < probabilities.len(), "every label has a probability");
         let confidence = probabilities[predicted];
@@ -54,19 +54,20 @@ impl Calibration {
             .sum::<f64>();
     }
 
+    /// The number of predictions.
     pub fn total(&self) -> u64 {
         self.bins.iter().map(|bin| bin.count).sum()
     }
 
-    /// Expected calibration error: how far confidence and accuracy are apart, on average over answers, each
-    /// standing for its bin.
+    /// Expected calibration error: the difference between mean confidence and accuracy of each bin, averaged over
+    /// predictions.
     pub fn calibration_error(&self) -> Option<f64> {
         let gaps: f64 = self.bins.iter().map(|bin| (bin.confidence - bin.right as f64).abs()).sum();
         let total = self.total();
         (total > 0).then(|| gaps / total as f64)
     }
 
-    /// The mean squared distance of the probabilities from the truth, summed over labels: from 0 to 2.
+    /// Brier score: the mean squared distance of the probabilities from the truth, summed over labels; from 0 to 2.
     pub fn brier(&self) -> Option<f64> {
         let total = self.total();
         (total > 0).then(|| self.squares / total as f64)
@@ -97,30 +98,30 @@ impl Mergeable for Calibration {
     }
 }
 
-/// The right label, the label given, and the probability that was claimed for it.
+/// The gold label and the predicted label of a sentence, with the probability of the predicted one.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Outcome {
+pub struct GradedAnswer {
     pub gold: usize,
     pub predicted: usize,
     pub confidence: f64,
 }
 
-/// How good the answers are that are at least as sure as `threshold`.
+/// The figures of the answers with at least a given confidence.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AbstentionPoint {
     pub threshold: f64,
-    /// Their share of all.
+    /// Their share of all answers.
     pub coverage: f64,
     pub accuracy: f64,
     pub macro_f1: f64,
 }
 
-/// What is right among the surest answers, from the surest alone to all of them: a point for each confidence
-/// that occurs, thinned to [`ABSTENTION_POINTS`]; none without answers.
+/// The figures of the most confident answers, from the most confident alone to all of them: one point for each confidence
+/// that occurs, at most [`ABSTENTION_POINTS`].
 ///
 /// # Panics
 /// If a label is not below `classes`.
-pub fn abstention_curve(classes: usize, outcomes: &[Outcome]) -> Vec<AbstentionPoint> {
+pub fn abstention_curve(classes: usize, outcomes: &[GradedAnswer]) -> Vec<AbstentionPoint> {
     let mut sorted = outcomes.to_vec();
     sorted.sort_by(|one, other| other.confidence.total_cmp(&one.confidence));
     let is_last = |&end: &usize| end == sorted.len() || sorted[end].confidence != sorted[end - 1].confidence;
@@ -179,8 +180,8 @@ mod tests {
 
     #[test]
     fn a_curve_of_many_answers_is_thinned_and_reaches_all() {
-        let outcomes: Vec<Outcome> = (0..500)
-            .map(|index| Outcome {
+        let outcomes: Vec<GradedAnswer> = (0..500)
+            .map(|index| GradedAnswer {
                 gold: 0,
                 predicted: usize::from(index < 100),
                 confidence: f64::from(index) / 500.0,
@@ -195,7 +196,7 @@ mod tests {
 
     #[test]
     fn answers_of_the_same_confidence_go_together() {
-        let outcomes = [0, 1, 1].map(|gold| Outcome { gold, predicted: 0, confidence: 0.5 });
+        let outcomes = [0, 1, 1].map(|gold| GradedAnswer { gold, predicted: 0, confidence: 0.5 });
         let curve = abstention_curve(2, &outcomes);
         assert_eq!(curve.len(), 1);
         assert_eq!((curve[0].coverage, curve[0].accuracy), (1.0, 1.0 / 3.0));

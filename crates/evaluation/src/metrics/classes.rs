@@ -1,50 +1,52 @@
-//! Figures of answers that give one label to each sentence, all from a confusion matrix.
+//! Figures of tasks that give each sentence one label, from a confusion matrix.
 
 use super::{Mergeable, ratio};
 
-/// How often each gold label was given each label. Labels are numbers from 0 to below the number of classes.
+/// A confusion matrix. Labels are indices below the number of classes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Confusion {
     classes: usize,
-    /// `[gold * classes + predicted]`: documents are many and matrices small, so that one piece of memory each
-    /// is what makes a bootstrap fast.
+    /// `[gold * classes + predicted]`. The bootstrap sums many small matrices, so each is one allocation.
     counts: Vec<u64>,
 }
 
-/// Precision, recall and F1 of one label, and how many gold sentences have it.
+/// The figures of one label.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LabelScore {
     pub precision: Option<f64>,
     pub recall: Option<f64>,
     pub f1: Option<f64>,
+    /// The number of gold sentences with the label.
     pub support: u64,
 }
 
-/// The sums that coefficients of association are made of: exact, so that perfect agreement is 1 and not nearly 1.
+/// The sums that coefficients of association consist of. They are integers, so that perfect agreement is exactly 1.
 pub(super) struct Margins {
     pub hits: i128,
     pub total: i128,
-    /// Over labels, of the squared number of gold sentences.
+    /// The sum over labels of the squared number of gold sentences; below, of predicted ones.
     pub gold_squares: i128,
     pub predicted_squares: i128,
-    /// Over labels, of gold times predicted sentences.
+    /// The sum over labels of the number of gold sentences times that of predicted ones.
     pub products: i128,
 }
 
 impl Confusion {
-    /// Nothing counted yet.
+    /// An empty matrix.
     pub fn new(classes: usize) -> Self {
         Self { classes, counts: vec![0; classes * classes] }
     }
 
+    /// Counts one sentence.
+    ///
     /// # Panics
-    /// If one of the labels is not below the number of classes.
+    /// If a label is not below the number of classes.
     pub fn add(&mut self, gold: usize, predicted: usize) {
         assert!(gold < self.classes && predicted < self.classes, "there are {} classes", self.classes);
         self.counts[gold * self.classes + predicted] += 1;
     }
 
-    /// How many labels there are.
+    /// The number of labels.
     pub fn classes(&self) -> usize {
         self.classes
     }
@@ -54,10 +56,13 @@ impl Confusion {
         (0..self.classes).map(|gold| self.row(gold).to_vec()).collect()
     }
 
+    /// The number of sentences.
     pub fn total(&self) -> u64 {
         self.counts.iter().sum()
     }
 
+    /// The figures of a label.
+    ///
     /// # Panics
     /// If there is no such label.
     pub fn score(&self, label: usize) -> LabelScore {
@@ -70,7 +75,7 @@ impl Confusion {
         }
     }
 
-    /// The scores of all labels, in order.
+    /// The figures of all labels, in order.
     pub fn scores(&self) -> Vec<LabelScore> {
         (0..self.classes).map(|label| self.score(label)).collect()
     }
@@ -79,7 +84,7 @@ impl Confusion {
         ratio((0..self.classes).map(|label| self.hits(label)).sum(), self.total())
     }
 
-    /// The mean F1 of the labels that gold or prediction hold.
+    /// The mean F1 of the labels that occur in gold or the prediction.
     pub fn macro_f1(&self) -> Option<f64> {
         let (mut sum, mut labels) = (0.0, 0_u64);
         for f1 in (0..self.classes).filter_map(|label| self.score(label).f1) {
@@ -89,12 +94,12 @@ impl Confusion {
         (labels > 0).then(|| sum / labels as f64)
     }
 
-    /// F1 over the counts of all labels together: where every sentence has one label, the accuracy.
+    /// F1 from the counts of all labels together. Equals the accuracy, because every sentence has one label.
     pub fn micro_f1(&self) -> Option<f64> {
         self.accuracy()
     }
 
-    /// The mean F1 of the labels that gold holds, each weighted by how often it does.
+    /// The mean F1 of the labels, weighted by their support.
     pub fn weighted_f1(&self) -> Option<f64> {
         let weighted = |score: LabelScore| score.f1.map(|f1| f1 * score.support as f64);
         let sum: f64 = (0..self.classes).filter_map(|label| weighted(self.score(label))).sum();
@@ -102,9 +107,9 @@ impl Confusion {
         (total > 0).then(|| sum / total as f64)
     }
 
-    /// Matthews's correlation coefficient, for any number of classes (Gorodkin, Comparing two K-category
-    /// assignments by a K-category correlation coefficient, 2004). None where gold or predictions have one label
-    /// only: what does not vary correlates with nothing.
+    /// Matthews correlation coefficient, for any number of classes (Gorodkin, Comparing two K-category assignments by a
+    /// K-category correlation coefficient, 2004). Undefined if gold or the prediction has only one label, because then
+    /// nothing varies.
     pub fn matthews(&self) -> Option<f64> {
         let Margins { hits, total, gold_squares, predicted_squares, products } = self.margins();
         let spread = |squares: i128| (total * total - squares) as f64;
@@ -112,7 +117,7 @@ impl Confusion {
         (spreads > 0.0).then(|| (hits * total - products) as f64 / spreads)
     }
 
-    /// The confusion of two classes: `label` is class 0, all others together are class 1.
+    /// The matrix of two classes: `label` is class 0, all others are class 1.
     ///
     /// # Panics
     /// If there is no such label.

@@ -1,12 +1,12 @@
-//! Measures of answers against gold, and of readers against each other. Pure: counts in, figures out; nothing
-//! here knows a model, a file or a format.
+//! Measures of predictions against gold, and of readers against each other. Pure: counts in, figures out. Knows no model, no
+//! file and no format.
 //!
-//! A figure of nothing is `None`, never 0 or 1: the F1 of a label that neither gold nor prediction holds
-//! does not exist, and a macro average is over those that do. Labels are numbers from 0, in the order of
-//! probabilities and of confusion matrices. What can be counted document by document is [`Mergeable`], and
-//! every figure made of it can be given an interval by [`estimates`].
+//! An undefined figure is `None`, never 0 or 1. For instance, a label that is neither in gold nor in the prediction has no
+//! F1, and a macro average leaves it out. Labels are indices, in the order of probabilities and confusion matrices.
+//! Statistics that can be summed over documents are [`Mergeable`], and [`estimates`] gives every figure of such a sum an
+//! interval.
 //!
-//! The values equal scikit-learn's: `eval/metrics/expected.py` makes the table that a test compares with.
+//! The values equal scikit-learn's: a test compares them with a table that `eval/metrics/expected.py` computes.
 
 mod bootstrap;
 mod classes;
@@ -17,19 +17,20 @@ mod agreement;
 
 pub use agreement::Coincidences;
 pub use bootstrap::{
-    Estimate, Interval, Mergeable, Paired, RESAMPLES, SEED, estimates, estimates_by_draw, mcnemar, paired,
+    Estimate, Interval, Mergeable, PairedBootstrap, RESAMPLES, SEED, estimates, estimates_by_draw, mcnemar,
+    paired_bootstrap,
 };
 pub use calibration::{
-    ABSTENTION_POINTS, AbstentionPoint, CALIBRATION_BINS, Calibration, Outcome, ReliabilityBin,
+    ABSTENTION_POINTS, AbstentionPoint, CALIBRATION_BINS, Calibration, GradedAnswer, ReliabilityBin,
     abstention_curve,
 };
 pub use classes::{Confusion, LabelScore};
-pub use ranking::{CURVE_POINTS, Ranking, Scored};
+pub use ranking::{CURVE_POINTS, RankedSentence, Ranking};
 pub use spans::SpanCounts;
 
 use standpoint_core::label::{Label, Prediction};
 
-/// One sentence: what it is, what was said of it, and the number of the document that it stands in.
+/// The gold label and the prediction for one sentence, with the number of its document.
 #[derive(Clone, Copy, Debug)]
 pub struct Judged<L> {
     pub document: usize,
@@ -37,19 +38,20 @@ pub struct Judged<L> {
     pub prediction: Prediction<L>,
 }
 
-/// How good one head is on labelled sentences.
+/// The figures of one head on labelled sentences.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeadScore {
-    /// In the order of [`Label::ALL`].
+    /// Labels are in the order of [`Label::ALL`].
     pub confusion: Confusion,
-    /// Of macro-F1.
+    /// The interval of macro-F1.
     pub interval: Option<Interval>,
     pub calibration_error: Option<f64>,
-    /// How many documents the sentences are from.
+    /// The number of documents with at least one sentence.
     pub documents: usize,
 }
 
 impl HeadScore {
+    /// Scores the predictions of one head.
     pub fn new<L: Label>(judged: &[Judged<L>]) -> Self {
         let nothing = Confusion::new(L::ALL.len());
         let numbers = judged.iter().map(|sentence| sentence.document + 1).max().unwrap_or(0);
@@ -73,11 +75,12 @@ impl HeadScore {
     }
 }
 
+/// `part / whole`, undefined if `whole` is 0.
 fn ratio(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
 
-/// At most `limit` of the items, evenly spread over them, with the first and the last.
+/// At most `limit` items, evenly spaced, including the first and the last.
 fn thin<T: Copy>(items: &[T], limit: usize) -> Vec<T> {
     if items.len() <= limit {
         return items.to_vec();
@@ -98,7 +101,7 @@ mod tests {
         assert_eq!(score.confusion.macro_f1(), None);
     }
 
-    /// Model cards are committed: the same answers must go on having the same interval.
+    /// Model cards are committed, so the same predictions must keep the same interval.
     #[test]
     fn the_interval_of_a_head_is_that_of_earlier_versions() {
         let mut random = SplitMix::new(5);
@@ -107,7 +110,7 @@ mod tests {
                 let mut probabilities = [0.2_f32, 0.2, 0.2];
                 let gold = random.below(3);
                 probabilities[if random.below(4) == 0 { random.below(3) } else { gold }] = 0.6;
-                // Not every number of a document is used.
+                // Odd document numbers have no sentence.
                 let document = 2 * random.below(40);
                 Judged { document, gold: Role::ALL[gold], prediction: Prediction::new(probabilities) }
             })

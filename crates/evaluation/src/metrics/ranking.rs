@@ -1,4 +1,4 @@
-//! Figures of sentences ranked by a score: how far up the positive ones stand.
+//! Figures of sentences that are ranked by a score: how high the positive ones rank.
 
 use super::{ratio, thin};
 
@@ -7,48 +7,49 @@ pub const CURVE_POINTS: usize = 200;
 
 /// One sentence of a ranking.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Scored {
+pub struct RankedSentence {
     pub score: f64,
-    /// Whether gold calls it positive.
+    /// Whether its gold label is the positive one.
     pub positive: bool,
-    /// The number of the document that it stands in.
+    /// The number of its document.
     pub document: usize,
 }
 
 /// Sentences from the highest score to the lowest.
 ///
-/// Average precision and curve take sentences of one score together, as scikit-learn does, so that they do not
-/// depend on the order in which sentences were given. What counts the first few ranks needs one order, and
-/// keeps the one given, as the scorers of CheckThat! do.
+/// Average precision and the curve treat sentences of equal score together, as scikit-learn does, so they do not depend on
+/// the order of the input. Precision at a rank needs an order: equal scores keep the order of the input, as in CheckThat!'s
+/// scorers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ranking {
-    items: Vec<Scored>,
+    items: Vec<RankedSentence>,
     positives: u64,
 }
 
 impl Ranking {
-    pub fn new(mut items: Vec<Scored>) -> Self {
-        // Adding 0 makes -0 the 0 that it equals.
+    /// Sorts the sentences.
+    pub fn new(mut items: Vec<RankedSentence>) -> Self {
+        // Adding 0 turns -0 into 0, so that the two sort as equal.
         items.sort_by(|one, other| (other.score + 0.0).total_cmp(&(one.score + 0.0)));
         let positives = items.iter().filter(|item| item.positive).count() as u64;
         Self { items, positives }
     }
 
-    /// Precision at each threshold, weighted by the recall that the threshold adds. None without positives.
+    /// The mean precision over thresholds, weighted by the recall that each adds. Undefined without positives.
     pub fn average_precision(&self) -> Option<f64> {
         self.weighted_average_precision(|_| 1)
     }
 
-    /// The same, where each document stands as often as it was drawn: for
-    /// [`estimates_by_draw`](super::estimates_by_draw), which needs no new ranking for each resample.
+    /// The average precision of a resample, for [`estimates_by_draw`](super::estimates_by_draw). `draws` has the number of
+    /// times that each document was drawn.
     ///
     /// # Panics
-    /// If there is no draw for a document.
+    /// If `draws` lacks a document.
     pub fn average_precision_of(&self, draws: &[u64]) -> Option<f64> {
         self.weighted_average_precision(|item| draws[item.document])
     }
 
-    fn weighted_average_precision(&self, weight: impl Fn(&Scored) -> u64) -> Option<f64> {
+    fn weighted_average_precision(&self, weight: impl Fn(&RankedSentence) -> u64) -> Option<f64> {
         let (mut seen, mut hits, mut sum) = (0, 0, 0.0);
         for tied in self.thresholds() {
             let before = hits;
@@ -64,11 +65,10 @@ impl Ranking {
         (hits > 0).then(|| sum / hits as f64)
     }
 
-    /// Recall and precision from the highest threshold to the lowest, thinned to [`CURVE_POINTS`]. Empty
-    /// without positives, of which there is no recall.
+    /// Recall and precision from the highest threshold to the lowest, at most [`CURVE_POINTS`]. Empty without positives.
     pub fn curve(&self) -> Vec<[f64; 2]> {
         let (mut seen, mut hits) = (0, 0);
-        let point = |tied: &[Scored]| {
+        let point = |tied: &[RankedSentence]| {
             seen += tied.len() as u64;
             hits += tied.iter().filter(|item| item.positive).count() as u64;
             Some([ratio(hits, self.positives)?, ratio(hits, seen)?])
@@ -77,25 +77,25 @@ impl Ranking {
         thin(&points, CURVE_POINTS)
     }
 
-    /// The share of positives among the first `k`. None if there are not so many sentences, or `k` is 0.
+    /// The share of positives among the first `k`. Undefined if `k` is 0 or there are fewer sentences.
     pub fn precision_at(&self, k: usize) -> Option<f64> {
         let first = self.items.get(..k)?;
         ratio(first.iter().filter(|item| item.positive).count() as u64, k as u64)
     }
 
-    /// One over the rank of the first positive sentence. None without positives.
+    /// One divided by the rank of the first positive sentence. Undefined without positives.
     pub fn reciprocal_rank(&self) -> Option<f64> {
         let first = self.items.iter().position(|item| item.positive)?;
         Some(1.0 / (first + 1) as f64)
     }
 
-    /// Precision among as many sentences as there are positives. None without positives.
+    /// Precision at rank `r`, the number of positives. Undefined without positives.
     pub fn r_precision(&self) -> Option<f64> {
         self.precision_at(self.positives as usize)
     }
 
-    /// The sentences of each score, from the highest.
-    fn thresholds(&self) -> impl Iterator<Item = &[Scored]> {
+    /// Groups of sentences with equal score, from the highest.
+    fn thresholds(&self) -> impl Iterator<Item = &[RankedSentence]> {
         self.items.chunk_by(|one, other| one.score == other.score)
     }
 }
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     fn ranking(items: &[(f64, bool)]) -> Ranking {
-        let scored = |(document, &(score, positive))| Scored { score, positive, document };
+        let scored = |(document, &(score, positive))| RankedSentence { score, positive, document };
         Ranking::new(items.iter().enumerate().map(scored).collect())
     }
 

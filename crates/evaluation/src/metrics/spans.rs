@@ -1,38 +1,37 @@
-//! How well marked spans are found: whole, and by their bytes.
+//! Figures of predicted spans: by exact match, and by overlap in bytes.
 
 use super::{Mergeable, ratio};
 use standpoint_core::text::Span;
 
-/// Counts of gold and predicted parts of one kind, from which span figures follow.
+/// Counts of gold and predicted spans of one kind.
 ///
-/// A part is what one annotation marks: one span, or several pieces. Two parts are the same if they mark the
-/// same bytes, so a part in pieces matches only if all its pieces do. For the overlap figures each part counts
-/// by the share of its bytes that the other side marks, with whichever part: recall is the mean share of the
-/// gold parts, precision that of the predicted ones.
+/// A span can consist of several pieces. Two spans match exactly if they mark the same bytes, so all pieces must agree. For
+/// the overlap figures, each span counts by the share of its bytes that any span of the other side marks: recall is the
+/// mean share of the gold spans, precision that of the predicted ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct SpanCounts {
     gold: u64,
     predicted: u64,
-    /// Parts that are on both sides; one that stands twice on a side needs two on the other.
+    /// Spans on both sides. A span that occurs twice needs two matches on the other side.
     matched: u64,
-    /// The sum of the shares of gold parts that are predicted.
+    /// The sum over gold spans of the share that is predicted. Below, the sum over predicted spans of the share that is
+    /// gold.
     gold_covered: f64,
     predicted_covered: f64,
 }
 
 impl SpanCounts {
-    /// The counts of one text, be it a sentence or a document: each part is the list of its pieces. A part
-    /// without a byte marks nothing, and is left out.
+    /// Counts the spans of one text, a sentence or a document. Each span is the list of its pieces. Empty spans are ignored.
     pub fn of(gold: &[Vec<Span>], predicted: &[Vec<Span>]) -> Self {
-        let (gold, predicted) = (parts(gold), parts(predicted));
+        let (gold, predicted) = (normalized(gold), normalized(predicted));
         let (gold_bytes, predicted_bytes) =
             (joined(gold.iter().flatten()), joined(predicted.iter().flatten()));
         Self {
             gold: gold.len() as u64,
             predicted: predicted.len() as u64,
             matched: common(&gold, &predicted),
-            gold_covered: gold.iter().map(|part| share(part, &predicted_bytes)).sum(),
-            predicted_covered: predicted.iter().map(|part| share(part, &gold_bytes)).sum(),
+            gold_covered: gold.iter().map(|span| share(span, &predicted_bytes)).sum(),
+            predicted_covered: predicted.iter().map(|span| share(span, &gold_bytes)).sum(),
         }
     }
 
@@ -64,7 +63,8 @@ impl SpanCounts {
         (self.gold > 0).then(|| self.gold_covered / self.gold as f64)
     }
 
-    /// The harmonic mean of the two; as with exact F1, 0 if one side alone has parts, and none if neither has.
+    /// The harmonic mean of overlap precision and recall. As for exact F1, it is 0 if only one side has spans, and undefined
+    /// if neither has.
     pub fn overlap_f1(&self) -> Option<f64> {
         match (self.overlap_precision(), self.overlap_recall()) {
             (None, None) => None,
@@ -86,14 +86,14 @@ impl Mergeable for SpanCounts {
     }
 }
 
-/// The parts that mark something, each in one form for the bytes it marks, in order.
-fn parts(parts: &[Vec<Span>]) -> Vec<Vec<Span>> {
-    let mut parts: Vec<Vec<Span>> = parts.iter().map(joined).filter(|part| !part.is_empty()).collect();
-    parts.sort_unstable();
-    parts
+/// The spans that mark something, in order. Spans that mark the same bytes become equal.
+fn normalized(spans: &[Vec<Span>]) -> Vec<Vec<Span>> {
+    let mut spans: Vec<Vec<Span>> = spans.iter().map(joined).filter(|pieces| !pieces.is_empty()).collect();
+    spans.sort_unstable();
+    spans
 }
 
-/// The bytes of some spans, as spans in order of which no two touch.
+/// The union of some spans, as spans in order that do not touch.
 fn joined<'a>(spans: impl IntoIterator<Item = &'a Span>) -> Vec<Span> {
     let mut spans: Vec<Span> = spans.into_iter().copied().filter(|span| !span.is_empty()).collect();
     spans.sort_unstable();
@@ -109,7 +109,7 @@ fn joined<'a>(spans: impl IntoIterator<Item = &'a Span>) -> Vec<Span> {
     joined
 }
 
-/// How many parts two ordered lists share.
+/// The number of elements that two sorted lists have in common.
 fn common(one: &[Vec<Span>], other: &[Vec<Span>]) -> u64 {
     let (mut one, mut other) = (one.iter().peekable(), other.iter().peekable());
     let mut count = 0;
@@ -126,8 +126,8 @@ fn common(one: &[Vec<Span>], other: &[Vec<Span>]) -> u64 {
     count
 }
 
-/// The share of a part's bytes that are among `bytes`; both are [`joined`].
-fn share(part: &[Span], bytes: &[Span]) -> f64 {
+/// The share of a span's bytes that are in `bytes`. Both are [`joined`].
+fn share(pieces: &[Span], bytes: &[Span]) -> f64 {
     let covered = |piece: &Span| -> usize {
         let first = bytes.partition_point(|span| span.end() <= piece.start());
         bytes[first..]
@@ -136,25 +136,28 @@ fn share(part: &[Span], bytes: &[Span]) -> f64 {
             .map(|span| span.end().min(piece.end()) - span.start().max(piece.start()))
             .sum()
     };
-    let length: usize = part.iter().map(|piece| piece.len()).sum();
-    part.iter().map(covered).sum::<usize>() as f64 / length as f64
+    let length: usize = pieces.iter().map(|piece| piece.len()).sum();
+    pieces.iter().map(covered).sum::<usize>() as f64 / length as f64
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Each part as its pieces.
-    fn marked(parts: &[&[(usize, usize)]]) -> Vec<Vec<Span>> {
-        parts.iter().map(|part| part.iter().map(|&(start, end)| Span::new(start, end)).collect()).collect()
+    /// Spans as lists of pieces.
+    fn spans(spans: &[&[(usize, usize)]]) -> Vec<Vec<Span>> {
+        spans
+            .iter()
+            .map(|pieces| pieces.iter().map(|&(start, end)| Span::new(start, end)).collect())
+            .collect()
     }
 
     fn counts(gold: &[&[(usize, usize)]], predicted: &[&[(usize, usize)]]) -> SpanCounts {
-        SpanCounts::of(&marked(gold), &marked(predicted))
+        SpanCounts::of(&spans(gold), &spans(predicted))
     }
 
     #[test]
-    fn a_part_in_pieces_matches_only_whole() {
+    fn a_span_in_pieces_matches_only_as_a_whole() {
         let gold: &[&[(usize, usize)]] = &[&[(0, 4), (10, 14)]];
         assert_eq!(counts(gold, &[&[(10, 14), (0, 4)]]).exact_f1(), Some(1.0));
         let half = counts(gold, &[&[(0, 4)]]);
@@ -163,19 +166,19 @@ mod tests {
             (Some(0.0), Some(0.5), Some(1.0))
         );
         assert!((half.overlap_f1().unwrap() - 2.0 / 3.0).abs() < 1e-12);
-        // Two parts are not one in two pieces, though their bytes are all found.
+        // Two spans do not match one in two pieces, although they mark the same bytes.
         let apart = counts(gold, &[&[(0, 4)], &[(10, 14)]]);
         assert_eq!((apart.exact_f1(), apart.overlap_f1()), (Some(0.0), Some(1.0)));
     }
 
     #[test]
-    fn a_part_that_stands_twice_is_found_twice() {
+    fn a_span_that_occurs_twice_needs_two_matches() {
         let twice = counts(&[&[(0, 4)], &[(0, 4)]], &[&[(0, 4)], &[(0, 4)], &[(0, 4)]]);
         assert_eq!((twice.exact_recall(), twice.exact_precision()), (Some(1.0), Some(2.0 / 3.0)));
     }
 
     #[test]
-    fn a_side_without_parts_has_no_figure_of_its_own() {
+    fn a_side_without_spans_has_no_figure_of_its_own() {
         let nothing = counts(&[], &[&[(3, 3)], &[]]);
         assert_eq!(nothing, SpanCounts::default());
         assert_eq!((nothing.exact_f1(), nothing.overlap_f1()), (None, None));

@@ -1,16 +1,16 @@
-//! A report as one page that needs nothing but itself: no script, no font, no picture from elsewhere.
+//! A report as one self-contained HTML page: no scripts, and no fonts or images from elsewhere.
 
+use super::figures::{NOTHING, Shown, count, percent, short};
 use super::plots::{self, Row};
-use super::words::{NOTHING, Shown, count, percent, short};
 use crate::report::{
-    CalibrationReport, ClassReport, ErrorSample, Figure, LabelReport, Report, Rival, Slice, TaskReport,
+    CalibrationReport, ClassReport, Comparison, ErrorSample, Figure, LabelReport, Report, Slice, TaskReport,
 };
 use askama::Template;
 
-/// How many errors are shown unfolded.
+/// The number of errors that are not folded.
 const ERRORS: usize = 10;
 
-/// The page, with `templates/report/style.css` in it.
+/// The page. It contains `templates/report/style.css`.
 #[derive(Template)]
 #[template(path = "report/page.html")]
 struct Page<'a> {
@@ -19,25 +19,25 @@ struct Page<'a> {
     verdict: Option<String>,
 }
 
-/// A task, and its plots as markup.
+/// A task with its plots as markup.
 struct TaskView<'a> {
-    /// What its identifiers on the page begin with.
+    /// The prefix of its element ids on the page.
     id: String,
     task: &'a TaskReport,
     headline: Vec<(String, Figure)>,
-    rivals: Vec<&'a Rival>,
+    comparisons: Vec<&'a Comparison>,
     confusion: Option<String>,
     reliability: Option<String>,
     abstention: Option<String>,
     precision_recall: Option<String>,
-    /// From the run compared with, and from the baselines.
+    /// Plots of the differences from the other run and from the baselines, with a name for each.
     differences: Vec<(&'static str, String)>,
-    /// By each property.
+    /// A plot for each property.
     slices: Vec<(&'a str, String)>,
 }
 
-/// A report as an HTML page. Everything that comes from data is escaped, and the page's own policy forbids
-/// scripts and whatever would have to be loaded.
+/// A report as an HTML page. Text from data is escaped, and the page's content security policy forbids scripts and
+/// everything that would have to be loaded.
 pub fn html(report: &Report) -> String {
     let tasks = report.tasks.iter().enumerate();
     let page = Page {
@@ -55,7 +55,7 @@ impl<'a> TaskView<'a> {
         let calibration = task.calibration.as_ref();
         let plot = |kind: &str| format!("{id}-{kind}");
         let with_curves = |classes: &&ClassReport| classes.labels.iter().any(|label| !label.curve.is_empty());
-        let rivals = task.rivals();
+        let comparisons = task.comparisons();
         Self {
             headline: task.headline(),
             confusion: classes
@@ -70,47 +70,47 @@ impl<'a> TaskView<'a> {
             abstention: calibration
                 .filter(|calibration| !calibration.abstention.is_empty())
                 .map(|calibration| plots::abstention(&plot("abstention"), &calibration.abstention)),
-            // Each with a scale of its own: a majority label would press another run's difference flat.
+            // On separate scales: beside the majority baseline, the difference from another run would be invisible.
             differences: [
-                differences(&plot("comparison"), "the run compared with", task.comparison.as_slice()),
+                differences(&plot("comparison"), "the other run", task.comparison.as_slice()),
                 differences(&plot("baselines"), "the baselines", &task.baselines),
             ]
             .into_iter()
             .flatten()
             .collect(),
             slices: slices(&plot("slices"), task),
-            rivals,
+            comparisons,
             id,
             task,
         }
     }
 
-    /// The errors that are seen at once, and those that are folded.
+    /// The errors that are shown, and those that are folded.
     fn errors(&self) -> (&[ErrorSample], &[ErrorSample]) {
         self.task.errors.split_at(self.task.errors.len().min(ERRORS))
     }
 }
 
-/// This run's macro-F1 less each rival's.
-fn differences(id: &str, from: &'static str, rivals: &[Rival]) -> Option<(&'static str, String)> {
-    let rows: Vec<Row> = rivals
+/// A plot of this run's macro-F1 minus that of others. `None` if no difference has a value.
+fn differences(id: &str, from: &'static str, comparisons: &[Comparison]) -> Option<(&'static str, String)> {
+    let rows: Vec<Row> = comparisons
         .iter()
-        .filter(|rival| rival.difference.value.is_some())
-        .map(|rival| Row {
-            name: rival.name.clone(),
-            aside: rival.difference.difference(),
-            figure: rival.difference,
-            solid: rival.difference.interval.is_some_and(|[low, high]| low > 0.0 || high < 0.0),
+        .filter(|comparison| comparison.difference.value.is_some())
+        .map(|comparison| Row {
+            name: comparison.name.clone(),
+            aside: comparison.difference.difference(),
+            figure: comparison.difference,
+            solid: comparison.difference.interval.is_some_and(|[low, high]| low > 0.0 || high < 0.0),
         })
         .collect();
     let (low, high) = (ends(&rows).fold(0.0, f64::min), ends(&rows).fold(0.0, f64::max));
     let air = (0.04 * (high - low)).max(0.004);
-    let title = format!("This run's macro-F1 less that of {from}");
+    let title = format!("This run's macro-F1 minus that of {from}");
     let plot = || plots::forest(id, &title, &rows, [low - air, high + air], Some(0.0));
     (!rows.is_empty()).then(|| (from, plot()))
 }
 
-/// The macro-F1 of the slices by each property, beside that of all sentences; all on one scale.
+/// A plot for each property: the macro-F1 of its slices, and that of all sentences as a line. All have the same scale.
 fn slices<'a>(id: &str, task: &'a TaskReport) -> Vec<(&'a str, String)> {
     let all = task.classes.as_ref().and_then(|classes| classes.macro_f1.value);
     let row = |slice: &Slice| Row {
@@ -127,13 +127,13 @@ fn slices<'a>(id: &str, task: &'a TaskReport) -> Vec<(&'a str, String)> {
     let low = groups.iter().flat_map(|(_, rows)| ends(rows)).chain(all).fold(1.0, f64::min);
     let low = ((low * 10.0).floor() / 10.0).clamp(0.0, 0.9);
     let plot = |(index, (by, rows)): (usize, (&'a str, Vec<Row>))| {
-        let title = format!("Macro-F1 by {by}, beside that of all sentences");
+        let title = format!("Macro-F1 by {by}, compared with that of all sentences");
         (by, plots::forest(&format!("{id}-{}", index + 1), &title, &rows, [low, 1.0], all))
     };
     groups.into_iter().enumerate().map(plot).collect()
 }
 
-/// Everything that a forest plot has to have room for.
+/// All values and interval bounds of a forest plot.
 fn ends(rows: &[Row]) -> impl Iterator<Item = f64> + '_ {
     let figures = rows.iter().map(|row| row.figure);
     figures
@@ -141,17 +141,17 @@ fn ends(rows: &[Row]) -> impl Iterator<Item = f64> + '_ {
         .filter(|end| end.is_finite())
 }
 
-/// The highest precision at which a recall is reached: the precision-recall curve in numbers.
+/// The highest precision with at least this recall: the precision-recall curve in numbers.
 fn precision_at(label: &LabelReport, recall: f64) -> Option<f64> {
     let reached = label.curve.iter().filter(|[reached, _]| *reached >= recall - 1e-9);
     reached.map(|[_, precision]| *precision).reduce(f64::max)
 }
 
-/// The recalls of that table.
+/// The recalls in the table of [`precision_at`].
 const RECALLS: [f64; 5] = [0.1, 0.3, 0.5, 0.7, 0.9];
 
 impl CalibrationReport {
-    /// The share of answers that a bin holds.
+    /// The share of the answers in a bin with `count` answers.
     fn share(&self, count: u64) -> String {
         let all: u64 = self.bins.iter().map(|bin| bin.count).sum();
         if all == 0 { NOTHING.to_owned() } else { percent(count as f64 / all as f64) }

@@ -1,13 +1,13 @@
-//! A report as Markdown for a pull request: the figures at a glance, the long tables folded.
+//! A report as Markdown for a pull request: the main figures first, long tables folded.
 
-use super::words::{NOTHING, Shown, count, percent, short};
+use super::figures::{NOTHING, Shown, count, percent, short};
 use crate::report::{
     CalibrationReport, ClassReport, ErrorSample, Figure, FloorReport, PairReport, RankingReport, Report,
     SegmentationReport, Slice, SpanReport, TaskReport,
 };
 
-/// A report as GitHub's Markdown. Whatever comes from data is escaped: it makes no markup, mentions nobody and
-/// keeps to its cell.
+/// A report as GitHub's Markdown. Text from data is escaped: it cannot become markup, mention anybody, or leave its table
+/// cell.
 pub fn markdown(report: &Report) -> String {
     let mut page = String::new();
     head(&mut page, report);
@@ -18,7 +18,7 @@ pub fn markdown(report: &Report) -> String {
     page.trim_end().to_owned() + "\n"
 }
 
-/// Text that stays text, on one line.
+/// Escapes text, and puts it on one line.
 fn plain(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.split_whitespace().collect::<Vec<_>>().join(" ").chars() {
@@ -26,7 +26,7 @@ fn plain(text: &str) -> String {
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
-            // A backslash keeps neither mentions nor references to issues from being linked.
+            // A backslash does not stop GitHub from linking mentions and issues.
             '@' => escaped.push_str("&#64;"),
             '#' => escaped.push_str("&#35;"),
             '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '$' => escaped.extend(['\\', c]),
@@ -42,7 +42,8 @@ fn paragraph(page: &mut String, text: &str) {
     page.push_str("\n\n");
 }
 
-/// Columns after the first `words` hold numbers, and stand to the right. Cells are markup.
+/// A table of cells that are markup. The first `words` columns hold words; the others hold numbers and are aligned to the
+/// right.
 fn table(page: &mut String, header: &[&str], words: usize, rows: impl IntoIterator<Item = Vec<String>>) {
     let mut line = |cells: &[String]| page.push_str(&format!("| {} |\n", cells.join(" | ")));
     line(&header.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
@@ -54,7 +55,7 @@ fn table(page: &mut String, header: &[&str], words: usize, rows: impl IntoIterat
     page.push('\n');
 }
 
-/// What is only seen when it is asked for.
+/// A section that readers unfold.
 fn folded(page: &mut String, summary: &str, fill: impl FnOnce(&mut String)) {
     paragraph(page, &format!("<details><summary>{summary}</summary>"));
     fill(page);
@@ -114,7 +115,7 @@ fn task(page: &mut String, task: &TaskReport) {
         self::segmentation(page, segmentation);
     }
     minimal_pairs(page, &task.pairs);
-    rivals(page, task);
+    comparisons(page, task);
     if let Some(classes) = task.classes.as_ref().filter(|classes| !classes.confusion.is_empty()) {
         folded(page, "Confusion", |page| confusion(page, classes));
     }
@@ -194,23 +195,23 @@ fn segmentation(page: &mut String, segmentation: &SegmentationReport) {
     );
 }
 
-fn rivals(page: &mut String, task: &TaskReport) {
-    let rivals = task.rivals();
-    if rivals.is_empty() {
+fn comparisons(page: &mut String, task: &TaskReport) {
+    let comparisons = task.comparisons();
+    if comparisons.is_empty() {
         return;
     }
-    let rows = rivals.iter().map(|rival| {
+    let rows = comparisons.iter().map(|comparison| {
         vec![
-            plain(&rival.name),
-            rival.macro_f1.shown(),
-            rival.difference.signed(),
-            rival.bootstrap_p().replace('<', "&lt;"),
-            rival.only_right(),
-            rival.mcnemar_p().replace('<', "&lt;"),
+            plain(&comparison.name),
+            comparison.macro_f1.shown(),
+            comparison.difference.signed(),
+            comparison.bootstrap_p().replace('<', "&lt;"),
+            comparison.only_right(),
+            comparison.mcnemar_p().replace('<', "&lt;"),
         ]
     });
     let header =
-        ["rival", "its macro-F1 (95%)", "difference (95%)", "p", "only this : only rival right", "McNemar p"];
+        ["other", "its macro-F1 (95%)", "difference (95%)", "p", "only this : only other right", "McNemar p"];
     table(page, &header, 1, rows);
 }
 

@@ -1,17 +1,17 @@
-//! A [`Report`](super::report::Report) for people: tables for a terminal, Markdown for a pull request, and a
-//! page with plots. Nothing is computed here but where a mark stands in a plot: every figure shown is one of the
-//! report's, and one that has no value is an en dash.
+//! Presents a [`Report`](crate::Report): as tables for a terminal, as Markdown for a pull request, and as an HTML page with
+//! plots. Every figure shown is one of the report's; only coordinates in plots are computed here. A figure without a value
+//! is shown as an en dash.
 //!
-//! The page is made by askama: its templates (`templates/report/`) are checked by the compiler and are part of
-//! the binary, so that rendering cannot fail for a missing file or a misspelt field, and whatever they show is
-//! escaped unless it is marked as markup. Only the plots are, and `svg` escapes what it writes.
+//! askama renders the page. The compiler checks its templates (`templates/report/`) and puts them into the binary, so
+//! rendering cannot fail because of a missing file or a misspelt field. Templates escape everything they show, except
+//! plots: those are markup, and `svg` escapes the text in them.
 
+mod figures;
 mod html;
 mod markdown;
 mod plots;
 mod svg;
 mod text;
-mod words;
 
 pub use html::html;
 pub use markdown::markdown;

@@ -1,20 +1,19 @@
-//! The plots of the page. Each is a drawing of its own, described in words, and stands beside a table of the same
-//! figures.
+//! The plots of the HTML page, as SVG. Each has a description in words, and the page has a table of the same figures.
 
+use super::figures::{NOTHING, Shown, count, percent};
 use super::svg::{Anchor, Scale, Svg, WIDTH};
-use super::words::{NOTHING, Shown, count, percent};
 use crate::report::{AbstentionPoint, CalibrationBin, ClassReport, Figure, LabelReport};
 
-/// Between the frame of a plot and the right edge of the drawing.
+/// The distance between a plot's frame and the right edge of the drawing.
 const MARGIN: f64 = 10.0;
 
-/// Where a frame begins whose values are written to its left.
+/// The left edge of a frame with tick labels to its left.
 const LEFT: f64 = 34.0;
 
-/// How many kinds of lines the stylesheet tells apart.
+/// The number of line styles in the stylesheet.
 const KINDS: usize = 6;
 
-/// As much of a text as fits into a width, in the type of the plots.
+/// Cuts a text to a width, at the font size of the plots.
 fn fitted(text: &str, width: f64) -> String {
     let room = (width / 6.2).max(1.0) as usize;
     match text.chars().count() <= room {
@@ -23,7 +22,7 @@ fn fitted(text: &str, width: f64) -> String {
     }
 }
 
-/// Counts of gold by predicted, each row shaded by its shares.
+/// The confusion matrix. Each cell is shaded by its share of the row.
 pub(super) fn confusion(id: &str, classes: &ClassReport) -> String {
     const NAMES: f64 = 82.0;
     const TOP: f64 = 34.0;
@@ -57,14 +56,14 @@ pub(super) fn confusion(id: &str, classes: &ClassReport) -> String {
     svg.finish(id, "Confusion of gold and predicted labels", &story.join("; "))
 }
 
-/// A frame with the scales of its two sides.
+/// A frame with two scales.
 struct Frame {
     x: Scale,
     y: Scale,
 }
 
 impl Frame {
-    /// From the top of the drawing down to `bottom`.
+    /// A frame from the top of the drawing to `bottom`, for the given ranges of values.
     fn new(x: [f64; 2], y: [f64; 2], bottom: f64) -> Self {
         Self {
             x: Scale { values: x, places: [LEFT, WIDTH - MARGIN] },
@@ -96,7 +95,7 @@ impl Frame {
     }
 }
 
-/// Accuracy by confidence, over the number of answers in each bin.
+/// The reliability diagram: accuracy by confidence, and below it the number of answers in each bin.
 pub(super) fn reliability(id: &str, bins: &[CalibrationBin]) -> String {
     const BOTTOM: f64 = 236.0;
     const COUNTS: f64 = 290.0;
@@ -140,7 +139,7 @@ pub(super) fn reliability(id: &str, bins: &[CalibrationBin]) -> String {
     svg.finish(id, "Reliability: accuracy by confidence", &story.join("; "))
 }
 
-/// A count in at most four characters or so.
+/// A count in about four characters.
 fn brief(number: u64) -> String {
     match number {
         0..1_000 => number.to_string(),
@@ -150,7 +149,7 @@ fn brief(number: u64) -> String {
     }
 }
 
-/// What is right among the answers that are given, when the less sure ones are not.
+/// Accuracy and macro-F1 by the share of sentences answered.
 pub(super) fn abstention(id: &str, points: &[AbstentionPoint]) -> String {
     const BOTTOM: f64 = 236.0;
     let lowest = points
@@ -197,13 +196,13 @@ pub(super) fn abstention(id: &str, points: &[AbstentionPoint]) -> String {
     )
 }
 
-/// What a kind of line stands for, above the frame.
+/// A legend entry above the frame.
 fn key(svg: &mut Svg, kind: usize, x: f64, name: &str) {
     svg.path(&format!("curve kind-{kind}"), &[[x, 7.0], [x + 20.0, 7.0]]);
     svg.text("label", [x + 25.0, 10.5], Anchor::Start, name);
 }
 
-/// Precision by recall, a curve for each label.
+/// Precision by recall: a curve for each label.
 pub(super) fn precision_recall(id: &str, labels: &[LabelReport]) -> String {
     const BOTTOM: f64 = 236.0;
     let frame = Frame::new([0.0, 1.0], [0.0, 1.0], BOTTOM);
@@ -226,14 +225,14 @@ pub(super) fn precision_recall(id: &str, labels: &[LabelReport]) -> String {
 /// A row of a forest plot.
 pub(super) struct Row {
     pub name: String,
-    /// What stands to the right of the name.
+    /// The text to the right of the name.
     pub aside: String,
     pub figure: Figure,
-    /// Whether the mark is filled; a hollow one shows nothing for certain.
+    /// Whether the mark is filled. A hollow mark is a difference that could be zero.
     pub solid: bool,
 }
 
-/// Figures with their intervals under each other, beside a line at `reference`.
+/// A forest plot: figures with their intervals, one below the other, and a line at `reference`.
 pub(super) fn forest(
     id: &str,
     title: &str,
@@ -279,7 +278,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_to_draw_is_drawn_without_a_number_that_is_none() {
+    fn empty_plots_have_no_invalid_numbers() {
         let classes = ClassReport {
             labels: Vec::new(),
             macro_f1: Figure::default(),
@@ -303,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn long_names_are_cut_to_their_place() {
+    fn long_names_are_cut() {
         assert_eq!(fitted("attributed", 80.0), "attributed");
         assert_eq!(fitted("a very long name", 62.0), "a very lo…");
     }

@@ -1,17 +1,19 @@
-//! A small writer of SVG: shapes in, markup out. It escapes all text, so that what it makes may stand in a page
-//! as it is. How things look is the page's stylesheet's, by class, so that plots follow light and dark.
+//! A small writer of SVG. It escapes all text, so its markup can be put into a page unchanged. The page's stylesheet sets
+//! all colours by class, so that plots follow the light or dark theme.
 
 use askama::filters::{Html, escape};
 use std::fmt::Write;
 
-/// All plots are this wide in their own units: about a phone's width in pixels, so that type keeps its size there.
+/// The width of all plots in their own units: about the width of a phone in pixels, so that text is not scaled there.
 pub(super) const WIDTH: f64 = 320.0;
 
+/// A drawing: its shapes so far, and its height.
 pub(super) struct Svg {
     body: String,
     height: f64,
 }
 
+/// The point of a text that its coordinates are for.
 #[derive(Clone, Copy)]
 pub(super) enum Anchor {
     Start,
@@ -29,8 +31,8 @@ impl Anchor {
     }
 }
 
-/// Places are written to a tenth of a unit; what is no place is put at the origin.
-fn place(value: f64) -> f64 {
+/// Rounds a coordinate to a tenth of a unit. One that is not finite becomes 0.
+fn coordinate(value: f64) -> f64 {
     if value.is_finite() { (value * 10.0).round() / 10.0 } else { 0.0 }
 }
 
@@ -47,52 +49,55 @@ impl Svg {
         self.body.write_fmt(markup).expect("a string takes all that is written to it");
     }
 
+    /// A straight line.
     pub(super) fn line(&mut self, class: &str, from: [f64; 2], to: [f64; 2]) {
-        let [[x1, y1], [x2, y2]] = [from, to].map(|end| end.map(place));
+        let [[x1, y1], [x2, y2]] = [from, to].map(|end| end.map(coordinate));
         self.push(format_args!(r#"<line class="{class}" x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}"/>"#));
     }
 
-    /// `hint` is shown by browsers where a pointer rests.
+    /// A rectangle. Browsers show `hint` under the pointer.
     pub(super) fn rect(&mut self, class: &str, corner: [f64; 2], size: [f64; 2], hint: &str) {
-        let ([x, y], [width, height]) = (corner.map(place), size.map(|side| place(side.max(0.0))));
+        let ([x, y], [width, height]) = (corner.map(coordinate), size.map(|side| coordinate(side.max(0.0))));
         let hint = escaped(hint);
         self.push(format_args!(
             r#"<rect class="{class}" x="{x}" y="{y}" width="{width}" height="{height}"><title>{hint}</title></rect>"#
         ));
     }
 
+    /// A filled or hollow circle, with a hint.
     pub(super) fn dot(&mut self, class: &str, at: [f64; 2], hint: &str) {
-        let ([x, y], hint) = (at.map(place), escaped(hint));
+        let ([x, y], hint) = (at.map(coordinate), escaped(hint));
         self.push(format_args!(
             r#"<circle class="{class}" cx="{x}" cy="{y}" r="3.5"><title>{hint}</title></circle>"#
         ));
     }
 
+    /// A line through several points.
     pub(super) fn path(&mut self, class: &str, points: &[[f64; 2]]) {
         let points: Vec<String> =
-            points.iter().map(|point| point.map(place)).map(|[x, y]| format!("{x},{y}")).collect();
+            points.iter().map(|point| point.map(coordinate)).map(|[x, y]| format!("{x},{y}")).collect();
         self.push(format_args!(r#"<polyline class="{class}" points="{}"/>"#, points.join(" ")));
     }
 
+    /// A text.
     pub(super) fn text(&mut self, class: &str, [x, y]: [f64; 2], anchor: Anchor, text: &str) {
-        let ([x, y], anchor, text) = ([x, y].map(place), anchor.as_str(), escaped(text));
+        let ([x, y], anchor, text) = ([x, y].map(coordinate), anchor.as_str(), escaped(text));
         self.push(format_args!(
             r#"<text class="{class}" x="{x}" y="{y}" text-anchor="{anchor}">{text}</text>"#
         ));
     }
 
-    /// The whole drawing. `id` is unique on its page; `title` names the drawing, and `description` says what is to
-    /// be seen, for those who do not see it.
+    /// The markup of the whole drawing. `id` must be unique on its page. `title` and `description` are for screen readers.
     pub(super) fn finish(self, id: &str, title: &str, description: &str) -> String {
         let ([title, description], Self { body, height }) = ([title, description].map(escaped), self);
         format!(
             r#"<svg class="plot" viewBox="0 0 {WIDTH} {height}" role="img" aria-labelledby="{id}-title {id}-desc"><title id="{id}-title">{title}</title><desc id="{id}-desc">{description}</desc>{body}</svg>"#,
-            height = place(height)
+            height = coordinate(height)
         )
     }
 }
 
-/// A range of values on a stretch of the drawing.
+/// A linear scale: `values` are mapped to `places`, coordinates of the drawing.
 #[derive(Clone, Copy)]
 pub(super) struct Scale {
     pub values: [f64; 2],
@@ -100,14 +105,14 @@ pub(super) struct Scale {
 }
 
 impl Scale {
-    /// Values outside the range stand at its end.
+    /// The coordinate of a value. Values outside of the range are put at its end.
     pub(super) fn at(&self, value: f64) -> f64 {
         let ([low, high], [from, to]) = (self.values, self.places);
         let share = if high > low { ((value - low) / (high - low)).clamp(0.0, 1.0) } else { 0.5 };
         from + share * (to - from)
     }
 
-    /// Round values of the range, at most six or so, as they are written.
+    /// About six round values of the range, with their text.
     pub(super) fn ticks(&self) -> Vec<(f64, String)> {
         let [low, high] = self.values;
         let step = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5].into_iter().find(|step| (high - low) / step <= 5.5);
@@ -124,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_is_escaped_wherever_it_stands() {
+    fn all_text_is_escaped() {
         let mut svg = Svg::new(10.0);
         svg.text("label", [0.0, f64::NAN], Anchor::Start, "<script>");
         svg.rect("bar", [0.0, 0.0], [1.0, -1.0], "\"&");

@@ -1,6 +1,6 @@
 //! A report as tables for the terminal.
 
-use super::words::{NOTHING, Shown, percent, short};
+use super::figures::{NOTHING, Shown, percent, short};
 use crate::report::{
     CalibrationReport, ClassReport, ErrorSample, Figure, PairReport, RankingReport, Report,
     SegmentationReport, Slice, SpanReport, TaskReport,
@@ -10,16 +10,17 @@ use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table};
 use standpoint_io::output::table::harmless;
 use std::fmt::Display;
 
-/// How many of the worst errors are shown; the other forms show them all.
+/// The number of rows shown of the abstention curve.
 const ABSTENTION_ROWS: usize = 10;
 
+/// The number of errors shown. The other forms of a report show them all.
 const ERRORS: usize = 10;
 
-/// The narrowest terminal that is laid out for.
+/// Narrower terminals get lines of this width.
 const NARROWEST: u16 = 40;
 
-/// A report as tables, in lines of at most `width` columns where the words allow it. Without colour, so that it
-/// can be written to a file. What comes from texts cannot steer a terminal.
+/// A report as tables, in lines of at most `width` columns if the words are short enough. Without colour. Control characters
+/// from texts are replaced, so that they cannot affect the terminal.
 pub fn text(report: &Report, width: u16) -> String {
     let mut page = Page { lines: Vec::new(), width: width.max(NARROWEST) };
     page.head(report);
@@ -30,6 +31,7 @@ pub fn text(report: &Report, width: u16) -> String {
     page.lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
+/// The lines written so far.
 struct Page {
     lines: Vec<String>,
     width: u16,
@@ -40,7 +42,7 @@ impl Page {
         self.lines.push(line.to_string());
     }
 
-    /// A sentence, wrapped.
+    /// A wrapped paragraph.
     fn prose(&mut self, words: &str) {
         let mut table = self.bare();
         table.add_row([harmless(words)]);
@@ -54,7 +56,7 @@ impl Page {
         self.lines.extend(table.lines());
     }
 
-    /// A table of columns, numbers to the right.
+    /// A table. The first `words` columns hold words; the others hold numbers and are aligned to the right.
     fn columns(&mut self, header: &[&str], rows: impl IntoIterator<Item = Vec<String>>, words: usize) {
         let mut table = Table::new();
         table.load_style(UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
@@ -69,7 +71,7 @@ impl Page {
         self.table(&table);
     }
 
-    /// Columns without any line.
+    /// An empty table without rules.
     fn bare(&self) -> Table {
         let mut table = Table::new();
         table.load_style(BARE);
@@ -77,7 +79,7 @@ impl Page {
         table
     }
 
-    /// Names and what they are called or worth.
+    /// A list of names and values.
     fn pairs<N: Display>(&mut self, pairs: impl IntoIterator<Item = (N, String)>) {
         let mut table = self.bare();
         for (name, value) in pairs {
@@ -144,7 +146,7 @@ impl Page {
             self.segmentation(segmentation);
         }
         self.minimal_pairs(&task.pairs);
-        self.rivals(task);
+        self.comparisons(task);
         self.slices(&task.slices);
         self.floors(task);
         self.errors(&task.errors);
@@ -204,8 +206,8 @@ impl Page {
             self.columns(&["confidence", "answers", "mean confidence", "accuracy"], rows, 1);
         }
         if !calibration.abstention.is_empty() {
-            self.title("abstention: only answers of at least a confidence");
-            // Every so many, and the last one, which is all answers.
+            self.title("abstention: answers with at least this confidence");
+            // Evenly spaced points, always with the last one: all answers.
             let step = calibration.abstention.len().div_ceil(ABSTENTION_ROWS);
             let rows = calibration.abstention.iter().rev().step_by(step).rev().map(|point| {
                 vec![
@@ -271,32 +273,32 @@ impl Page {
         if pairs.is_empty() {
             return;
         }
-        self.title("minimal pairs: right only if both sides are");
+        self.title("minimal pairs: a pair is right only if both sides are");
         let rows = pairs.iter().map(|kind| {
             vec![kind.kind.clone(), kind.accuracy.number(), kind.accuracy.range(), kind.pairs.to_string()]
         });
         self.columns(&["kind", "right", "95%", "pairs"], rows, 1);
     }
 
-    fn rivals(&mut self, task: &TaskReport) {
-        let rivals = task.rivals();
-        if rivals.is_empty() {
+    fn comparisons(&mut self, task: &TaskReport) {
+        let comparisons = task.comparisons();
+        if comparisons.is_empty() {
             return;
         }
-        self.title("against others: the difference is this run's macro-F1 less theirs");
-        let rows = rivals.iter().map(|rival| {
+        self.title("comparison: the difference is this run's macro-F1 minus the other's");
+        let rows = comparisons.iter().map(|comparison| {
             vec![
-                rival.name.clone(),
-                rival.macro_f1.number(),
-                rival.difference.difference(),
-                rival.difference.difference_range(),
-                rival.bootstrap_p(),
-                rival.only_right(),
-                rival.mcnemar_p(),
+                comparison.name.clone(),
+                comparison.macro_f1.number(),
+                comparison.difference.difference(),
+                comparison.difference.difference_range(),
+                comparison.bootstrap_p(),
+                comparison.only_right(),
+                comparison.mcnemar_p(),
             ]
         });
         self.columns(
-            &["rival", "macro-F1", "difference", "95%", "p", "only one right", "McNemar p"],
+            &["other", "macro-F1", "difference", "95%", "p", "only one right", "McNemar p"],
             rows,
             1,
         );

@@ -9,7 +9,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use standpoint_core::label::Target;
 use standpoint_core::model::WeightFormat;
-use standpoint_evaluation::gold::{GoldFormat, Part};
+use standpoint_evaluation::gold::{Fold, GoldFormat};
 use std::fmt;
 use std::marker::PhantomData;
 use std::path::PathBuf;
@@ -88,7 +88,7 @@ pub struct AuxiliaryConfig {
     #[serde(default = "default_format")]
     pub format: GoldFormat,
     /// The part of the file that is read, such as "all but 1 of 5", where the rest is kept for measuring.
-    pub part: Option<Part>,
+    pub part: Option<Fold>,
     /// Rows drawn in each epoch; all of them if the file has fewer. With 0 the file is not read.
     pub sample: usize,
     /// The share of rows that are read with the target of another file, toward which they have no stance.

@@ -1,0 +1,15 @@
+//! Fast integration tests: they use the library as a stranger would, or run the program with a tiny model of random weights.
+//! No test here needs a committed model. Those that do are in `tests/slow`.
+
+mod formats;
+mod layers;
+mod metrics;
+mod model;
+mod mpnet;
+mod pipeline;
+mod render;
+#[path = "../fixtures/report.rs"]
+mod report;
+#[path = "../fixtures/tiny.rs"]
+#[allow(dead_code, reason = "tests/slow uses more of it")]
+mod tiny;

@@ -1,0 +1,19 @@
+//! Slow integration tests: they need a committed model, a browser, or data outside of this repository, they
+//! train, or they label megabytes of text.
+
+mod bad_input;
+mod baselines;
+mod bench;
+mod browser;
+mod classify;
+mod encoders;
+mod eval;
+mod memory;
+#[path = "../fixtures/report.rs"]
+#[allow(dead_code, reason = "tests/fast uses more of it")]
+mod report;
+mod results;
+#[path = "../fixtures/tiny.rs"]
+#[allow(dead_code, reason = "tests/fast uses more of it")]
+mod tiny;
+mod training;
