@@ -4,20 +4,21 @@
 pub mod aligned;
 pub mod amx;
 pub mod attention;
+pub mod embedding;
 pub mod linear;
-pub mod math;
+mod isa;
+mod math;
 pub mod norm;
 pub mod numbers;
-mod profile;
+pub mod peak;
 pub mod quantize;
 pub mod random;
-pub mod simd;
-pub mod tile;
+mod simd;
+mod tile;
 #[cfg(feature = "training")]
 pub mod training;
 
-pub use profile::{KernelProfile, LayerShape, Profile, profile};
-pub use simd::Isa;
+pub use isa::Isa;
 
 /// A multiple of every instruction set's lanes, and of the bytes in a word.
 pub const FILL: usize = 16;

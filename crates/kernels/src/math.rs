@@ -1,6 +1,6 @@
 //! Functions of vectors, by the operations of [`Simd`].
 
-use super::simd::Simd;
+use crate::simd::Simd;
 use std::f32::consts::FRAC_1_SQRT_2;
 
 /// The polynomial of [`Simd::exp2`] for f32, to a relative error of 1e-7: the least possible of its degree.
@@ -46,7 +46,8 @@ pub fn gelu_of_bytes<S: Simd>(simd: S, x: S::F) -> S::F {
 
 #[cfg(test)]
 mod tests {
-    use super::super::simd::{Isa, Kernel};
+    use crate::Isa;
+    use crate::simd::Kernel;
     use super::*;
 
     #[derive(Clone, Copy)]

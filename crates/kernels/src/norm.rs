@@ -1,8 +1,9 @@
 //! Sums of two matrices, normalized row by row, in one sweep.
 
-use super::padded;
-use super::quantize::{RowsMut, Steps};
-use super::simd::{Kernel, Simd};
+use crate::padded;
+use crate::quantize::{RowsMut, Steps};
+use crate::Isa;
+use crate::simd::{Kernel, Simd};
 
 /// A layer norm over the true width of rows that are filled up.
 pub struct Norm {
@@ -32,11 +33,18 @@ impl Norm {
 /// As bytes the rows are written before they get the norm's weight and bias, which the layers that read them have made
 /// part of their own: a few columns with large weights or biases would widen the range of every row, and all others
 /// would be rounded more coarsely.
-pub struct AddNorm<'a> {
-    pub norm: &'a Norm,
-    pub rows: &'a mut [f32],
-    pub others: &'a [f32],
-    pub quantized: Option<RowsMut<'a>>,
+///
+/// # Panics
+/// If the processor lacks the instruction set.
+pub fn add_norm(isa: Isa, norm: &Norm, rows: &mut [f32], others: &[f32], quantized: Option<RowsMut<'_>>) {
+    isa.run(AddNorm { norm, rows, others, quantized });
+}
+
+struct AddNorm<'a> {
+    norm: &'a Norm,
+    rows: &'a mut [f32],
+    others: &'a [f32],
+    quantized: Option<RowsMut<'a>>,
 }
 
 /// Rows that are normalized together: sums over the lanes of four vectors cost little more than of one.
@@ -143,7 +151,7 @@ impl Norm {
 
 #[cfg(test)]
 mod tests {
-    use super::super::simd::Isa;
+    use crate::Isa;
     use super::*;
 
     #[test]
@@ -159,7 +167,7 @@ mod tests {
                 }
                 let mut others = vec![0.0; rows.len()];
                 others.chunks_exact_mut(padded(width)).for_each(|row| row[..width].fill(2.0));
-                isa.run(AddNorm { norm: &norm, rows: &mut rows, others: &others, quantized: None });
+                add_norm(isa, &norm, &mut rows, &others, None);
                 for (index, row) in rows.chunks_exact(padded(width)).enumerate() {
                     let values: Vec<f64> = (0..width).map(|at| f64::from(value(index, at))).collect();
                     let mean = values.iter().sum::<f64>() / width as f64;

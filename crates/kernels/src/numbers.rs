@@ -1,6 +1,6 @@
 //! What linear layers multiply.
 
-use super::simd::Isa;
+use crate::Isa;
 use crate::{Dtype, quantize};
 
 /// How weights and activations stand in words.

@@ -3,7 +3,8 @@
 //! In int8 an activation is a byte, from the row's lowest number to its highest. As exact as f32 are [`DIGITS`] bytes: to
 //! the base of 256 a whole number of 24 bits, of which the row's largest activation takes all.
 
-use super::simd::{Kernel, Simd};
+use crate::Isa;
+use crate::simd::{Kernel, Simd};
 
 /// Of a number that is as exact as f32. Each digit is from -128 to 127, and 128 is added to it.
 pub const DIGITS: usize = 3;
@@ -64,10 +65,19 @@ impl Quantized {
     }
 }
 
-/// Turns rows into bytes.
-pub struct Quantize<'a> {
-    pub values: &'a [f32],
-    pub to: RowsMut<'a>,
+/// Turns rows of f32 activations into bytes.
+///
+/// `values` is `[rows, width]`; `to` has as many rows of that width.
+///
+/// # Panics
+/// If the processor lacks the instruction set, or `values` has too few rows.
+pub fn quantize(isa: Isa, values: &[f32], to: RowsMut<'_>) {
+    isa.run(Quantize { values, to });
+}
+
+struct Quantize<'a> {
+    values: &'a [f32],
+    to: RowsMut<'a>,
 }
 
 impl Kernel for Quantize<'_> {
@@ -98,7 +108,7 @@ impl Kernel for Quantize<'_> {
 }
 
 /// How the values of a row become bytes.
-pub struct Steps {
+pub(crate) struct Steps {
     digits: usize,
     /// What one step stands for.
     pub step: f32,

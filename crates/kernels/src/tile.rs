@@ -3,7 +3,7 @@
 //! Columns are words of 32 bits: an f32 each, two bf16, or four bytes, as [`Arithmetic`] says. Each sum is made in the
 //! order of its terms, so that a row's result does not depend on the rows beside it.
 
-use super::simd::Simd;
+use crate::simd::Simd;
 
 /// What a word of the columns holds, and how it is multiplied with the rows.
 pub trait Arithmetic {

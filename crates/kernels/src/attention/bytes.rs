@@ -1,7 +1,8 @@
 //! Attention in int8, on queries, keys and values of [`Heads`].
 
-use super::super::simd::{Kernel, Simd, TiledProduct};
-use super::super::tile::{Bytes, rows, tile};
+use crate::Isa;
+use crate::simd::{Kernel, Simd, TiledProduct};
+use crate::tile::{Bytes, rows, tile};
 use super::heads::Heads;
 use super::weights::{SCALE, UNIT, factors, lowest_of_rows, sums_of_rows, weigh};
 use super::{Bias, Shape, store_rows};
@@ -35,14 +36,31 @@ pub struct Scratch {
 }
 
 /// `context = softmax(Q K^T + bias) V` for each window and head.
-pub struct Attention<'a> {
-    pub shape: Shape,
-    pub bias: Option<&'a Bias>,
-    pub windows: &'a [Range<usize>],
-    pub heads: &'a Heads,
-    pub scratch: &'a mut Scratch,
+///
+/// `context` is `[tokens, heads * size]`; `windows` are ranges of tokens.
+///
+/// # Panics
+/// If the processor lacks the instruction set, or a slice is too short for the windows.
+pub fn attend(
+    isa: Isa,
+    shape: Shape,
+    bias: Option<&Bias>,
+    windows: &[Range<usize>],
+    heads: &Heads,
+    scratch: &mut Scratch,
+    context: &mut [f32],
+) {
+    isa.run(Attention { shape, bias, windows, heads, scratch, context });
+}
+
+struct Attention<'a> {
+    shape: Shape,
+    bias: Option<&'a Bias>,
+    windows: &'a [Range<usize>],
+    heads: &'a Heads,
+    scratch: &'a mut Scratch,
     /// `[tokens, heads * size]`
-    pub context: &'a mut [f32],
+    context: &'a mut [f32],
 }
 
 impl Kernel for Attention<'_> {

@@ -1,8 +1,9 @@
 //! Attention in f32.
 
-use super::super::math::EXP2;
-use super::super::simd::{Kernel, Simd, TiledProduct};
-use super::super::tile::{Floats, rows, tile};
+use crate::math::EXP2;
+use crate::Isa;
+use crate::simd::{Kernel, Simd, TiledProduct};
+use crate::tile::{Floats, rows, tile};
 use super::{Bias, Shape, highest, store_rows};
 use crate::aligned::Aligned;
 use std::ops::Range;
@@ -19,15 +20,32 @@ pub struct Scratch {
 }
 
 /// `context = softmax(Q K^T + bias) V` for each window and head.
-pub struct Attention<'a> {
-    pub shape: Shape,
-    pub bias: Option<&'a Bias>,
-    pub windows: &'a [Range<usize>],
+///
+/// `qkv` is `[tokens, 3 * heads * size]`: all queries, all keys, all values. `context` is `[tokens, heads * size]`; `windows` are ranges of tokens.
+///
+/// # Panics
+/// If the processor lacks the instruction set, or a slice is too short for the windows.
+pub fn attend(
+    isa: Isa,
+    shape: Shape,
+    bias: Option<&Bias>,
+    windows: &[Range<usize>],
+    qkv: &[f32],
+    scratch: &mut Scratch,
+    context: &mut [f32],
+) {
+    isa.run(Attention { shape, bias, windows, qkv, scratch, context });
+}
+
+struct Attention<'a> {
+    shape: Shape,
+    bias: Option<&'a Bias>,
+    windows: &'a [Range<usize>],
     /// `[tokens, 3 * heads * size]`: all queries, all keys, all values.
-    pub qkv: &'a [f32],
-    pub scratch: &'a mut Scratch,
+    qkv: &'a [f32],
+    scratch: &'a mut Scratch,
     /// `[tokens, heads * size]`
-    pub context: &'a mut [f32],
+    context: &'a mut [f32],
 }
 
 impl Kernel for Attention<'_> {

@@ -1,15 +1,16 @@
 //! Queries, keys and values as bytes, head by head, each with a scale of its own in every row.
 
-use super::super::simd::{Kernel, Simd};
+use crate::Isa;
+use crate::simd::{Kernel, Simd};
 use super::Shape;
 
 /// All queries, all keys, all values of a batch.
 #[derive(Default)]
 pub struct Heads {
     /// `[tokens, 3, heads, size]`, four in a word. Queries are unsigned bytes, 128 standing for 0, the others signed.
-    pub words: Vec<i32>,
+    pub(super) words: Vec<i32>,
     /// `[3, heads, tokens]`: what one step stands for.
-    pub steps: Vec<f32>,
+    pub(super) steps: Vec<f32>,
 }
 
 impl Heads {
@@ -17,14 +18,21 @@ impl Heads {
         self.words.resize(tokens * 3 * shape.heads * shape.size / 4, 0);
         self.steps.resize(tokens * 3 * shape.heads, 0.0);
     }
+
+    /// Turns rows of `[3, heads, size]` numbers into bytes, row `first` and those that follow.
+    ///
+    /// # Panics
+    /// If the processor lacks the instruction set, or there are fewer rows than [`Heads::resize`] was told of.
+    pub fn quantize(&mut self, isa: Isa, shape: Shape, qkv: &[f32], first: usize) {
+        isa.run(Split { shape, qkv, first, heads: self });
+    }
 }
 
-/// Turns rows of `[3, heads, size]` numbers into bytes, row `first` and those that follow.
-pub struct Split<'a> {
-    pub shape: Shape,
-    pub qkv: &'a [f32],
-    pub first: usize,
-    pub heads: &'a mut Heads,
+struct Split<'a> {
+    shape: Shape,
+    qkv: &'a [f32],
+    first: usize,
+    heads: &'a mut Heads,
 }
 
 impl Kernel for Split<'_> {

@@ -8,7 +8,7 @@ pub mod floats;
 pub mod heads;
 mod weights;
 
-use super::simd::Simd;
+use crate::simd::Simd;
 
 #[derive(Clone, Copy)]
 pub struct Shape {
@@ -90,7 +90,7 @@ fn store_rows<S: Simd, const ROWS: usize, const VECTORS: usize>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::simd::Isa;
+    use crate::Isa;
     use super::*;
     use crate::random::SplitMix;
     use std::ops::Range;
@@ -146,7 +146,7 @@ mod tests {
     ) -> Vec<f32> {
         let mut context = vec![f32::NAN; qkv.len() / 3];
         let scratch = &mut floats::Scratch::default();
-        isa.run(floats::Attention { shape, bias, windows, qkv, scratch, context: &mut context });
+        floats::attend(isa, shape, bias, windows, qkv, scratch, &mut context);
         context
     }
 
@@ -163,9 +163,9 @@ mod tests {
         heads.resize(shape, qkv.len() / (3 * shape.heads * shape.size));
         // In two parts, as blocks of rows come.
         let (first, rest) = qkv.split_at(3 * shape.heads * shape.size);
-        isa.run(heads::Split { shape, qkv: first, first: 0, heads });
-        isa.run(heads::Split { shape, qkv: rest, first: 1, heads });
-        isa.run(bytes::Attention { shape, bias, windows, heads, scratch, context: &mut context });
+        heads.quantize(isa, shape, first, 0);
+        heads.quantize(isa, shape, rest, 1);
+        bytes::attend(isa, shape, bias, windows, heads, scratch, &mut context);
         context
     }
 

@@ -1,6 +1,6 @@
 //! The softmax's weights as bytes, in 16 bits: twice as many at once as in 32, and a byte needs no more.
 
-use super::super::simd::Simd;
+use crate::simd::Simd;
 use crate::aligned::Aligned;
 
 /// What 1 is in distances, of which weights are powers: 2 to the power of minus the distance.

@@ -1,9 +1,9 @@
 //! From products to numbers.
 
-use super::super::math;
-use super::super::quantize::DIGITS;
-use super::super::simd::Simd;
-use super::super::tile::{Arithmetic, Bytes, Floats, Halves, rows, tile};
+use crate::math;
+use crate::quantize::DIGITS;
+use crate::simd::Simd;
+use crate::tile::{Arithmetic, Bytes, Floats, Halves, rows, tile};
 use super::{Activation, Linear};
 use crate::amx::Sums;
 

@@ -9,10 +9,11 @@ mod tiles;
 
 pub use tiles::Space;
 
-use super::numbers::Numbers;
-use super::quantize::Rows;
-use super::simd::{Isa, Kernel, Simd, TiledProduct};
-use super::tile::{Bytes, Floats, Halves};
+use crate::numbers::Numbers;
+use crate::quantize::Rows;
+use crate::Isa;
+use crate::simd::{Kernel, Simd, TiledProduct};
+use crate::tile::{Bytes, Floats, Halves};
 use crate::aligned::Aligned;
 use finish::{Block, Columns, Digits, Finish};
 use pack::Format;

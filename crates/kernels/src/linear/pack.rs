@@ -1,7 +1,8 @@
 //! How weights stand in words.
 
-use super::super::numbers::Numbers;
-use super::super::simd::{Isa, Kernel, Simd, TiledProduct};
+use crate::numbers::Numbers;
+use crate::Isa;
+use crate::simd::{Kernel, Simd, TiledProduct};
 use crate::amx::{self, Parts};
 use half::bf16;
 

@@ -1,5 +1,5 @@
-use super::super::padded;
-use super::super::quantize::{DIGITS, Quantize, Quantized};
+use crate::padded;
+use crate::quantize::{DIGITS, Quantized, quantize};
 use super::*;
 use crate::amx;
 use crate::random::SplitMix;
@@ -43,7 +43,7 @@ fn forward(isa: Isa, layer: &Linear, numbers: Numbers, x: &[f32], rows: usize) -
     let mut quantized = Quantized::default();
     let x = if let Some(digits) = numbers.digits() {
         quantized.resize(rows, x.len() / rows, digits);
-        isa.run(Quantize { values: x, to: quantized.rows_mut(0, rows) });
+        quantize(isa, x, quantized.rows_mut(0, rows));
         Input::Bytes(quantized.rows(0, rows))
     } else {
         Input::Floats(x)

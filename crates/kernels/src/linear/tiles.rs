@@ -1,9 +1,9 @@
 //! Linear layers by tiles of [`amx`](crate::amx).
 
-use super::super::quantize::DIGITS;
-use super::super::quantize::Rows;
-use super::super::simd::Simd;
-use super::super::tile::{Bytes, Floats};
+use crate::quantize::DIGITS;
+use crate::quantize::Rows;
+use crate::simd::Simd;
+use crate::tile::{Bytes, Floats};
 use super::{Columns, Digits, Finish, Input, Linear};
 use crate::aligned::Aligned;
 use crate::amx::{Amx, BLOCK, Parts, STEP, Sums};

@@ -16,12 +16,12 @@ use layer::Layer;
 use rayon::prelude::*;
 use standpoint_kernels::aligned::Aligned;
 use standpoint_kernels::attention::{Bias, Shape, bytes, floats, heads};
+use standpoint_kernels::embedding::EmbeddingTables;
 use standpoint_kernels::linear::{Input, Space};
-use standpoint_kernels::norm::{AddNorm, Norm};
+use standpoint_kernels::norm::{Norm, add_norm};
 use standpoint_kernels::numbers::Numbers;
-use standpoint_kernels::quantize::{Quantize, Quantized};
-use standpoint_kernels::simd::{Isa, Kernel, Simd};
-use standpoint_kernels::{Dtype, padded};
+use standpoint_kernels::quantize::{Quantized, quantize};
+use standpoint_kernels::{Dtype, Isa, padded};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
@@ -32,12 +32,7 @@ pub struct PackedEncoder {
     hidden: usize,
     /// The longest window.
     positions: usize,
-    /// `[vocabulary, hidden]`, not filled up, as the next two.
-    words: Vec<f32>,
-    /// `[positions, hidden]`
-    position_embeddings: Vec<f32>,
-    /// `[types, hidden]`
-    types: Vec<f32>,
+    embeddings: EmbeddingTables,
     embedding_norm: Norm,
     shape: Shape,
     bias: Option<Bias>,
@@ -105,15 +100,18 @@ impl PackedEncoder {
         };
         let hidden = config.hidden_size;
         // A model without token types has two that make no difference.
-        let types = if config.type_vocab_size > 0 { take("token_type") } else { vec![0.0; 2 * hidden] };
+        let token_types = if config.type_vocab_size > 0 { take("token_type") } else { vec![0.0; 2 * hidden] };
         let encoder = Self {
             isa,
             numbers,
-            hidden: config.hidden_size,
+            hidden,
             positions: config.longest_window(),
-            words: take("word"),
-            position_embeddings: take("position").split_off(config.kind().first_position() * hidden),
-            types,
+            embeddings: EmbeddingTables {
+                width: hidden,
+                words: take("word"),
+                positions: take("position").split_off(config.kind().first_position() * hidden),
+                token_types,
+            },
             embedding_norm,
             shape: Shape { heads: config.num_attention_heads, size: padded(config.head_size()) },
             bias: None,
@@ -141,7 +139,7 @@ impl PackedEncoder {
     }
 
     fn check(&self, windows: &[&Window]) -> Result<(), Problem> {
-        let (positions, vocabulary) = (self.positions, self.words.len() / self.hidden);
+        let (positions, vocabulary) = (self.positions, self.embeddings.vocabulary());
         for window in windows {
             let tokens = window.tokens.len();
             if tokens == 0 || tokens > positions {
@@ -203,17 +201,15 @@ impl PackedEncoder {
             if in_bytes {
                 let qkv = &mut qkv[..count * width];
                 layer.qkv.forward(isa, input, qkv, linear);
-                isa.run(heads::Split { shape, qkv, first, heads });
+                heads.quantize(isa, shape, qkv, first);
             } else {
                 layer.qkv.forward(isa, input, &mut qkv[first * width..][..count * width], linear);
             }
         }
         if in_bytes {
-            let scratch = &mut memory.bytes;
-            isa.run(bytes::Attention { shape, bias, windows, heads, scratch, context });
+            bytes::attend(isa, shape, bias, windows, heads, &mut memory.bytes, context);
         } else {
-            let scratch = &mut memory.floats;
-            isa.run(floats::Attention { shape, bias, windows, qkv, scratch, context });
+            floats::attend(isa, shape, bias, windows, qkv, &mut memory.floats, context);
         }
     }
 
@@ -228,74 +224,41 @@ impl PackedEncoder {
         wide.resize(count * layer.widen.columns());
         if let Some(digits) = self.numbers.digits() {
             inner.resize(count, context.len() / count, digits);
-            isa.run(Quantize { values: context, to: inner.rows_mut(0, count) });
+            quantize(isa, context, inner.rows_mut(0, count));
             layer.output.forward(isa, Input::Bytes(inner.rows(0, count)), block, linear);
             let to = Some(quantized.rows_mut(first, count));
-            isa.run(AddNorm { norm: &layer.attention_norm, rows: states, others: block, quantized: to });
+            add_norm(isa, &layer.attention_norm, states, block, to);
             layer.widen.forward(isa, Input::Bytes(quantized.rows(first, count)), wide, linear);
             inner.resize(count, wide.len() / count, digits);
-            isa.run(Quantize { values: wide, to: inner.rows_mut(0, count) });
+            quantize(isa, wide, inner.rows_mut(0, count));
             layer.narrow.forward(isa, Input::Bytes(inner.rows(0, count)), block, linear);
             let to = Some(quantized.rows_mut(first, count));
-            isa.run(AddNorm { norm: &layer.output_norm, rows: states, others: block, quantized: to });
+            add_norm(isa, &layer.output_norm, states, block, to);
         } else {
             layer.output.forward(isa, Input::Floats(context), block, linear);
-            isa.run(AddNorm { norm: &layer.attention_norm, rows: states, others: block, quantized: None });
+            add_norm(isa, &layer.attention_norm, states, block, None);
             layer.widen.forward(isa, Input::Floats(states), wide, linear);
             layer.narrow.forward(isa, Input::Floats(wide), block, linear);
-            isa.run(AddNorm { norm: &layer.output_norm, rows: states, others: block, quantized: None });
+            add_norm(isa, &layer.output_norm, states, block, None);
         }
     }
 
     /// `states = norm(word + position + type)`
     fn embed(&self, windows: &[&Window], memory: &mut Memory) {
         let Memory { states, context, quantized, .. } = memory;
-        let tokens = states.len() / padded(self.hidden);
+        let stride = padded(self.hidden);
+        let tokens = states.len() / stride;
         let others = &mut context[..states.len()];
-        self.isa.run(Embed { encoder: self, windows, states, others });
-        let quantized = self.numbers.digits().map(|_| quantized.rows_mut(0, tokens));
-        self.isa.run(AddNorm { norm: &self.embedding_norm, rows: states, others, quantized });
-    }
-}
-
-/// Writes the word of each token into `states`, and the sum of its position and type into `others`.
-struct Embed<'a> {
-    encoder: &'a PackedEncoder,
-    windows: &'a [&'a Window],
-    /// `[tokens, hidden]`, rows filled up, as the next one.
-    states: &'a mut [f32],
-    others: &'a mut [f32],
-}
-
-impl Kernel for Embed<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
-        let Self { encoder, windows, states, others } = self;
-        let hidden = encoder.hidden;
-        let stride = padded(hidden);
-        if stride > hidden {
-            // The columns that fill up are 0.
-            states.fill(0.0);
-            others.fill(0.0);
-        }
-        let mut row = 0;
+        let mut first = 0;
         for window in windows {
-            for (position, &id) in window.tokens.iter().enumerate() {
-                let kind = window.token_type(position) as usize;
-                let word = &encoder.words[id as usize * hidden..][..hidden];
-                let place = &encoder.position_embeddings[position * hidden..][..hidden];
-                let kind = &encoder.types[kind * hidden..][..hidden];
-                states[row * stride..][..hidden].copy_from_slice(word);
-                let other = &mut others[row * stride..][..hidden];
-                // A zip would not be inlined into the instruction set.
-                for at in 0..hidden {
-                    other[at] = place[at] + kind[at];
-                }
-                row += 1;
-            }
+            let last = first + window.tokens.len();
+            let rows = first * stride..last * stride;
+            let (states, others) = (&mut states[rows.clone()], &mut others[rows]);
+            self.embeddings.look_up(self.isa, &window.tokens, window.target_tokens, states, others);
+            first = last;
         }
+        let quantized = self.numbers.digits().map(|_| quantized.rows_mut(0, tokens));
+        add_norm(self.isa, &self.embedding_norm, states, others, quantized);
     }
 }
 
