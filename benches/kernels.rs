@@ -4,14 +4,13 @@
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use standpoint::kernels::attention::{Shape, bytes, floats, heads};
-use standpoint::kernels::linear::{Activation, Input, Linear, Space};
-use standpoint::kernels::norm::{Norm, add_norm};
-use standpoint::kernels::numbers::Numbers;
+use standpoint::kernels::attention::{HeadShape, QuantizedQkv, float, int8};
+use standpoint::kernels::linear::{self, Activation, Input, Linear};
+use standpoint::kernels::norm::{LayerNorm, add_norm};
 use standpoint::kernels::peak::{self, fastest};
-use standpoint::kernels::quantize::{Quantized, quantize};
+use standpoint::kernels::quantize::{ActivationFormat, QuantizedRows, quantize};
 use standpoint::kernels::random::SplitMix;
-use standpoint::kernels::{Dtype, Isa, padded};
+use standpoint::kernels::{ComputeFormat, Dtype, Isa, padded};
 use standpoint::machine;
 use standpoint::model::{Model, ModelSource};
 
@@ -88,14 +87,14 @@ struct KernelProfile {
 
 /// Runs each kernel of a layer. In f32 it matters whether weights are `on_grid`: numbers that int8 holds exactly.
 fn profile(layer: LayerShape, dtype: Dtype, isa: Isa, on_grid: bool) -> Profile {
-    let numbers = Numbers::of(dtype, isa, || on_grid);
-    let int8 = numbers.digits().is_some();
+    let format = ComputeFormat::new(dtype, isa, || on_grid);
+    let int8 = format.activations().is_some();
     let peak = peak::multiply_adds_per_second(isa, int8);
     let bandwidth = peak::bytes_per_second(isa);
-    let mut run = Run { isa, numbers, peak, bandwidth, kernels: Vec::new() };
+    let mut run = Run { isa, format, peak, bandwidth, kernels: Vec::new() };
 
     let (hidden, wide) = (padded(layer.hidden), padded(layer.intermediate));
-    let shape = Shape { heads: layer.heads, size: padded(layer.hidden / layer.heads) };
+    let shape = HeadShape { heads: layer.heads, size: padded(layer.hidden / layer.heads) };
     let inner = shape.heads * shape.size;
     run.linear("queries, keys, values", hidden, 3 * inner, Activation::None);
     run.attention(shape);
@@ -115,7 +114,7 @@ fn profile(layer: LayerShape, dtype: Dtype, isa: Isa, on_grid: bool) -> Profile 
 
 struct Run {
     isa: Isa,
-    numbers: Numbers,
+    format: ComputeFormat,
     peak: f64,
     bandwidth: f64,
     kernels: Vec<KernelProfile>,
@@ -136,67 +135,69 @@ impl Run {
     }
 
     fn linear(&mut self, kernel: &'static str, inputs: usize, outputs: usize, activation: Activation) {
-        let (isa, numbers) = (self.isa, self.numbers);
-        let block = numbers.rows_together(isa);
+        let (isa, format) = (self.isa, self.format);
+        let block = format.cache_block_rows(isa);
         let (weights, bias) = (random(inputs * outputs), random(outputs));
         let columns = weights.chunks_exact(inputs).zip(bias.iter().copied());
-        let layer = Linear::new(isa, numbers, activation, inputs, None, columns);
+        let layer = Linear::new(isa, format, activation, inputs, None, columns);
         let (x, mut y, mut quantized) =
-            (random(block * inputs), vec![0.0; block * outputs], Quantized::default());
-        if let Some(digits) = numbers.digits() {
-            quantized.resize(block, inputs, digits);
+            (random(block * inputs), vec![0.0; block * outputs], QuantizedRows::default());
+        if let Some(format) = format.activations() {
+            quantized.resize(block, inputs, format);
             quantize(isa, &x, quantized.rows_mut(0, block));
         }
-        let (width, products) = numbers.digits().map_or((4, 1), |digits| (digits, digits));
-        let mut space = Space::default();
+        // An f32 is 4 bytes and one product; int8 are as many bytes as products.
+        let (width, products) =
+            format.activations().map_or((4, 1), |activations| (activations.bytes(), activations.bytes()));
+        let mut scratch = linear::Scratch::default();
         self.add(kernel, products * inputs * outputs, inputs * width + 4 * outputs, || {
             for first in (0..TOKENS).step_by(block) {
                 let rows = block.min(TOKENS - first);
-                let x = match numbers.digits() {
-                    Some(_) => Input::Bytes(quantized.rows(0, rows)),
-                    None => Input::Floats(&x[..rows * inputs]),
+                let x = match format.activations() {
+                    Some(_) => Input::Quantized(quantized.rows(0, rows)),
+                    None => Input::F32(&x[..rows * inputs]),
                 };
-                layer.forward(isa, x, &mut y[..rows * outputs], &mut space);
+                layer.forward(isa, x, &mut y[..rows * outputs], &mut scratch);
             }
         });
     }
 
-    fn attention(&mut self, shape: Shape) {
+    fn attention(&mut self, shape: HeadShape) {
         let (isa, inner) = (self.isa, shape.heads * shape.size);
         let starts = (0..TOKENS).step_by(WINDOW);
         let windows: Vec<_> = starts.map(|start| start..TOKENS.min(start + WINDOW)).collect();
         let windows = &windows[..];
         let (qkv, mut context) = (random(TOKENS * 3 * inner), vec![0.0; TOKENS * inner]);
         let (qkv, context) = (&qkv[..], &mut context[..]);
-        if self.numbers.digits() != Some(1) || isa.has_pairs() {
-            let scratch = &mut floats::Scratch::default();
+        if !self.format.attends_in_int8(isa) {
+            let scratch = &mut float::Scratch::default();
             self.add("attention", 2 * WINDOW * inner, 16 * inner, || {
-                floats::attend(isa, shape, None, windows, qkv, scratch, context);
+                float::attend(isa, shape, None, windows, qkv, scratch, context);
             });
             return;
         }
-        let heads = &mut heads::Heads::default();
-        heads.resize(shape, TOKENS);
-        let block = self.numbers.rows_together(isa);
+        let quantized = &mut QuantizedQkv::default();
+        quantized.resize(shape, TOKENS);
+        let block = self.format.cache_block_rows(isa);
         self.add("quantization of heads", 0, 15 * inner, || {
             // Always the same rows, because a layer finds them in the cache.
             for first in (0..TOKENS).step_by(block) {
-                heads.quantize(isa, shape, &qkv[..block.min(TOKENS - first) * 3 * inner], first);
+                quantized.quantize(isa, shape, &qkv[..block.min(TOKENS - first) * 3 * inner], first);
             }
         });
-        let scratch = &mut bytes::Scratch::default();
+        let scratch = &mut int8::Scratch::default();
         self.add("attention", 2 * WINDOW * inner, 7 * inner, || {
-            bytes::attend(isa, shape, None, windows, heads, scratch, context);
+            int8::attend(isa, shape, None, windows, quantized, scratch, context);
         });
     }
 
     fn quantize(&mut self, kernel: &'static str, width: usize) {
         let isa = self.isa;
-        let block = self.numbers.rows_together(isa);
-        let (values, mut quantized) = (random(block * width), Quantized::default());
-        let digits = self.numbers.digits().unwrap_or(1);
-        quantized.resize(block, width, digits);
-        self.add(kernel, 0, (4 + digits) * width, || {
+        let block = self.format.cache_block_rows(isa);
+        let (values, mut quantized) = (random(block * width), QuantizedRows::default());
+        let format = self.format.activations().unwrap_or_default();
+        quantized.resize(block, width, format);
+        self.add(kernel, 0, (4 + format.bytes()) * width, || {
             for first in (0..TOKENS).step_by(block) {
                 let rows = block.min(TOKENS - first);
                 quantize(isa, &values[..rows * width], quantized.rows_mut(0, rows));
@@ -206,15 +207,16 @@ impl Run {
 
     fn norm(&mut self, kernel: &'static str, width: usize) {
         let isa = self.isa;
-        let block = self.numbers.rows_together(isa);
-        let norm = Norm::new(&random(width), &random(width), 1e-12);
+        let block = self.format.cache_block_rows(isa);
+        let norm = LayerNorm::new(&random(width), &random(width), 1e-12);
         let (mut rows, others, mut quantized) =
-            (random(TOKENS * width), random(block * width), Quantized::default());
-        let digits = self.numbers.digits();
-        quantized.resize(block, width, digits.unwrap_or(1));
-        self.add(kernel, 0, (12 + digits.unwrap_or(0)) * width, || {
+            (random(TOKENS * width), random(block * width), QuantizedRows::default());
+        let format = self.format.activations();
+        quantized.resize(block, width, format.unwrap_or_default());
+        let bytes = format.map_or(0, ActivationFormat::bytes);
+        self.add(kernel, 0, (12 + bytes) * width, || {
             for rows in rows.chunks_mut(block * width) {
-                let quantized = digits.map(|_| quantized.rows_mut(0, rows.len() / width));
+                let quantized = format.map(|_| quantized.rows_mut(0, rows.len() / width));
                 add_norm(isa, &norm, rows, &others, quantized);
             }
         });

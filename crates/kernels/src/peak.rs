@@ -3,9 +3,9 @@
 
 use crate::Isa;
 use crate::aligned::Aligned;
-use crate::amx::{Amx, BLOCK, Parts, STEP, WORDS};
-use crate::simd::{Kernel, Simd, TiledProduct};
-use crate::tile::{Arithmetic, Bytes, Floats};
+use crate::amx::{Amx, BLOCK, Bf16Split, OPERAND_WORDS, STEP_WORDS};
+use crate::microkernel::{Arithmetic, F32, Int8};
+use crate::simd::{Kernel, Simd, TiledKernel};
 use std::hint::black_box;
 use std::iter;
 use std::time::Instant;
@@ -21,7 +21,7 @@ pub fn multiply_adds_per_second(isa: Isa, int8: bool) -> f64 {
     (rounds * of_round) as f64 / fastest(|| isa.run(MultiplyAdds { int8, rounds }))
 }
 
-/// Bytes per second, read and written, of one thread that copies what fits into the second level of cache.
+/// Int8 per second, read and written, of one thread that copies what fits into the second level of cache.
 ///
 /// # Panics
 /// If the processor lacks the instruction set.
@@ -53,31 +53,31 @@ impl Kernel for MultiplyAdds {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> usize {
-        if !simd.has_tiles() {
-            return simd.multiply(self);
+        if !simd.has_amx() {
+            return simd.with_register_tile(self);
         }
-        let words: Aligned<i32> = iter::repeat_n(0, Parts::ThreeByThree.of_rows() * WORDS).collect();
+        let words: Aligned<i32> = iter::repeat_n(0, Bf16Split::ThreeByThree.rows() * OPERAND_WORDS).collect();
         let mut amx = Amx::new();
         for _ in 0..self.rounds {
             if self.int8 {
-                amx.add_bytes(black_box(&words[..WORDS]), &words[..WORDS]);
+                amx.add_int8(black_box(&words[..OPERAND_WORDS]), &words[..OPERAND_WORDS]);
             } else {
-                amx.add_halves(Parts::ThreeByThree, black_box(&words), &words);
+                amx.add_bf16(Bf16Split::ThreeByThree, black_box(&words), &words);
             }
         }
-        BLOCK * BLOCK * STEP * if self.int8 { 4 } else { 2 }
+        BLOCK * BLOCK * STEP_WORDS * if self.int8 { 4 } else { 2 }
     }
 }
 
-impl TiledProduct for MultiplyAdds {
+impl TiledKernel for MultiplyAdds {
     type Output = usize;
 
     #[inline(always)]
     fn run<S: Simd, const ROWS: usize, const VECTORS: usize>(self, simd: S) -> usize {
         if self.int8 {
-            rounds::<S, Bytes, ROWS, VECTORS>(simd, self.rounds);
+            rounds::<S, Int8, ROWS, VECTORS>(simd, self.rounds);
         } else {
-            rounds::<S, Floats, ROWS, VECTORS>(simd, self.rounds);
+            rounds::<S, F32, ROWS, VECTORS>(simd, self.rounds);
         }
         ROWS * VECTORS * S::LANES * if self.int8 { 4 } else { 1 }
     }
@@ -85,7 +85,7 @@ impl TiledProduct for MultiplyAdds {
 
 #[inline(always)]
 fn rounds<S: Simd, A: Arithmetic, const ROWS: usize, const VECTORS: usize>(simd: S, rounds: usize) {
-    let word = simd.splat_word(black_box(0));
+    let word = simd.splat_i32(black_box(0));
     let mut sums = [[A::zero(simd); VECTORS]; ROWS];
     for _ in 0..rounds {
         for row in &mut sums {
@@ -115,10 +115,11 @@ impl Kernel for CopyHalf<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::instruction_sets;
 
     #[test]
     fn every_instruction_set_has_a_peak() {
-        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+        for isa in instruction_sets() {
             for int8 in [false, true] {
                 let peak = multiply_adds_per_second(isa, int8);
                 assert!(peak.is_finite() && peak > 0.0, "{isa}: {peak}");

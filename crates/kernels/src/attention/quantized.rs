@@ -1,71 +1,78 @@
-//! Queries, keys and values as bytes, head by head, each with a scale of its own in every row.
+//! Queries, keys and values in int8: each head of each token has a scale of its own.
+//!
+//! ```text
+//! words  [tokens, 3, heads, size]     four int8 in a word; queries unsigned plus 128, keys and values signed
+//! scales [3, heads, tokens]           so that one head's are side by side
+//! ```
 
+use super::HeadShape;
 use crate::Isa;
 use crate::simd::{Kernel, Simd};
-use super::Shape;
 
-/// All queries, all keys, all values of a batch.
+/// All queries, all keys, all values of a batch in int8.
 #[derive(Default)]
-pub struct Heads {
-    /// `[tokens, 3, heads, size]`, four in a word. Queries are unsigned bytes, 128 standing for 0, the others signed.
+pub struct QuantizedQkv {
+    /// `[tokens, 3, heads, size]`
     pub(super) words: Vec<i32>,
-    /// `[3, heads, tokens]`: what one step stands for.
-    pub(super) steps: Vec<f32>,
+    /// `[3, heads, tokens]`
+    pub(super) scales: Vec<f32>,
 }
 
-impl Heads {
-    pub fn resize(&mut self, shape: Shape, tokens: usize) {
+impl QuantizedQkv {
+    /// Makes room for a batch.
+    pub fn resize(&mut self, shape: HeadShape, tokens: usize) {
         self.words.resize(tokens * 3 * shape.heads * shape.size / 4, 0);
-        self.steps.resize(tokens * 3 * shape.heads, 0.0);
+        self.scales.resize(tokens * 3 * shape.heads, 0.0);
     }
 
-    /// Turns rows of `[3, heads, size]` numbers into bytes, row `first` and those that follow.
+    /// Quantises the rows of `qkv`, `[rows, 3, heads, size]`, as those from `first` on.
     ///
     /// # Panics
-    /// If the processor lacks the instruction set, or there are fewer rows than [`Heads::resize`] was told of.
-    pub fn quantize(&mut self, isa: Isa, shape: Shape, qkv: &[f32], first: usize) {
-        isa.run(Split { shape, qkv, first, heads: self });
+    /// If the processor lacks the instruction set, or there are fewer rows than [`QuantizedQkv::resize`] was told of.
+    pub fn quantize(&mut self, isa: Isa, shape: HeadShape, qkv: &[f32], first: usize) {
+        isa.run(QuantizeQkv { shape, qkv, first, to: self });
     }
 }
 
-struct Split<'a> {
-    shape: Shape,
+struct QuantizeQkv<'a> {
+    shape: HeadShape,
     qkv: &'a [f32],
     first: usize,
-    heads: &'a mut Heads,
+    to: &'a mut QuantizedQkv,
 }
 
-impl Kernel for Split<'_> {
+impl Kernel for QuantizeQkv<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { shape: Shape { heads, size }, qkv, first, heads: to } = self;
+        let Self { shape: HeadShape { heads, size }, qkv, first, to } = self;
         let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut to.words);
-        let tokens = to.steps.len() / (3 * heads);
-        let parts = qkv.chunks_exact(heads * size);
-        let parts = parts.zip(bytes[first * 3 * heads * size..].chunks_exact_mut(heads * size));
-        for (index, (values, bytes)) in parts.enumerate() {
-            let (token, part) = (first + index / 3, index % 3);
-            let mut steps = to.steps[part * heads * tokens + token..].iter_mut().step_by(tokens);
+        let tokens = to.scales.len() / (3 * heads);
+        let sides = qkv.chunks_exact(heads * size);
+        let sides = sides.zip(bytes[first * 3 * heads * size..].chunks_exact_mut(heads * size));
+        for (index, (values, bytes)) in sides.enumerate() {
+            // Of queries, keys, values.
+            let (token, which) = (first + index / 3, index % 3);
+            let mut scales = to.scales[which * heads * tokens + token..].iter_mut().step_by(tokens);
             for (values, bytes) in values.chunks(4 * size).zip(bytes.chunks_mut(4 * size)) {
                 let highest = highest(simd, values, size);
-                // Beyond the last head there is the last one again.
-                for (highest, step) in highest[..values.len() / size].iter().zip(&mut steps) {
-                    *step = highest * (1.0 / 127.0);
+                // Behind the last head comes the last one again.
+                for (highest, scale) in highest[..values.len() / size].iter().zip(&mut scales) {
+                    *scale = highest * (1.0 / 127.0);
                 }
                 let factors = highest.map(|highest| 127.0 / highest);
-                if part == 0 {
-                    split::<S, false>(simd, values, size, factors, bytes);
+                if which == 0 {
+                    store_heads::<S, false>(simd, values, size, factors, bytes);
                 } else {
-                    split::<S, true>(simd, values, size, factors, bytes);
+                    store_heads::<S, true>(simd, values, size, factors, bytes);
                 }
             }
         }
     }
 }
 
-/// The highest number without its sign of each of up to four heads.
+/// The largest magnitude in each of up to four heads.
 #[inline(always)]
 fn highest<S: Simd>(simd: S, values: &[f32], size: usize) -> [f32; 4] {
     let heads = values.len() / size;
@@ -77,13 +84,13 @@ fn highest<S: Simd>(simd: S, values: &[f32], size: usize) -> [f32; 4] {
             *highest = simd.max(*highest, simd.abs(simd.load(values)));
         }
     }
-    // Where all are 0 any step will do, if only the farthest distance times it is still far.
-    simd.highest_each(highest).map(|highest| highest.max(1e-20))
+    // Where all are 0 any scale will do with which a masked score stays far.
+    simd.reduce_max_of_4(highest).map(|highest| highest.max(1e-20))
 }
 
-/// Writes up to four heads as bytes.
+/// Writes up to four heads as int8.
 #[inline(always)]
-fn split<S: Simd, const SIGNED: bool>(
+fn store_heads<S: Simd, const SIGNED: bool>(
     simd: S,
     values: &[f32],
     size: usize,
@@ -103,7 +110,7 @@ fn split<S: Simd, const SIGNED: bool>(
                 simd.mul_add(simd.load(&values[2 * S::LANES..]), second, zero),
                 simd.mul_add(simd.load(&values[3 * S::LANES..]), second, zero),
             ];
-            simd.store_four_bytes::<SIGNED>(vectors, &mut bytes[two * four..]);
+            simd.store_int8_of_4::<SIGNED>(vectors, &mut bytes[two * four..]);
         }
         return;
     }
@@ -117,10 +124,10 @@ fn split<S: Simd, const SIGNED: bool>(
             for (vector, values) in vectors.iter_mut().zip(values.chunks_exact(S::LANES)) {
                 *vector = simd.mul_add(simd.load(values), factor, zero);
             }
-            simd.store_four_bytes::<SIGNED>(vectors, bytes);
+            simd.store_int8_of_4::<SIGNED>(vectors, bytes);
         }
         for (values, bytes) in rest.chunks_exact(S::LANES).zip(bytes_of_rest.chunks_exact_mut(S::LANES)) {
-            simd.store_bytes(simd.mul_add(simd.load(values), factor, zero), bytes);
+            simd.store_int8(simd.mul_add(simd.load(values), factor, zero), bytes);
         }
     }
 }
