@@ -22,6 +22,7 @@ use standpoint_core::model::{
     BaseModel, CHECKWORTHY, HEADS, HOLDER, HeadSettings, Model, ModelSource, Settings, TAGS, Tensor,
     WeightFormat, Weights, round_to_bytes,
 };
+use standpoint_kernels::Isa;
 use standpoint_kernels::random::scramble;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -106,6 +107,7 @@ impl Trainer {
     /// # Errors
     /// If any of these cannot be read or does not fit, or if there is a checkpoint and `resume` is off.
     pub fn new(path: &Path, base: Option<&str>, offline: bool, resume: bool) -> Result<Self> {
+        Isa::from_environment().map_err(|problem| TrainError::Setting { path: path.to_owned(), problem })?;
         let config = TrainConfig::load(path)?;
         let folder = RunFolder::new(&config.run);
         let misplaced =

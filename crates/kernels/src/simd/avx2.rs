@@ -34,14 +34,14 @@ macro_rules! intrinsics {
 
 /// Reduces each of four vectors by one operation, which is given for each length of vectors.
 macro_rules! join_each {
-    ([$a:ident, $b:ident, $c:ident, $d:ident], $join:ident, $halves:ident) => {
+    ([$a:ident, $b:ident, $c:ident, $d:ident], $join:ident, $of_128:ident) => {
         intrinsics!({
             let first = $join(_mm256_unpacklo_ps($a, $b), _mm256_unpackhi_ps($a, $b));
             let second = $join(_mm256_unpacklo_ps($c, $d), _mm256_unpackhi_ps($c, $d));
             let (first, second) = (_mm256_castps_pd(first), _mm256_castps_pd(second));
             let (low, high) = (_mm256_unpacklo_pd(first, second), _mm256_unpackhi_pd(first, second));
             let all = $join(_mm256_castpd_ps(low), _mm256_castpd_ps(high));
-            let half = $halves(_mm256_castps256_ps128(all), _mm256_extractf128_ps::<1>(all));
+            let half = $of_128(_mm256_castps256_ps128(all), _mm256_extractf128_ps::<1>(all));
             let mut each = [0.0; 4];
             _mm_storeu_ps(each.as_mut_ptr(), half);
             each
@@ -254,9 +254,8 @@ impl<const VNNI: bool> Simd for Avx2<VNNI> {
         let to = &mut to[..LANES];
         intrinsics!({
             let words = _mm256_and_si256(_mm256_cvtps_epi32(vector), _mm256_set1_epi32(255));
-            let halves =
-                _mm_packus_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
-            _mm_storel_epi64(to.as_mut_ptr().cast(), _mm_packus_epi16(halves, halves))
+            let int16 = _mm_packus_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
+            _mm_storel_epi64(to.as_mut_ptr().cast(), _mm_packus_epi16(int16, int16))
         })
     }
 

@@ -76,15 +76,15 @@ macro_rules! intrinsics {
 
 /// Reduces each of four vectors by one operation, which is given for each length of vectors.
 macro_rules! join_each {
-    ([$a:ident, $b:ident, $c:ident, $d:ident], $join:ident, $halves:ident, $quarters:ident) => {
+    ([$a:ident, $b:ident, $c:ident, $d:ident], $join:ident, $of_256:ident, $of_128:ident) => {
         intrinsics!({
             let first = $join(_mm512_unpacklo_ps($a, $b), _mm512_unpackhi_ps($a, $b));
             let second = $join(_mm512_unpacklo_ps($c, $d), _mm512_unpackhi_ps($c, $d));
             let (first, second) = (_mm512_castps_pd(first), _mm512_castps_pd(second));
             let (low, high) = (_mm512_unpacklo_pd(first, second), _mm512_unpackhi_pd(first, second));
             let all = $join(_mm512_castpd_ps(low), _mm512_castpd_ps(high));
-            let half = $halves(_mm512_castps512_ps256(all), _mm512_extractf32x8_ps::<1>(all));
-            let quarter = $quarters(_mm256_castps256_ps128(half), _mm256_extractf128_ps::<1>(half));
+            let half = $of_256(_mm512_castps512_ps256(all), _mm512_extractf32x8_ps::<1>(all));
+            let quarter = $of_128(_mm256_castps256_ps128(half), _mm256_extractf128_ps::<1>(half));
             let mut each = [0.0; 4];
             _mm_storeu_ps(each.as_mut_ptr(), quarter);
             each

@@ -173,7 +173,7 @@ fn transpose<const ROWS: usize, const COLUMNS: usize>(from: &[u32], to: &mut [u3
     }
 }
 
-/// `destination = start + left * right`, row-major.
+/// `destination = init + left * right`, row-major.
 ///
 /// # Panics
 /// If the shapes do not fit each other, or the processor lacks AMX or the instruction set.

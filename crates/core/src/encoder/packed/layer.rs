@@ -31,8 +31,8 @@ impl Layer {
         let plain = |part: &str, inputs: usize, activation, from| {
             let (weight, bias) = (values(part, "weight"), values(part, "bias"));
             let rows = weight.chunks_exact(inputs).zip(bias.iter().copied());
-            let fill = std::iter::repeat_n(nothing, padded(bias.len()) - bias.len());
-            Linear::new(isa, format, activation, padded(inputs), from, rows.chain(fill))
+            let padding = std::iter::repeat_n(nothing, padded(bias.len()) - bias.len());
+            Linear::new(isa, format, activation, padded(inputs), from, rows.chain(padding))
         };
 
         // Queries are divided by the root of the head's size here, once and for all, and by ln 2, as attention wants it.
@@ -46,7 +46,7 @@ impl Layer {
         let none = vec![0.0; hidden];
         let (key, value) = (values(names.key, "weight"), values(names.value, "weight"));
         let parts = [(&query[..], &query_bias[..]), (key, &none[..]), (value, &none[..])];
-        // Each head's columns are filled up.
+        // Each head's columns are padded.
         let columns = parts.into_iter().flat_map(|(weight, bias)| {
             (0..heads * filled).map(move |column| {
                 let (head, at) = (column / filled, column % filled);
@@ -63,7 +63,7 @@ impl Layer {
         };
         let qkv = Linear::new(isa, format, Activation::None, padded(hidden), from_norm(&before), columns);
 
-        // Rows that leave room where the heads' columns are filled up.
+        // Rows with zeros where the heads' columns are padded.
         let spread = |row: &[f32]| -> Vec<f32> {
             let mut wide = vec![0.0; heads * filled];
             for (to, from) in wide.chunks_exact_mut(filled).zip(row.chunks_exact(size)) {
@@ -77,8 +77,8 @@ impl Layer {
             bias + row.iter().zip(value_bias).map(|(weight, value)| weight * value).sum::<f32>()
         });
         let weight: Vec<Vec<f32>> = weight.chunks_exact(hidden).map(spread).collect();
-        let fill = std::iter::repeat_n(nothing, padded(hidden) - hidden);
-        let columns = weight.iter().map(Vec::as_slice).zip(bias).chain(fill);
+        let padding = std::iter::repeat_n(nothing, padded(hidden) - hidden);
+        let columns = weight.iter().map(Vec::as_slice).zip(bias).chain(padding);
         let output = Linear::new(isa, format, Activation::None, heads * filled, None, columns);
 
         Self {

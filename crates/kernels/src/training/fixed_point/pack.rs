@@ -44,11 +44,11 @@ fn pack_run(terms: &[f32], words: &mut [u32]) -> f32 {
     let largest = terms.iter().fold(0, |largest, &x| largest.max(magnitude(x)));
     let (scale, inverse) = scale(largest);
     // Two neighbours are a word, on little-endian processors; others are not supported.
-    let halves: &mut [u16] = bytemuck::cast_slice_mut(words);
-    for (to, &x) in halves.iter_mut().zip(terms) {
+    let whole_numbers: &mut [u16] = bytemuck::cast_slice_mut(words);
+    for (to, &x) in whole_numbers.iter_mut().zip(terms) {
         *to = whole(x, inverse) as u16;
     }
-    if let Some(to) = halves.get_mut(terms.len()) {
+    if let Some(to) = whole_numbers.get_mut(terms.len()) {
         *to = 0;
     }
     scale
