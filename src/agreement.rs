@@ -1,8 +1,8 @@
 //! `standpoint agreement`: how far two readings of the same sentences agree.
 
+use crate::failure::{Failure, Result};
 use clap::Args;
 use comfy_table::{CellAlignment, LineStyle, Table, presets::UTF8_HORIZONTAL_ONLY};
-use standpoint::error::Result;
 use standpoint::evaluation::agreement::{Agreement, agreement};
 use std::io::Write;
 use std::path::PathBuf;
@@ -34,7 +34,7 @@ impl AgreementCommand {
             true => format!("{}\n", serde_json::to_string_pretty(&found).expect("figures are JSON")),
             false => found.iter().map(table).collect::<Vec<_>>().join("\n"),
         };
-        write!(std::io::stdout().lock(), "{text}").map_err(super::to_stdout)?;
+        write!(std::io::stdout().lock(), "{text}").map_err(Failure::Stdout)?;
         Ok(ExitCode::SUCCESS)
     }
 }

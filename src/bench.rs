@@ -3,12 +3,12 @@
 mod measure;
 
 use super::model::ModelArgs;
-use super::to_stdout;
+use crate::failure::{Failure, Result};
 use clap::ValueEnum;
 use comfy_table::{CellAlignment, LineStyle, Table, presets::UTF8_HORIZONTAL_ONLY};
 use measure::{BenchReport, Plan};
 use standpoint::atomic::write_whole;
-use standpoint::error::{Error, Result, UsageError};
+use standpoint::error::Error;
 use standpoint::machine;
 use standpoint::model::Model;
 use std::io::{self, IsTerminal, Write};
@@ -18,8 +18,8 @@ use std::process::{Command, ExitCode};
 
 /// Measure the speed of a model on this machine
 ///
-/// Throughput by number of threads and by documents handed over at once, latency of one article, cold start, and
-/// memory. Figures are medians. Let nothing else run meanwhile.
+/// Throughput by number of threads and by documents at once, latency of one article, cold start, and memory. Figures are
+/// medians. Run nothing else meanwhile.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   standpoint bench
@@ -72,7 +72,7 @@ impl Bench {
         };
         let program = std::env::current_exe().map_err(|source| {
             let program = PathBuf::from("standpoint");
-            Error::Start { program, source }
+            Failure::Start { program, source }
         })?;
         let report = measure::run(
             Model::load(&source)?,
@@ -126,16 +126,16 @@ impl Bench {
             }
         };
         match self.output.as_os_str() == "-" {
-            true => io::stdout().write_all(text.as_bytes()).map_err(to_stdout),
-            false => write_whole(&self.output, text.as_bytes()),
+            true => io::stdout().write_all(text.as_bytes()).map_err(Failure::Stdout),
+            false => Ok(write_whole(&self.output, text.as_bytes())?),
         }
     }
 }
 
 /// From a millisecond to a day.
-fn seconds(text: &str) -> Result<f64, UsageError> {
+fn seconds(text: &str) -> Result<f64, String> {
     let seconds = text.parse().ok().filter(|seconds| (0.001..=86_400.0).contains(seconds));
-    seconds.ok_or_else(|| UsageError::Other("expected a number of seconds, as in --seconds 5".to_owned()))
+    seconds.ok_or_else(|| "expected a number of seconds, as in --seconds 5".to_owned())
 }
 
 fn render(report: &BenchReport) -> String {

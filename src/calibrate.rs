@@ -1,10 +1,11 @@
 //! `standpoint calibrate`: a model's calibration, from labelled sentences.
 
 use super::model::ModelArgs;
+use crate::failure::{Failure, Result};
 use clap::Args;
 use comfy_table::{CellAlignment, LineStyle, Table, presets::UTF8_HORIZONTAL_ONLY};
 use standpoint::atomic::write_whole;
-use standpoint::error::{ModelError, Result, UsageError};
+use standpoint::error::ModelError;
 use standpoint::evaluation::recalibrate::{Recalibration, recalibrate};
 use standpoint::evaluation::{EvalSet, Evaluation, Task};
 use standpoint::model::{Model, Scaling};
@@ -13,11 +14,11 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Make a model's probabilities mean what they say on your sentences
+/// Calibrate a model's probabilities on labelled sentences of your own
 ///
-/// Fits how role and stance are calibrated on the labelled sentences of a set: a temperature, and a sharpening of the
-/// surest answers. No label changes. Prints the expected calibration error before and after, and on documents that were
-/// left out of the fit. The weights stay as they are: --output writes a standpoint.toml to put in the model's folder.
+/// Fits a temperature and a sharpening of the surest answers, for role and stance. No label changes, and no weight. Prints
+/// the expected calibration error before and after, and on documents left out of the fit. --output writes a
+/// standpoint.toml to put in the model's folder.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   standpoint calibrate my-newsroom.toml --model models/base
@@ -71,12 +72,12 @@ impl Calibrate {
         }
         if !any {
             let message = format!("{}: its tasks are neither role nor stance", self.set.display());
-            return Err(UsageError::Other(message).into());
+            return Err(Failure::Usage(message));
         }
         for column in table.column_iter_mut().skip(1) {
             column.set_cell_alignment(CellAlignment::Right);
         }
-        writeln!(std::io::stdout().lock(), "{table}").map_err(super::to_stdout)?;
+        writeln!(std::io::stdout().lock(), "{table}").map_err(Failure::Stdout)?;
         if let Some(path) = &self.output {
             let text = settings.to_toml().map_err(|problem| ModelError { origin, problem })?;
             write_whole(path, text.as_bytes())?;

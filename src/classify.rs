@@ -1,27 +1,27 @@
 //! `standpoint classify`: label every sentence of files, folders or standard input.
 //!
-//! Documents are read ahead of what is labelled and written in the order of the input; memory does not grow with
-//! their number. What fails is named at once and counted at the end.
+//! Records come out in the order of the input, and memory does not grow with the number of documents. What fails is named
+//! at once and counted at the end.
 
 use super::model::ModelArgs;
-use super::outcome::{Outcome, OutcomeArgs, RULES};
-use super::to_stdout;
+use super::view::{RULES, View};
+use crate::failure::{Failure, Result};
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use standpoint::atomic::AtomicFile;
-use standpoint::error::{Error, Result, UsageError};
+use standpoint::error::Error;
 use standpoint::input::{Documents, InputFormat};
 use standpoint::label::Target;
 use standpoint::machine;
 use standpoint::model::Model;
-use standpoint::output::table;
-use standpoint::pipeline::{LabelledPiece, Pipeline};
+use standpoint::output::Form;
+use standpoint::output::table::Layout;
+use standpoint::pipeline::Pipeline;
 use standpoint::text::Document;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{env, iter};
 
@@ -33,34 +33,34 @@ Examples:
   pdftotext report.pdf - | standpoint classify -
   standpoint classify --positions --format table archive.jsonl
 
-JSON Lines in: {\"id\": ..., \"text\": ...} or {\"id\": ..., \"sentences\": [...]}, whose sentences are taken as they \
-stand; other fields are passed through. Out: one object for every sentence; start and end count bytes.
+JSON Lines in: {\"id\": ..., \"text\": ...}, or {\"id\": ..., \"sentences\": [...]} to cut the text yourself; other fields are \
+passed through. JSON Lines out: one object a sentence; start and end count bytes.
 
-Exit codes: 0 all done, 1 something could not be read or written (the rest was), 2 wrong usage.";
+Exit codes: 0 all done, 1 something could not be read or written (the rest was done), 2 wrong usage.";
 
-/// Label every sentence: its role in the text and its stance toward each target.
+/// Label every sentence with its role in the text and its stance toward each target.
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("{EXAMPLES}\n\n{RULES}"))]
 pub(crate) struct Classify {
     /// Files, folders (their .txt, .text, .jsonl and .ndjson files), or - for standard input.
     paths: Vec<PathBuf>,
 
-    /// A policy, as a noun phrase, toward which stances are taken; may be given several times. [default: the
-    /// model's own, of the bundled model "withdrawal of foreign troops"]
+    /// A policy as a noun phrase. Sentences are labelled with their stance toward it. Repeatable. [default: the
+    /// model's own; "withdrawal of foreign troops" for the bundled model]
     #[arg(long, value_name = "PHRASE")]
     target: Vec<Target>,
 
     #[command(flatten)]
-    outcome: OutcomeArgs,
+    view: View,
 
     #[command(flatten)]
     model: ModelArgs,
 
-    /// How to read the input; auto goes by the file's extension and takes standard input for text.
+    /// How to read the input. auto goes by the file's extension, and reads standard input as text.
     #[arg(long, value_name = "FORMAT", default_value = "auto", env = "STANDPOINT_INPUT_FORMAT")]
     input_format: InputChoice,
 
-    /// How to write the labels; auto is a table on a terminal and JSON Lines elsewhere.
+    /// How to write the labels. auto is a table on a terminal, JSON Lines elsewhere.
     #[arg(long, value_name = "FORMAT", default_value = "auto", env = "STANDPOINT_FORMAT")]
     format: OutputChoice,
 
@@ -72,11 +72,11 @@ pub(crate) struct Classify {
     #[arg(long, value_name = "N", env = "STANDPOINT_THREADS")]
     threads: Option<NonZeroUsize>,
 
-    /// Colours in the table; auto is on a terminal, unless NO_COLOR is set.
+    /// Colours in the table. auto means on a terminal, unless NO_COLOR is set.
     #[arg(long, value_name = "WHEN", default_value = "auto", env = "STANDPOINT_COLOR")]
     color: ColorChoice,
 
-    /// Say on standard error how long it took, and how much of it outside of the encoder.
+    /// Print on standard error how long the run took, and how much of that outside the encoder.
     #[arg(long)]
     timings: bool,
 }
@@ -110,37 +110,67 @@ impl Classify {
         let source = self.model.source()?;
         super::set_threads(self.threads)?;
 
-        let mut output = Output::open(&self.output, self.format, self.color, self.outcome.attributions)?;
+        let mut destination = Destination::open(&self.output)?;
+        let is_terminal = destination.is_terminal();
+        let form = self.form(is_terminal);
         let pipeline = Pipeline::with_engine(Model::load(&source)?, self.model.engine())?;
+        self.view.check(pipeline.settings())?;
         if targets.is_empty() {
             targets.push(Target::new(&pipeline.settings().default_target)?);
         }
         let mut documents = Documents::new(&paths, self.input_format());
-        let mut outcome = Outcome::new(&self.outcome, &targets, &pipeline.settings().name);
-        let progress = progress(&documents, output.is_terminal());
+        let progress = progress(&documents, is_terminal);
         let mut tally = Tally::default();
-        let read = iter::from_fn(|| next_document(&mut documents, &progress, &mut tally).map(Arc::new));
-        pipeline.stream(read, &targets, |LabelledPiece { document, first, analysis }| {
-            outcome.take(&document, first, &analysis, &mut output)
-        })?;
+        let failed = |source| match self.output.as_os_str() == "-" {
+            true => Failure::Stdout(source),
+            false => Failure::Core(Error::Write { path: self.output.clone(), source }),
+        };
+        let mut sink = self.view.sink(&mut destination, &targets, form);
+        let read = iter::from_fn(|| next_document(&mut documents, &progress, &mut tally));
+        for record in pipeline.records(read, &targets)? {
+            sink.write(record?).map_err(failed)?;
+        }
         progress.finish_and_clear();
-        let complete = outcome.finish(&mut output)?;
-        output.finish()?;
+        let notes = sink.finish().map_err(failed)?;
+        drop(sink);
+        destination.commit()?;
+        for note in &notes {
+            eprintln!("{}: {note}", if note.is_loss() { "error" } else { "warning" });
+        }
         if self.timings {
             eprintln!("{}", timings(begun.elapsed(), pipeline.encoder_time()));
         }
         let code = tally.report();
-        Ok(if complete { code } else { ExitCode::FAILURE })
+        Ok(if notes.iter().any(|note| note.is_loss()) { ExitCode::FAILURE } else { code })
     }
 
-    fn paths(&self) -> Result<Vec<PathBuf>, UsageError> {
+    /// How the output is drawn.
+    fn form(&self, is_terminal: bool) -> Form {
+        match self.format {
+            OutputChoice::Auto if !is_terminal => Form::Jsonl,
+            OutputChoice::Jsonl => Form::Jsonl,
+            OutputChoice::Auto | OutputChoice::Table => Form::Table(Layout {
+                width: if is_terminal { super::width() } else { super::DEFAULT_WIDTH },
+                color: match self.color {
+                    ColorChoice::Always => true,
+                    ColorChoice::Never => false,
+                    ColorChoice::Auto => {
+                        is_terminal && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+                    }
+                },
+                attributions: self.view.attributions,
+            }),
+        }
+    }
+
+    fn paths(&self) -> Result<Vec<PathBuf>> {
         if !self.paths.is_empty() {
             return Ok(self.paths.clone());
         }
         if io::stdin().is_terminal() {
             let message = "nothing to read: name files or folders, as in `standpoint classify article.txt`, \
                            or pipe text in";
-            return Err(UsageError::Other(message.to_owned()));
+            return Err(Failure::usage(message));
         }
         Ok(vec![PathBuf::from("-")])
     }
@@ -184,7 +214,7 @@ impl Tally {
     }
 }
 
-/// Of the time of all threads, what was not spent in the encoder: reading, tokenizing, writing, and waiting.
+/// The share of all threads' time outside the encoder: reading, tokenizing, writing, and waiting.
 fn timings(wall: Duration, encoder: Duration) -> String {
     let (wall, encoder, threads) = (wall.as_secs_f64(), encoder.as_secs_f64(), rayon::current_num_threads());
     let outside = 100.0 * (1.0 - encoder / (wall * threads as f64));
@@ -195,7 +225,7 @@ fn timings(wall: Duration, encoder: Duration) -> String {
     )
 }
 
-/// The next document that could be read; of those before it, it is said why not.
+/// The next document that can be read. Says why those before it could not.
 fn next_document(documents: &mut Documents, progress: &ProgressBar, tally: &mut Tally) -> Option<Document> {
     loop {
         let document = documents.next()?;
@@ -216,8 +246,7 @@ fn next_document(documents: &mut Documents, progress: &ProgressBar, tally: &mut 
     }
 }
 
-/// A bar over the bytes of the input, on standard error; none where it would be in the way of the output or
-/// where nobody looks.
+/// A bar over the bytes of the input, on standard error. Hidden where it would mix with the output or nobody would see it.
 fn progress(documents: &Documents, output_is_terminal: bool) -> ProgressBar {
     if output_is_terminal || !io::stderr().is_terminal() {
         return ProgressBar::hidden();
@@ -229,73 +258,45 @@ fn progress(documents: &Documents, output_is_terminal: bool) -> ProgressBar {
     bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-#[derive(Clone, Copy)]
-pub(crate) enum Form {
-    Jsonl,
-    Table(table::Layout),
-}
-
-/// Where the labels go, and in which form.
-pub(crate) struct Output {
-    path: PathBuf,
-    form: Form,
-    sink: Sink,
-}
-
-enum Sink {
+/// Where labels are written: standard output, or a file that appears whole or not at all.
+enum Destination {
     Stdout(BufWriter<io::Stdout>),
     File(AtomicFile),
 }
 
-impl Output {
-    fn open(path: &Path, format: OutputChoice, color: ColorChoice, attributions: bool) -> Result<Self> {
-        let sink = match path.as_os_str() == "-" {
-            true => Sink::Stdout(BufWriter::new(io::stdout())),
-            false => Sink::File(AtomicFile::create(path)?),
-        };
-        let is_terminal = matches!(sink, Sink::Stdout(_)) && io::stdout().is_terminal();
-        let form = match format {
-            OutputChoice::Auto if !is_terminal => Form::Jsonl,
-            OutputChoice::Jsonl => Form::Jsonl,
-            OutputChoice::Auto | OutputChoice::Table => Form::Table(layout(is_terminal, color, attributions)),
-        };
-        Ok(Self { path: path.to_owned(), form, sink })
+impl Destination {
+    fn open(path: &Path) -> Result<Self> {
+        Ok(match path.as_os_str() == "-" {
+            true => Self::Stdout(BufWriter::new(io::stdout())),
+            false => Self::File(AtomicFile::create(path)?),
+        })
     }
 
     fn is_terminal(&self) -> bool {
-        matches!(self.sink, Sink::Stdout(_)) && io::stdout().is_terminal()
+        matches!(self, Self::Stdout(_)) && io::stdout().is_terminal()
     }
 
-    pub(crate) fn form(&self) -> Form {
-        self.form
-    }
-
-    pub(crate) fn write(&mut self, write: impl FnOnce(&mut dyn Write, Form) -> io::Result<()>) -> Result<()> {
-        match &mut self.sink {
-            Sink::Stdout(stdout) => write(stdout, self.form).map_err(to_stdout),
-            Sink::File(file) => {
-                write(file, self.form).map_err(|source| Error::Write { path: self.path.clone(), source })
-            }
-        }
-    }
-
-    fn finish(self) -> Result<()> {
-        match self.sink {
-            Sink::Stdout(mut stdout) => stdout.flush().map_err(to_stdout),
-            Sink::File(file) => file.commit(),
+    /// Puts a file in its place.
+    fn commit(self) -> Result<()> {
+        match self {
+            Self::Stdout(_) => Ok(()),
+            Self::File(file) => Ok(file.commit()?),
         }
     }
 }
 
-fn layout(is_terminal: bool, color: ColorChoice, attributions: bool) -> table::Layout {
-    let width = match is_terminal {
-        true => super::width(),
-        false => super::DEFAULT_WIDTH,
-    };
-    let color = match color {
-        ColorChoice::Always => true,
-        ColorChoice::Never => false,
-        ColorChoice::Auto => is_terminal && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
-    };
-    table::Layout { width, color, attributions }
+impl Write for Destination {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Stdout(stdout) => stdout.write(bytes),
+            Self::File(file) => file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Stdout(stdout) => stdout.flush(),
+            Self::File(file) => file.flush(),
+        }
+    }
 }

@@ -1,9 +1,9 @@
 //! `standpoint completions`: a script for a shell to complete our commands and flags.
 
 use super::Arguments;
+use crate::failure::{Failure, Result};
 use clap::CommandFactory;
 use clap_complete::Shell;
-use standpoint::error::Result;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -18,7 +18,7 @@ impl Completions {
     pub(crate) fn run(&self) -> Result<ExitCode> {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut Arguments::command(), "standpoint", &mut script);
-        io::stdout().write_all(&script).map_err(super::to_stdout)?;
+        io::stdout().write_all(&script).map_err(Failure::Stdout)?;
         Ok(ExitCode::SUCCESS)
     }
 }

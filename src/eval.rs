@@ -1,10 +1,11 @@
 //! `standpoint eval`: sets and a model in, figures out.
 
 use super::model::ModelArgs;
+use crate::failure::{BELOW_FLOOR, Failure, Result};
 use clap::{Args, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use standpoint::atomic::{AtomicFile, write_whole};
-use standpoint::error::{Error, Result, UsageError};
+use standpoint::error::Error;
 use standpoint::evaluation::{EvalSet, Evaluation, Report, log, render};
 use standpoint::model::Model;
 use std::io::{self, IsTerminal, Write};
@@ -25,13 +26,10 @@ floor.";
 /// What reports call this program.
 const PROGRAM: &str = concat!("standpoint ", env!("CARGO_PKG_VERSION"));
 
-/// A figure below its floor.
-const BELOW_FLOOR: u8 = 3;
-
 /// Score a model on labelled sentences
 ///
-/// A set is a TOML file that names labelled files and their hashes, tasks and floors. Intervals are 95%, by
-/// bootstrap over documents.
+/// A set is a TOML file that names labelled files and their hashes, tasks and floors. Intervals are 95%, by bootstrap
+/// over documents.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub(crate) struct Eval {
@@ -59,7 +57,7 @@ pub(crate) struct Eval {
 
 #[derive(Debug, Subcommand)]
 enum EvalCommand {
-    /// Make a report again from a log of samples, without a model
+    /// Recompute a report from a log of samples, without a model
     Rescore(Rescore),
 }
 
@@ -109,10 +107,9 @@ impl Eval {
         }
         super::set_threads(self.threads)?;
         if self.sets.len() > 1 && self.reporting.output.is_some() {
-            let message = "--output takes the figures of one set: use --report for several".to_owned();
-            return Err(UsageError::Other(message).into());
+            return Err(Failure::usage("--output takes the figures of one set: use --report for several"));
         }
-        let sets = self.sets.iter().map(|set| EvalSet::load(set)).collect::<Result<Vec<_>>>()?;
+        let sets = self.sets.iter().map(|set| Ok(EvalSet::load(set)?)).collect::<Result<Vec<_>>>()?;
         let other = self.reporting.other()?;
         let source = self.model.source()?;
         let mut holds = true;
@@ -156,17 +153,18 @@ fn write_log(folder: &Path, evaluation: &Evaluation) -> Result<()> {
     let mut file = AtomicFile::create(&path)?;
     log::write(&mut file, evaluation.header(), evaluation.samples())
         .map_err(|source| Error::Write { path: path.clone(), source })?;
-    file.commit()
+    Ok(file.commit()?)
 }
 
 fn create(folder: &Path) -> Result<()> {
-    std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.to_owned(), source })
+    let failed = |source| Error::Write { path: folder.to_owned(), source };
+    Ok(std::fs::create_dir_all(folder).map_err(failed)?)
 }
 
 impl Reporting {
     /// The run to compare with.
     fn other(&self) -> Result<Option<Report>> {
-        self.compare.as_deref().map(Report::load).transpose()
+        Ok(self.compare.as_deref().map(Report::load).transpose()?)
     }
 
     /// Prints and writes the report; says whether all floors hold.
@@ -178,7 +176,6 @@ impl Reporting {
             ReportFormat::Json => json(&summary),
             ReportFormat::Markdown => render::markdown(&report),
         };
-        write!(io::stdout().lock(), "{printed}").map_err(super::to_stdout)?;
         if let Some(path) = &self.output {
             write_whole(path, json(&summary).as_bytes())?;
         }
@@ -189,8 +186,18 @@ impl Reporting {
             write_whole(&file("md"), render::markdown(&report).as_bytes())?;
             write_whole(&file("html"), render::html(&report).as_bytes())?;
         }
+        // Files come first: whoever reads standard output may have gone.
+        print(&printed)?;
         let mut floors = report.tasks.iter().flat_map(|task| &task.floors);
         Ok(floors.all(|floor| floor.holds))
+    }
+}
+
+/// The verdict stands whatever becomes of the output, so that a reader that has gone is no failure.
+fn print(text: &str) -> Result<()> {
+    match write!(io::stdout().lock(), "{text}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Stdout(error)),
+        _ => Ok(()),
     }
 }
 

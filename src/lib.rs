@@ -11,21 +11,23 @@
 //! let pipeline = Pipeline::new(Model::load(&standpoint::bundled().expect("this crate was built with a model"))?)?;
 //! let text = "\"Our soldiers must come home,\" the senator said. The base was built in 1987.";
 //! let document = Document::new("note", text, segment::sentences(text));
-//! let analyses = pipeline.analyze(&[document.clone()], &[Target::default()])?;
 //!
-//! for (index, sentence) in analyses[0].sentences.iter().enumerate() {
-//!     let stance = sentence.stances[0].prediction.label();
-//!     println!("{} {stance}: {}", sentence.role.label(), document.sentence(index));
+//! for record in pipeline.records([document], &[Target::default()])? {
+//!     let record = record?;
+//!     let stance = record.stances[0].prediction.label();
+//!     println!("{} {stance}: {}", record.role.label(), record.text());
+//!     assert_ne!(record.role.label(), Role::Claim);
 //! }
-//! assert_eq!(analyses[0].sentences[0].role.label(), Role::Attributed);
 //! # Ok::<(), standpoint::error::Error>(())
 //! ```
 //!
 //! This crate holds the bundled model and the command line. The library is in the crates it re-exports, from the
 //! bottom up.
 
+#![forbid(unsafe_code)]
+
 pub use standpoint_core::{
-    atomic, encoder, error, hash, heads, label, machine, model, pipeline, positions, segment, text, window,
+    atomic, encoder, hash, heads, label, machine, model, pipeline, positions, record, segment, text, window,
 };
 pub use standpoint_evaluation as evaluation;
 pub use standpoint_evaluation::{gold, metrics};
@@ -36,6 +38,12 @@ pub use standpoint_training as training;
 #[cfg(bundled_model)]
 use standpoint_core::model::EmbeddedModel;
 use standpoint_core::model::ModelSource;
+
+/// What can go wrong in the library; `evaluation` and `training` have errors of their own beside these.
+pub mod error {
+    pub use standpoint_core::error::*;
+    pub use standpoint_io::error::*;
+}
 
 /// The model in this crate: `models/small` at the time of building, if the feature `bundled` was on.
 #[cfg(bundled_model)]

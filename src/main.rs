@@ -1,5 +1,7 @@
-//! The command line: a file a subcommand. Only here is anything printed, and only here does an error become an exit
-//! code.
+//! The command line: a file a subcommand. Only this program prints, and `failure` alone makes errors exit codes.
+
+#![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 
 mod agreement;
 mod bench;
@@ -7,19 +9,17 @@ mod calibrate;
 mod classify;
 mod completions;
 mod eval;
+mod failure;
 mod model;
-mod outcome;
+mod view;
 mod train;
 
 use clap::{Parser, Subcommand};
-use standpoint::error::{Error, Result, UsageError};
-use std::io;
+use failure::{Failure, Result};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Says of every sentence of a news text whether it is a claim, an attributed statement or background, and
-/// which stance it takes toward a target.
+/// Labels every sentence of a news text: claim, attributed statement or background, and its stance toward a target.
 #[derive(Debug, Parser)]
 #[command(name = "standpoint", version, propagate_version = true, max_term_width = 100)]
 struct Arguments {
@@ -49,15 +49,12 @@ fn main() -> ExitCode {
         Command::Bench(bench) => bench.run(),
         Command::Completions(completions) => completions.run(),
     };
-    match done {
-        Ok(code) => code,
-        // Whoever reads our output has had enough of it, as `head` has: nothing failed.
-        Err(Error::Write { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::from(error.exit_code())
+    done.unwrap_or_else(|failure| {
+        if !failure.is_silent() {
+            eprintln!("error: {failure}");
         }
-    }
+        failure.exit_code()
+    })
 }
 
 /// The width of tables where the terminal's is not known.
@@ -68,13 +65,9 @@ fn width() -> u16 {
     comfy_table::Table::new().width().unwrap_or(DEFAULT_WIDTH)
 }
 
-fn to_stdout(source: io::Error) -> Error {
-    Error::Write { path: PathBuf::from("standard output"), source }
-}
-
 /// Makes everything that follows use this many threads; all cores if none are given.
 fn set_threads(threads: Option<NonZeroUsize>) -> Result<()> {
     let Some(threads) = threads else { return Ok(()) };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global();
-    pool.map_err(|error| UsageError::Other(format!("--threads {threads}: {error}")).into())
+    pool.map_err(|error| Failure::usage(format!("--threads {threads}: {error}")))
 }

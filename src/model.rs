@@ -1,9 +1,9 @@
-//! The flags that choose a model and how it is run, alike for all subcommands that run one.
+//! The flags that choose a model and an engine, shared by all subcommands that run a model.
 
+use crate::failure::{Failure, Result};
 use clap::ValueEnum;
 use clap::builder::BoolishValueParser;
 use standpoint::encoder::{Dtype, Engine, Isa};
-use standpoint::error::{Result, UsageError};
 use standpoint::model::ModelSource;
 use std::process::Command;
 
@@ -21,11 +21,11 @@ pub(crate) struct ModelArgs {
     #[arg(long, env = "STANDPOINT_OFFLINE", value_parser = BoolishValueParser::new())]
     offline: bool,
 
-    /// What the encoder computes in: int8 is fastest, f32 exact; reference is candle's own encoder, in f32
+    /// The number format of the encoder. int8 is fastest, f32 exact; reference is candle's encoder in f32
     #[arg(long, default_value = "int8", env = "STANDPOINT_DTYPE")]
     dtype: DtypeChoice,
 
-    /// The instruction set, instead of the best that the processor has
+    /// Force an instruction set [default: the best that the processor has]
     #[arg(long, env = "STANDPOINT_ISA", hide = true)]
     isa: Option<Isa>,
 }
@@ -41,15 +41,14 @@ enum DtypeChoice {
 impl ModelArgs {
     pub(crate) fn source(&self) -> Result<ModelSource> {
         match (&self.model, &self.revision) {
-            (Some(model), revision) => ModelSource::parse(model, revision.as_deref(), self.offline),
-            (None, Some(_)) => Err(UsageError::Other(
-                "--revision goes with a hub id (--model owner/name), but the model is bundled".to_owned(),
-            )
-            .into()),
+            (Some(model), revision) => Ok(ModelSource::parse(model, revision.as_deref(), self.offline)?),
+            (None, Some(_)) => Err(Failure::usage(
+                "--revision goes with a hub id (--model owner/name), but the model is bundled",
+            )),
             (None, None) => standpoint::bundled().ok_or_else(|| {
-                let message =
-                    "this binary was built without a model: give one with --model <folder or hub id>";
-                UsageError::Other(message.to_owned()).into()
+                Failure::usage(
+                    "this binary was built without a model: give one with --model <folder or hub id>",
+                )
             }),
         }
     }

@@ -1,9 +1,9 @@
 //! `standpoint train`: a configuration in, a model folder out, with a progress bar on the way.
 
+use crate::failure::{INTERRUPTED, Result};
 use clap::Args;
 use clap::builder::BoolishValueParser;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use standpoint::error::Result;
 use standpoint::training::{DevScore, Observer, Outcome, StepReport, Trainer};
 use std::io::IsTerminal;
 use std::num::NonZeroUsize;
@@ -14,8 +14,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Train a model from labelled text
 ///
-/// Fine-tunes a base encoder and its heads as the configuration says, and writes a model folder. Ctrl-C saves
-/// a checkpoint and leaves; --resume goes on from it to the same result.
+/// Fine-tunes a base encoder and its heads as the configuration says, and writes a model folder. Ctrl-C saves a
+/// checkpoint; --resume continues from it to the same result.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   standpoint train train/small.toml
@@ -27,7 +27,7 @@ pub(crate) struct Train {
     /// The training configuration
     config: PathBuf,
 
-    /// Go on from the last checkpoint of the run
+    /// Continue from the last checkpoint of the run
     #[arg(long)]
     resume: bool,
 
@@ -44,9 +44,6 @@ pub(crate) struct Train {
     #[arg(long, value_name = "N", env = "STANDPOINT_THREADS")]
     threads: Option<NonZeroUsize>,
 }
-
-/// The exit code of a process that Ctrl-C ended: 128 and the signal's number.
-const INTERRUPTED: u8 = 130;
 
 /// Off a terminal, a line is printed every so many steps.
 const STEPS_BETWEEN_LINES: usize = 50;

@@ -1,10 +1,11 @@
 //! How fast a model is on this machine: throughput, latency of one article, cold start, memory. Figures as data,
 //! medians of several repetitions. Measures the very [`Pipeline`] that `classify` runs, and compares with nobody.
 
+use crate::failure::{Failure, Result};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde::Serialize;
 use standpoint::encoder::Engine;
-use standpoint::error::{Error, Result, UsageError};
+use standpoint::error::Error;
 use standpoint::evaluation::EvalSet;
 use standpoint::input::{Documents, InputFormat};
 use standpoint::label::Target;
@@ -132,7 +133,7 @@ pub fn documents(path: &Path) -> Result<Vec<Document>> {
         let files = EvalSet::load(path)?.data()?;
         return Ok(files.into_iter().flat_map(|file| file.documents).map(|gold| gold.document).collect());
     }
-    Documents::new(&[path], InputFormat::Auto).map(|document| document.map_err(Error::from)).collect()
+    Documents::new(&[path], InputFormat::Auto).map(|document| document.map_err(Failure::from)).collect()
 }
 
 /// Measures a model on documents, for its default target. `classify` makes the command that labels a file, as
@@ -160,7 +161,7 @@ pub fn run(
     let text_sizes = sizes(model.tokenizer(), documents)?;
     let text = sum(&text_sizes);
     if text.sentences == 0 {
-        return Err(UsageError::Other("there is no sentence to measure on".to_owned()).into());
+        return Err(Failure::usage("there is no sentence to measure on"));
     }
     let article_size = sum(&sizes(model.tokenizer(), std::slice::from_ref(&article))?);
 
@@ -231,14 +232,14 @@ impl Bench<'_> {
         let budget = Duration::from_secs_f64(self.plan.seconds);
         let share = budget.div_f64(self.plan.repetitions as f64);
         let (mut sentences, mut tokens) = (Vec::new(), Vec::new());
-        pool.install(|| self.pipeline.analyze(&documents[..1], &self.targets))?;
+        pool.install(|| self.pipeline.analyze(documents[..1].iter().cloned(), &self.targets))?;
         let begun = Instant::now();
         while sentences.is_empty() || sentences.len() < self.plan.repetitions && begun.elapsed() < budget {
             let mut done = TextSize::default();
             let started = Instant::now();
             while done.documents == 0 || started.elapsed() < share {
                 let Some((batch, sizes)) = batches.next() else { break };
-                pool.install(|| self.pipeline.analyze(batch, &self.targets))?;
+                pool.install(|| self.pipeline.analyze(batch.iter().cloned(), &self.targets))?;
                 done = sum([&[done], sizes].into_iter().flatten());
             }
             let seconds = started.elapsed().as_secs_f64();
@@ -255,14 +256,13 @@ impl Bench<'_> {
     }
 
     fn latency_series(&self, article: &Document, watch: &mut dyn FnMut(&str)) -> Result<Vec<Latency>> {
-        let article = std::slice::from_ref(article);
         self.plan
             .threads
             .iter()
             .map(|&threads| {
                 watch(&format!("latency: {threads} threads"));
                 let pool = pool(threads)?;
-                let analyze = || pool.install(|| self.pipeline.analyze(article, &self.targets));
+                let analyze = || pool.install(|| self.pipeline.analyze([article.clone()], &self.targets));
                 analyze()?;
                 let mut times = Vec::new();
                 let started = Instant::now();
@@ -289,7 +289,7 @@ fn cold_start(article: &str, runs: usize, classify: impl Fn(&Path) -> Command) -
     let time = || -> Result<f64> {
         let mut command = classify(file.path());
         let program = PathBuf::from(command.get_program());
-        let failed = |source| Error::Start { program: program.clone(), source };
+        let failed = |source| Failure::Start { program: program.clone(), source };
         let started = Instant::now();
         let output = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).output();
         let seconds = started.elapsed().as_secs_f64();
@@ -308,7 +308,7 @@ fn cold_start(article: &str, runs: usize, classify: impl Fn(&Path) -> Command) -
 
 fn pool(threads: usize) -> Result<ThreadPool> {
     let pool = ThreadPoolBuilder::new().num_threads(threads).build();
-    pool.map_err(|error| UsageError::Other(format!("--threads {threads}: {error}")).into())
+    pool.map_err(|error| Failure::usage(format!("--threads {threads}: {error}")))
 }
 
 /// The size of each document.

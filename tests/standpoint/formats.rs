@@ -1,6 +1,5 @@
 //! The formats of labelled text: a sample of each is read and looked at, and what is wrong with a file is said.
 
-use standpoint::error::Error;
 use standpoint::gold::{self, GoldDocument, GoldFile, GoldFormat, GoldLabels, GoldSource};
 use standpoint::label::{Attribution, Role, Stance};
 use standpoint::text::Span;
@@ -259,7 +258,8 @@ fn refused(name: &str, format: GoldFormat, bytes: impl AsRef<[u8]>) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
     fs::write(&path, bytes).unwrap();
-    let error: Error = gold::read(&GoldSource::new(&path, format)).unwrap_err();
+    let error: standpoint::evaluation::error::Error =
+        gold::read(&GoldSource::new(&path, format)).unwrap_err();
     error.to_string().replace(&format!("{}/", folder.path().display()), "")
 }
 

@@ -2,9 +2,10 @@
 //! may bring the pipeline down.
 
 use crate::tiny;
-use standpoint::label::{Analysis, Target};
+use standpoint::label::Target;
 use standpoint::model::{Model, ModelSource, WeightFormat};
-use standpoint::pipeline::{LabelledPiece, Pipeline};
+use standpoint::pipeline::Pipeline;
+use standpoint::record::Record;
 use standpoint::text::Document;
 use std::path::{Path, PathBuf};
 
@@ -39,11 +40,11 @@ fn documents() -> Vec<Document> {
 #[test]
 fn every_sentence_is_answered_for_every_target() {
     let documents = documents();
-    let analyses = pipeline().analyze(&documents, &targets()).unwrap();
+    let analyses = pipeline().analyze(documents.clone(), &targets()).unwrap();
     assert_eq!(analyses.len(), documents.len());
     for (document, analysis) in documents.iter().zip(&analyses) {
-        assert_eq!(analysis.sentences.len(), document.sentences().len());
-        for sentence in &analysis.sentences {
+        assert_eq!(analysis.len(), document.sentences().len());
+        for sentence in analysis {
             let named: Vec<&Target> = sentence.stances.iter().map(|stance| &stance.target).collect();
             assert_eq!(named, targets().iter().collect::<Vec<_>>());
             assert!(!sentence.truncated);
@@ -56,15 +57,15 @@ fn every_sentence_is_answered_for_every_target() {
 fn a_document_is_read_alike_alone_and_among_others() {
     let pipeline = pipeline();
     let documents = documents();
-    let together = pipeline.analyze(&documents, &targets()).unwrap();
-    let alone: Vec<Analysis> = documents
+    let together = pipeline.analyze(documents.clone(), &targets()).unwrap();
+    let alone: Vec<Vec<Record>> = documents
         .iter()
-        .flat_map(|document| pipeline.analyze(std::slice::from_ref(document), &targets()).unwrap())
+        .flat_map(|document| pipeline.analyze([document.clone()], &targets()).unwrap())
         .collect();
     assert_eq!(together, alone);
 
     let backwards: Vec<Document> = documents.into_iter().rev().collect();
-    let mut reversed = pipeline.analyze(&backwards, &targets()).unwrap();
+    let mut reversed = pipeline.analyze(backwards, &targets()).unwrap();
     reversed.reverse();
     assert_eq!(together, reversed);
 }
@@ -72,10 +73,10 @@ fn a_document_is_read_alike_alone_and_among_others() {
 #[test]
 fn one_target_is_read_alike_alone_and_beside_another() {
     let pipeline = pipeline();
-    let both = pipeline.analyze(&documents(), &targets()).unwrap();
-    let second = pipeline.analyze(&documents(), &targets()[1..]).unwrap();
+    let both = pipeline.analyze(documents.clone()(), &targets()).unwrap();
+    let second = pipeline.analyze(documents.clone()(), &targets()[1..]).unwrap();
     for (both, second) in both.iter().zip(&second) {
-        for (both, second) in both.sentences.iter().zip(&second.sentences) {
+        for (both, second) in both.iter().zip(second) {
             assert_eq!(both.stances[1], second.stances[0]);
         }
     }
@@ -84,10 +85,10 @@ fn one_target_is_read_alike_alone_and_beside_another() {
 #[test]
 fn without_a_target_roles_are_read_with_the_default_one() {
     let pipeline = pipeline();
-    let none = pipeline.analyze(&documents(), &[]).unwrap();
-    let default = pipeline.analyze(&documents(), &[Target::default()]).unwrap();
+    let none = pipeline.analyze(documents.clone()(), &[]).unwrap();
+    let default = pipeline.analyze(documents.clone()(), &[Target::default()]).unwrap();
     for (none, default) in none.iter().zip(&default) {
-        for (none, default) in none.sentences.iter().zip(&default.sentences) {
+        for (none, default) in none.iter().zip(default) {
             assert_eq!(none.role, default.role);
             assert!(none.stances.is_empty());
         }
@@ -109,64 +110,59 @@ fn long_documents() -> Vec<Document> {
 }
 
 #[test]
-fn a_stream_gives_parts_in_order_and_says_what_analyze_says() {
+fn records_come_in_order_and_say_what_analyze_says() {
     let (pipeline, documents) = (pipeline(), long_documents());
-    let together = pipeline.analyze(&documents, &targets()).unwrap();
+    let expected: Vec<Record> =
+        pipeline.analyze(documents.clone(), &targets()).unwrap().into_iter().flatten().collect();
+    let places = |document: &Document| (0..document.sentences().len()).collect::<Vec<_>>();
+    let indices: Vec<usize> = documents.iter().flat_map(places).collect();
+    assert!(expected.iter().map(|record| record.index).eq(indices));
     for threads in [1, 3] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let mut reached = Vec::new();
-        let mut parts = 0;
-        let stream = || {
-            pipeline.stream(&documents, &targets(), |LabelledPiece { document, first, analysis }| {
-                parts += 1;
-                if first == 0 {
-                    reached.push((document.id().to_owned(), 0));
-                }
-                let (id, next) = reached.last_mut().expect("a document begins with its first sentence");
-                assert_eq!((id.as_str(), *next), (document.id(), first));
-                *next += analysis.sentences.len();
-                let expected = &together[reached.len() - 1].sentences[first..][..analysis.sentences.len()];
-                assert_eq!(analysis.sentences, expected);
-                Ok(())
-            })
-        };
         // On a thread of the pool, which must not wait for itself.
-        pool.install(stream).unwrap();
-        let expected: Vec<_> =
-            documents.iter().map(|document| (document.id().to_owned(), document.sentences().len())).collect();
-        assert_eq!(reached, expected);
-        assert!(parts > documents.len() + 2, "long documents come in several parts: {parts}");
+        let records =
+            || pipeline.records(documents.clone(), &targets()).unwrap().collect::<Result<Vec<_>, _>>();
+        assert!(pool.install(records).unwrap() == expected, "{threads} threads");
     }
 }
 
 #[test]
-fn sentences_on_either_side_of_a_piece_are_in_sight() {
-    // A piece ends within the document: what it is read with at its borders is not nothing.
+fn records_come_while_documents_are_still_to_be_read() {
     let (pipeline, documents) = (pipeline(), long_documents());
-    let whole = pipeline.analyze(&documents[1..2], &[]).unwrap().remove(0);
-    let mut firsts = Vec::new();
-    let note = |part: LabelledPiece<&Document>| {
-        firsts.push(part.first);
-        Ok(())
-    };
-    pipeline.stream(&documents[1..2], &[], note).unwrap();
-    let border = firsts[1];
-    let sentences: Vec<&str> = (border..4000).map(|index| documents[1].sentence(index)).collect();
-    let rest = Document::from_sentences("rest", &sentences);
-    let rest = pipeline.analyze(&[rest], &[]).unwrap().remove(0);
-    assert_ne!(whole.sentences[border], rest.sentences[0]);
+    let drawn = std::cell::Cell::new(0);
+    let endless = std::iter::repeat_with(|| {
+        drawn.set(drawn.get() + 1);
+        documents[0].clone()
+    });
+    let mut records = pipeline.records(endless, &[]).unwrap();
+    assert_eq!(records.next().unwrap().unwrap().index, 0);
+    // What is read ahead is bounded.
+    assert!(drawn.get() < 100_000, "{} documents", drawn.get());
 }
 
 #[test]
-fn a_stream_ends_where_its_taker_fails() {
+fn sentences_on_either_side_of_a_piece_are_in_sight() {
+    // Pieces end within the document. What is read with its neighbours is not what is read alone.
     let (pipeline, documents) = (pipeline(), long_documents());
-    let mut given = 0;
-    let result = pipeline.stream(&documents, &targets(), |_| {
-        given += 1;
-        Err(standpoint::error::UsageError::EmptyTarget.into())
-    });
-    assert!(result.is_err());
-    assert_eq!(given, 1);
+    let whole = pipeline.analyze([documents[1].clone()], &[]).unwrap().remove(0);
+    let border = 1560..1800;
+    let differs = |first: usize| {
+        let sentences: Vec<&str> = (first..first + 40).map(|index| documents[1].sentence(index)).collect();
+        let rest = Document::from_sentences("rest", &sentences);
+        let alone = pipeline.analyze([rest], &[]).unwrap().remove(0);
+        whole[first].role != alone[0].role
+    };
+    assert!(border.step_by(20).all(differs));
+}
+
+#[test]
+fn a_run_can_be_left_early() {
+    let (pipeline, documents) = (pipeline(), long_documents());
+    let mut records = pipeline.records(documents.clone(), &targets()).unwrap();
+    let first = records.next().unwrap().unwrap();
+    drop(records);
+    // The pipeline goes on as if nothing had been.
+    assert_eq!(pipeline.analyze(documents, &targets()).unwrap()[0][0], first);
 }
 
 #[test]
@@ -298,34 +294,34 @@ fn threads_do_not_matter() {
 #[test]
 fn a_target_must_leave_room_for_text() {
     let long = Target::new(&"troops ".repeat(17)).unwrap();
-    let error = pipeline().analyze(&documents(), &[long]).unwrap_err();
-    assert_eq!(error.exit_code(), 2);
+    let error = pipeline().analyze(documents.clone()(), &[long]).unwrap_err();
+    assert!(matches!(error, standpoint::error::Error::Target(_)));
     assert!(error.to_string().contains("is 17 tokens long for this model, more than 16"), "{error}");
 }
 
 #[test]
 fn a_hundred_thousand_sentences_are_labelled() {
     let document = Document::from_sentences("many", &vec!["troops"; 100_000]);
-    let analysis = pipeline().analyze(&[document], &[Target::default()]).unwrap().remove(0);
-    assert_eq!(analysis.sentences.len(), 100_000);
+    let analysis = pipeline().analyze([document], &[Target::default()]).unwrap().remove(0);
+    assert_eq!(analysis.len(), 100_000);
 }
 
 #[test]
 fn a_sentence_of_a_megabyte_is_cut_and_says_so() {
     for text in ["troops leave ".repeat(80_000), "x".repeat(1 << 20), "é\u{301}語 ".repeat(120_000)] {
         let document = Document::from_sentences("long", &["they leave.", &text, "it was not."]);
-        let analysis = pipeline().analyze(&[document], &[Target::default()]).unwrap().remove(0);
+        let analysis = pipeline().analyze([document], &[Target::default()]).unwrap().remove(0);
         // A word of a megabyte is a single unknown token.
         let expected = [false, text.contains(' '), false];
-        assert_eq!(analysis.sentences.iter().map(|s| s.truncated).collect::<Vec<_>>(), expected);
+        assert_eq!(analysis.iter().map(|s| s.truncated).collect::<Vec<_>>(), expected);
     }
 }
 
 #[test]
 fn sentences_without_tokens_are_answered() {
     let document = Document::from_sentences("blank", &["", " ", "\u{200b}\u{feff}", "\0\u{1}", "troops"]);
-    let analysis = pipeline().analyze(&[document], &targets()).unwrap().remove(0);
-    for sentence in &analysis.sentences {
+    let analysis = pipeline().analyze([document], &targets()).unwrap().remove(0);
+    for sentence in &analysis {
         assert!(sentence.role.probabilities().iter().all(|value| value.is_finite()));
     }
 }
@@ -335,7 +331,7 @@ proptest::proptest! {
     #[test]
     fn any_text_is_answered(sentences in proptest::collection::vec("\\PC{0,40}", 0..12)) {
         let document = Document::from_sentences("any", &sentences);
-        let analysis = pipeline().analyze(&[document], &[Target::default()]).unwrap().remove(0);
-        proptest::prop_assert_eq!(analysis.sentences.len(), sentences.len());
+        let analysis = pipeline().analyze([document], &[Target::default()]).unwrap().remove(0);
+        proptest::prop_assert_eq!(analysis.len(), sentences.len());
     }
 }

@@ -1,13 +1,13 @@
-//! The labels of the annotation guidelines and what a model says about a sentence.
+//! The labels of the annotation guidelines. Gold and predicted labels share these types.
 //!
-//! Gold and predicted labels share these types. The order of [`Label::ALL`] is the order of every
-//! probability vector and of every classification head.
+//! The order of [`Label::ALL`] is the order of every probability vector and of every classification head.
 
-use crate::error::UsageError;
+use crate::error::{TargetError, UnknownLabel};
 use crate::text::Span;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// A closed set of three labels with a fixed order.
 pub trait Label: Copy + Eq + fmt::Debug + fmt::Display + FromStr + Send + Sync + 'static {
@@ -45,12 +45,12 @@ macro_rules! label {
         }
 
         impl FromStr for $name {
-            type Err = UsageError;
+            type Err = UnknownLabel;
 
-            fn from_str(text: &str) -> Result<Self, UsageError> {
+            fn from_str(text: &str) -> Result<Self, UnknownLabel> {
                 match text {
                     $($text => Ok(Self::$variant),)*
-                    _ => Err(UsageError::UnknownLabel { found: text.to_owned(), known: &[$($text),*] }),
+                    _ => Err(UnknownLabel { found: text.to_owned(), known: &[$($text),*] }),
                 }
             }
         }
@@ -95,19 +95,19 @@ impl Stance {
 /// A policy or proposition, stated as a noun phrase, toward which a stance is taken.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Target(String);
+pub struct Target(Arc<str>);
 
 impl TryFrom<String> for Target {
-    type Error = UsageError;
+    type Error = TargetError;
 
-    fn try_from(phrase: String) -> Result<Self, UsageError> {
+    fn try_from(phrase: String) -> Result<Self, TargetError> {
         Self::new(&phrase)
     }
 }
 
 impl From<Target> for String {
     fn from(target: Target) -> Self {
-        target.0
+        target.as_str().to_owned()
     }
 }
 
@@ -120,18 +120,18 @@ impl Target {
 
     /// # Errors
     /// If the phrase is empty, longer than [`Target::MAX_BYTES`], or of several lines.
-    pub fn new(phrase: &str) -> Result<Self, UsageError> {
+    pub fn new(phrase: &str) -> Result<Self, TargetError> {
         let phrase = phrase.trim();
         if phrase.is_empty() {
-            return Err(UsageError::EmptyTarget);
+            return Err(TargetError::Empty);
         }
         if phrase.len() > Self::MAX_BYTES {
-            return Err(UsageError::LongTarget { bytes: phrase.len(), limit: Self::MAX_BYTES });
+            return Err(TargetError::TooLong { bytes: phrase.len(), limit: Self::MAX_BYTES });
         }
         if phrase.chars().any(char::is_control) {
-            return Err(UsageError::ControlInTarget);
+            return Err(TargetError::ControlCharacter);
         }
-        Ok(Self(phrase.to_owned()))
+        Ok(Self(phrase.into()))
     }
 
     pub fn as_str(&self) -> &str {
@@ -141,7 +141,7 @@ impl Target {
 
 impl Default for Target {
     fn default() -> Self {
-        Self(Self::DEFAULT.to_owned())
+        Self(Self::DEFAULT.into())
     }
 }
 
@@ -152,9 +152,9 @@ impl fmt::Display for Target {
 }
 
 impl FromStr for Target {
-    type Err = UsageError;
+    type Err = TargetError;
 
-    fn from_str(phrase: &str) -> Result<Self, UsageError> {
+    fn from_str(phrase: &str) -> Result<Self, TargetError> {
         Self::new(phrase)
     }
 }
@@ -202,50 +202,14 @@ pub struct TargetStance {
     pub holder: Option<Span>,
 }
 
-/// Something presented as coming from somebody: who it comes from, the words that attribute it, and what is
-/// attributed. Spans of the document's text; each part may be in pieces, and source and cue may be missing, as
-/// in a quote that runs on.
+/// Something that the text presents as coming from somebody: its source, the cue (the words that attribute it), and its
+/// content. All are spans of the document's text. Each may have several spans; source and cue may be missing, as in a
+/// quote that runs on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Attribution {
     pub source: Vec<Span>,
     pub cue: Vec<Span>,
     pub content: Vec<Span>,
-}
-
-/// All that a model says of one sentence.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SentenceAnalysis {
-    pub role: Prediction<Role>,
-    /// One for each target asked for, in the order in which they were asked.
-    pub stances: Vec<TargetStance>,
-    /// From 0 to 1, where the model has that head.
-    pub checkworthiness: Option<f32>,
-    /// The sentence was longer than a window: only its beginning was read.
-    pub truncated: bool,
-}
-
-/// All that a model says of a document.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Analysis {
-    /// One entry for each of its sentences, in order.
-    pub sentences: Vec<SentenceAnalysis>,
-    /// All attributions of the text, in the order of their first bytes; none where the model has no such heads. The
-    /// source of a quote that runs over sentences may stand in an earlier one.
-    pub attributions: Option<Vec<Attribution>>,
-}
-
-impl Analysis {
-    /// Adds what is said of the sentences that follow.
-    pub fn append(&mut self, next: Self) {
-        self.sentences.extend(next.sentences);
-        self.attributions = match (self.attributions.take(), next.attributions) {
-            (Some(mut attributions), Some(next)) => {
-                attributions.extend(next);
-                Some(attributions)
-            }
-            (attributions, next) => attributions.or(next),
-        };
-    }
 }
 
 #[cfg(test)]

@@ -3,12 +3,15 @@
 //!
 //! The modules, from the bottom up; each uses only those before it (held by a test).
 
+#![forbid(unsafe_code)]
+
 pub mod error;
 pub mod atomic;
 pub mod hash;
 pub mod machine;
 pub mod text;
 pub mod label;
+pub mod record;
 pub mod positions;
 pub mod segment;
 pub mod window;

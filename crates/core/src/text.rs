@@ -1,12 +1,13 @@
 //! Documents, and the spans that point into them.
 //!
-//! Everything that a later stage says about a text it says with a [`Span`]: half-open, in bytes, on
-//! character boundaries, so that `span.slice(document.text())` is always the very text that was meant.
+//! Every later stage points into a text with a [`Span`]: half-open, in bytes, on character boundaries.
+//! `span.slice(document.text())` is always the text that was meant.
 
 use serde::de::Error;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// A half-open range of bytes, `start..end`, with `start <= end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,13 +82,21 @@ impl<'de> Deserialize<'de> for Span {
     }
 }
 
-/// A text, the sentences it is read in, and whatever fields came with it.
+/// What a document is called, and the fields that travel with it from input to output.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Metadata {
+    pub id: String,
+    /// Whatever the input carried beside the text, in its order.
+    pub fields: serde_json::Map<String, serde_json::Value>,
+}
+
+/// A text, its sentences, and its metadata.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Document {
-    id: String,
+    /// Shared, so that it can outlive the text: a ranking over an archive keeps it for every sentence it holds.
+    metadata: Arc<Metadata>,
     text: String,
     sentences: Vec<Span>,
-    fields: serde_json::Map<String, serde_json::Value>,
 }
 
 impl Document {
@@ -103,7 +112,8 @@ impl Document {
             assert!(text.get(span.range()).is_some(), "a sentence must lie within its text");
             reached = span.end();
         }
-        Self { id: id.into(), text, sentences, fields: serde_json::Map::new() }
+        let metadata = Metadata { id: id.into(), fields: serde_json::Map::new() };
+        Self { metadata: Arc::new(metadata), text, sentences }
     }
 
     /// A document made of sentences that are taken as they stand; the text is the sentences, a
@@ -124,12 +134,12 @@ impl Document {
 
     /// The same document, with fields that travel with it from input to output.
     pub fn with_fields(mut self, fields: serde_json::Map<String, serde_json::Value>) -> Self {
-        self.fields = fields;
+        self.metadata = Arc::new(Metadata { id: self.metadata.id.clone(), fields });
         self
     }
 
     pub fn id(&self) -> &str {
-        &self.id
+        &self.metadata.id
     }
 
     pub fn text(&self) -> &str {
@@ -151,7 +161,12 @@ impl Document {
 
     /// Fields that the input carried beside the text, passed through to the output.
     pub fn fields(&self) -> &serde_json::Map<String, serde_json::Value> {
-        &self.fields
+        &self.metadata.fields
+    }
+
+    /// Id and fields, without the text.
+    pub fn metadata(&self) -> &Arc<Metadata> {
+        &self.metadata
     }
 }
 

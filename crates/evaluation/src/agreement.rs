@@ -2,9 +2,9 @@
 
 use super::report::Figure;
 use super::sample::Task;
+use crate::error::{InputError, InputProblem, Place, Result};
 use crate::metrics::{Coincidences, Confusion, SEED, estimates};
 use serde::{Deserialize, Serialize};
-use standpoint_core::error::{InputError, InputProblem, Place, Result};
 use standpoint_core::label::{Label, Role, Stance};
 use std::collections::BTreeMap;
 use std::io::{self, BufRead};

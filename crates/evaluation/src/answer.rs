@@ -3,13 +3,15 @@
 use super::sample::{Answer, MarkedSpan, Sample, Task};
 use super::set::{Choices, EvalSet, SetData};
 use super::{Sentences, UNMATCHED};
+use crate::error::Result;
 use crate::gold::{GoldDocument, GoldLabels};
-use standpoint_core::error::Result;
-use standpoint_core::label::{Analysis, Attribution, Label, Prediction, Role, SentenceAnalysis, Target};
+use standpoint_core::label::{Attribution, Label, Prediction, Role, Target};
 use standpoint_core::pipeline::Pipeline;
+use standpoint_core::record::{Record, attributions};
 use standpoint_core::segment;
 use standpoint_core::text::{Document, Span};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 /// How many documents the model reads between two calls of the progress.
 const BATCH: usize = 64;
@@ -41,7 +43,7 @@ pub fn answer(
     for (target, gold) in by_target {
         let targets = [Target::new(target)?];
         for gold in gold.chunks(BATCH) {
-            let documents: Vec<Document> = gold
+            let documents: Vec<Arc<Document>> = gold
                 .iter()
                 .map(|gold| match set.sentences {
                     Sentences::Gold => gold.document.clone(),
@@ -50,11 +52,12 @@ pub fn answer(
                         Document::new(gold.document.id(), text, segment::sentences(text))
                     }
                 })
+                .map(Arc::new)
                 .collect();
-            let analyses = pipeline.analyze(&documents, &targets)?;
-            for ((gold, document), analysis) in gold.iter().zip(&documents).zip(&analyses) {
-                answers.answered.extend(answered(analysis));
-                let pair = Pair { file: &data.name, gold, document, analysis };
+            let analyses = pipeline.analyze(documents.iter().map(Arc::clone), &targets)?;
+            for ((gold, document), records) in gold.iter().zip(&documents).zip(&analyses) {
+                answers.answered.extend(answered(records));
+                let pair = Pair { file: &data.name, gold, document, records };
                 for &task in &set.tasks {
                     answers.samples.extend(pair.samples(task, &set.labels));
                 }
@@ -65,10 +68,10 @@ pub fn answer(
     Ok(())
 }
 
-/// The tasks that an analysis shows its model to answer. A model that names no holder at all is not told from one
+/// The tasks that records show their model to answer. A model that names no holder at all is not told from one
 /// that cannot.
-fn answered(analysis: &Analysis) -> impl Iterator<Item = Task> {
-    let any = |has: fn(&SentenceAnalysis) -> bool| analysis.sentences.iter().any(has);
+fn answered(records: &[Record]) -> impl Iterator<Item = Task> {
+    let any = |has: fn(&Record) -> bool| records.iter().any(has);
     let stance = any(|sentence| !sentence.stances.is_empty());
     let holder = any(|sentence| sentence.stances.iter().any(|stance| stance.holder.is_some()));
     let tasks = [
@@ -76,7 +79,7 @@ fn answered(analysis: &Analysis) -> impl Iterator<Item = Task> {
         (Task::Stance, stance),
         (Task::Attributed, true),
         (Task::Checkworthy, any(|sentence| sentence.checkworthiness.is_some())),
-        (Task::Spans, analysis.attributions.is_some()),
+        (Task::Spans, any(|record| record.attributions.is_some())),
         (Task::Holder, holder),
     ];
     tasks.into_iter().filter_map(|(task, answered)| answered.then_some(task))
@@ -101,7 +104,8 @@ struct Pair<'a> {
     file: &'a str,
     gold: &'a GoldDocument,
     document: &'a Document,
-    analysis: &'a Analysis,
+    /// Those of the document, in order.
+    records: &'a [Record],
 }
 
 impl Pair<'_> {
@@ -122,7 +126,7 @@ impl Pair<'_> {
 
     /// One label for each sentence, chosen among `choice` where that is given.
     fn labels(&self, task: Task, choice: Option<&[String]>) -> Vec<Sample> {
-        let Self { file, gold, document, analysis } = *self;
+        let Self { file, gold, document, records } = *self;
         let asked = |label: &str| choice.is_none_or(|choice| choice.iter().any(|known| known == label));
         let truth = |labels| gold_label(task, labels).filter(|label| asked(label));
         if gold.labels.iter().all(|labels| truth(labels).is_none()) {
@@ -138,14 +142,14 @@ impl Pair<'_> {
         let mut samples = Vec::new();
         for (index, (place, labels)) in self.places().zip(&gold.labels).enumerate() {
             let Some(label) = truth(labels) else { continue };
-            let given = place.and_then(|place| given(&analysis.sentences[place]));
+            let given = place.and_then(|place| given(&records[place]));
             let (predicted, probs) = given.unwrap_or_else(|| (UNMATCHED.to_owned(), Vec::new()));
             let answer = Answer::Label { gold: label.to_owned(), predicted, probs };
             samples.push(sample(task, file, gold, &gold.document, index, answer));
         }
         let known: HashSet<Span> = gold.document.sentences().iter().copied().collect();
         for (index, span) in document.sentences().iter().enumerate() {
-            let Some((predicted, probs)) = given(&analysis.sentences[index]) else { continue };
+            let Some((predicted, probs)) = given(&records[index]) else { continue };
             if !known.contains(span) {
                 let answer = Answer::Label { gold: UNMATCHED.to_owned(), predicted, probs };
                 samples.push(sample(task, file, gold, document, index, answer));
@@ -156,9 +160,9 @@ impl Pair<'_> {
 
     /// All attributions of the document at once, so that a content which runs over sentences counts once.
     fn spans(&self) -> Option<Sample> {
-        let Self { file, gold, document, analysis } = *self;
+        let Self { file, gold, document, records } = *self;
         let gold_spans = marked(gold.attributions.as_ref()?);
-        let predicted_spans = marked(analysis.attributions.as_ref()?);
+        let predicted_spans = marked(attributions(records)?);
         Some(Sample {
             task: Task::Spans,
             file: file.to_owned(),
@@ -178,13 +182,13 @@ impl Pair<'_> {
 
     /// The holder of each sentence whose stance is known, first where gold names one, then in any sentence.
     fn holders(&self) -> Vec<Sample> {
-        let Self { file, gold, analysis, .. } = *self;
+        let Self { file, gold, records, .. } = *self;
         let mut samples = Vec::new();
         for (index, (place, labels)) in self.places().zip(&gold.labels).enumerate() {
             if labels.stance.is_none() && labels.holder.is_none() {
                 continue;
             }
-            let given = place.and_then(|place| analysis.sentences[place].stances.first()?.holder);
+            let given = place.and_then(|place| records[place].stances.first()?.holder);
             let kinds: &[&str] = match labels.holder {
                 Some(_) => &[Task::HOLDER, Task::HOLDER_ANYWHERE],
                 None => &[Task::HOLDER_ANYWHERE],
@@ -201,9 +205,9 @@ impl Pair<'_> {
 }
 
 /// Each source, cue and content of some attributions.
-fn marked(attributions: &[Attribution]) -> Vec<MarkedSpan> {
+fn marked<'a>(attributions: impl IntoIterator<Item = &'a Attribution>) -> Vec<MarkedSpan> {
     let mut spans = Vec::new();
-    for (number, attribution) in attributions.iter().enumerate() {
+    for (number, attribution) in attributions.into_iter().enumerate() {
         let Attribution { source, cue, content } = attribution;
         for (kind, pieces) in Task::Spans.parts().iter().zip([source, cue, content]) {
             spans.extend(pieces.iter().map(|&piece| MarkedSpan::new(kind, number, piece)));
@@ -257,17 +261,17 @@ fn gold_label(task: Task, labels: &GoldLabels) -> Option<&'static str> {
 }
 
 /// What the model says: the label, and the probability of each in the order of the task's labels.
-fn given(task: Task, sentence: &SentenceAnalysis) -> Option<(String, Vec<f64>)> {
+fn given(task: Task, record: &Record) -> Option<(String, Vec<f64>)> {
     match task {
-        Task::Role => Some(labelled(sentence.role)),
-        Task::Stance => sentence.stances.first().map(|stance| labelled(stance.prediction)),
+        Task::Role => Some(labelled(record.role)),
+        Task::Stance => record.stances.first().map(|stance| labelled(stance.prediction)),
         Task::Attributed => {
             // The likeliest of three roles, not the likelier of two sides: as `classify` answers.
-            let [_, attributed, _] = sentence.role.probabilities().map(f64::from);
-            let label = task.labels()[usize::from(sentence.role.label() != Role::Attributed)];
+            let [_, attributed, _] = record.role.probabilities().map(f64::from);
+            let label = task.labels()[usize::from(record.role.label() != Role::Attributed)];
             Some((label.to_owned(), vec![rounded(attributed), rounded(1.0 - attributed)]))
         }
-        Task::Checkworthy => sentence.checkworthiness.map(|score| {
+        Task::Checkworthy => record.checkworthiness.map(|score| {
             let score = f64::from(score);
             (task.labels()[usize::from(score < 0.5)].to_owned(), vec![rounded(score), rounded(1.0 - score)])
         }),
@@ -309,6 +313,7 @@ fn rounded(probability: f64) -> f64 {
 mod tests {
     use super::*;
     use standpoint_core::label::{Stance, TargetStance};
+    use standpoint_core::record::LocatedAttribution;
 
     const TEXT: &str = "The mayor said no. The pier was built in 1931.";
 
@@ -336,8 +341,10 @@ mod tests {
         }
     }
 
-    fn sentence(stance: [f32; 3], holder: Option<Span>) -> SentenceAnalysis {
-        SentenceAnalysis {
+    fn record(document: &Arc<Document>, index: usize, stance: [f32; 3], holder: Option<Span>) -> Record {
+        Record {
+            document: Arc::clone(document),
+            index,
             role: Prediction::new([0.2, 0.7, 0.1]),
             stances: vec![TargetStance {
                 target: Target::default(),
@@ -345,13 +352,21 @@ mod tests {
                 holder,
             }],
             checkworthiness: None,
+            attributions: None,
             truncated: false,
         }
     }
 
-    fn samples(task: Task, gold: &GoldDocument, analysis: &Analysis, choices: &Choices) -> Vec<Sample> {
+    /// Records of the two sentences, by their stances and holders.
+    fn records(answers: [([f32; 3], Option<Span>); 2]) -> Vec<Record> {
+        let document = Arc::new(document());
+        let numbered = answers.into_iter().enumerate();
+        numbered.map(|(index, (stance, holder))| record(&document, index, stance, holder)).collect()
+    }
+
+    fn samples(task: Task, gold: &GoldDocument, records: &[Record], choices: &Choices) -> Vec<Sample> {
         let document = document();
-        Pair { file: "f", gold, document: &document, analysis }.samples(task, choices)
+        Pair { file: "f", gold, document: &document, records }.samples(task, choices)
     }
 
     fn counts(samples: &[Sample], kind: &str) -> (u64, u64, Option<f64>, Option<f64>) {
@@ -362,18 +377,18 @@ mod tests {
     }
 
     #[test]
-    fn a_task_is_answered_by_what_the_analysis_holds() {
-        let mut analysis = Analysis { sentences: vec![sentence([0.1, 0.8, 0.1], None)], attributions: None };
-        let tasks = |analysis: &Analysis| answered(analysis).collect::<Vec<_>>();
-        assert_eq!(tasks(&analysis), [Task::Role, Task::Stance, Task::Attributed]);
-        analysis.attributions = Some(Vec::new());
-        analysis.sentences[0].checkworthiness = Some(0.1);
-        analysis.sentences[0].stances[0].holder = Some(Span::new(0, 3));
-        assert_eq!(tasks(&analysis).len(), Task::ALL.len());
-        assert!(
-            samples(Task::Spans, &GoldDocument { attributions: None, ..gold() }, &analysis, &Choices::new())
-                .is_empty()
-        );
+    fn a_task_is_answered_by_what_the_records_hold() {
+        let mut records = records([([0.1, 0.8, 0.1], None), ([0.1, 0.1, 0.8], None)]);
+        let tasks = |records: &[Record]| answered(records).collect::<Vec<_>>();
+        assert_eq!(tasks(&records), [Task::Role, Task::Stance, Task::Attributed]);
+        for record in &mut records {
+            record.attributions = Some(Vec::new());
+        }
+        records[0].checkworthiness = Some(0.1);
+        records[0].stances[0].holder = Some(Span::new(0, 3));
+        assert_eq!(tasks(&records).len(), Task::ALL.len());
+        let without = GoldDocument { attributions: None, ..gold() };
+        assert!(samples(Task::Spans, &without, &records, &Choices::new()).is_empty());
     }
 
     #[test]
@@ -386,12 +401,13 @@ mod tests {
             cue: vec![span("mayor said")],
             content: vec![span("1931"), span("no")],
         };
-        let sentences = vec![sentence([0.1, 0.8, 0.1], None), sentence([0.1, 0.1, 0.8], None)];
-        let analysis = Analysis {
-            sentences,
-            attributions: Some(vec![predicted.clone(), Attribution { source: Vec::new(), ..predicted }]),
-        };
-        let samples = samples(Task::Spans, &gold, &analysis, &Choices::new());
+        let mut records = records([([0.1, 0.8, 0.1], None), ([0.1, 0.1, 0.8], None)]);
+        let located = [predicted.clone(), Attribution { source: Vec::new(), ..predicted }]
+            .map(|attribution| Arc::new(LocatedAttribution::new(attribution, &document())));
+        for record in &mut records {
+            record.attributions = Some(located.to_vec());
+        }
+        let samples = samples(Task::Spans, &gold, &records, &Choices::new());
         assert_eq!((samples.len(), samples[0].of), (1, 2));
         assert_eq!(counts(&samples, "source"), (1, 1, Some(1.0), Some(1.0)));
         let (gold, predicted, exact, _) = counts(&samples, "content");
@@ -406,12 +422,9 @@ mod tests {
 
     #[test]
     fn a_holder_that_is_not_named_is_missed_and_one_too_many_counts_in_any_sentence() {
-        let sentences = |first, second| Analysis {
-            sentences: vec![sentence([0.1, 0.8, 0.1], first), sentence([0.1, 0.1, 0.8], second)],
-            attributions: None,
-        };
-        let holders = |analysis: &Analysis| {
-            let samples = samples(Task::Holder, &gold(), analysis, &Choices::new());
+        let sentences = |first, second| records([([0.1, 0.8, 0.1], first), ([0.1, 0.1, 0.8], second)]);
+        let holders = |records: &[Record]| {
+            let samples = samples(Task::Holder, &gold(), records, &Choices::new());
             assert_eq!(samples.len(), 2);
             [Task::HOLDER, Task::HOLDER_ANYWHERE].map(|kind| counts(&samples, kind))
         };
@@ -425,12 +438,9 @@ mod tests {
 
     #[test]
     fn a_forced_choice_is_among_the_allowed_labels() {
-        let analysis = Analysis {
-            sentences: vec![sentence([0.1, 0.3, 0.6], None), sentence([0.1, 0.1, 0.8], None)],
-            attributions: None,
-        };
+        let records = records([([0.1, 0.3, 0.6], None), ([0.1, 0.1, 0.8], None)]);
         let choices = Choices::from([(Task::Stance, vec!["favor".to_owned(), "against".to_owned()])]);
-        let samples = samples(Task::Stance, &gold(), &analysis, &choices);
+        let samples = samples(Task::Stance, &gold(), &records, &choices);
         let answers: Vec<&Answer> = samples.iter().map(|sample| &sample.answer).collect();
         let expected = Answer::Label {
             gold: "against".to_owned(),

@@ -5,13 +5,13 @@
 
 use crate::answer::Answers;
 use crate::baseline::{Baseline, LabelledText};
+use crate::error::Result;
 use crate::log::Header;
 use crate::metrics::{RESAMPLES, SEED};
 use crate::report::{AnswerRow, ErrorSample, ModelIdentity, Rival, RunIdentity, SCHEMA, SetIdentity, Slice};
 use crate::score::{self, Item, Items};
 use crate::{Answer, EvalSet, Report, Sample, Sentences, SetData, Task, answer, floor, rival, slice};
 use standpoint_core::encoder::Engine;
-use standpoint_core::error::Result;
 use standpoint_core::hash::sha256;
 use standpoint_core::machine;
 use standpoint_core::model::Model;

@@ -1,9 +1,12 @@
 //! standpoint's evaluation: labelled data in the public formats ([`gold`]), figures ([`metrics`]), and a model's answers
 //! on evaluation sets, scored and reported. Prints nothing.
 
+#![forbid(unsafe_code)]
+
 pub mod agreement;
 mod answer;
 pub mod baseline;
+pub mod error;
 mod evaluation;
 mod floor;
 pub mod gold;

@@ -3,8 +3,8 @@
 
 use super::report::{ModelIdentity, RunIdentity, SCHEMA, SetIdentity};
 use super::sample::Sample;
+use crate::error::{InputError, InputProblem, Place, Result};
 use serde::{Deserialize, Serialize};
-use standpoint_core::error::{InputError, InputProblem, Place, Result};
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, Write};
 use std::path::Path;

@@ -2,8 +2,8 @@
 //! Everything here can be computed anew from the samples that are logged beside it.
 
 use super::sample::Task;
+use crate::error::{Result, SetError};
 use serde::{Deserialize, Serialize};
-use standpoint_core::error::{EvalError, Result};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -286,7 +286,7 @@ impl Report {
     /// # Errors
     /// If the file cannot be read, is no report of this version, or holds no answers.
     pub fn load(path: &Path) -> Result<Self> {
-        let unusable = |problem: String| EvalError::Unreadable { path: path.to_owned(), problem };
+        let unusable = |problem: String| SetError::Unreadable { path: path.to_owned(), problem };
         let text =
             std::fs::read_to_string(path).map_err(|error| unusable(format!("could not be read: {error}")))?;
         let report: Self = serde_json::from_str(&text).map_err(|error| {

@@ -3,10 +3,10 @@
 
 use super::floor;
 use super::sample::Task;
+use crate::error::{Result, SetError, TomlError};
 use crate::gold::{GoldDocument, GoldFormat, GoldSource, Part, read};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use standpoint_core::error::{EvalError, Result, TomlError};
 use standpoint_core::hash::sha256;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -104,15 +104,15 @@ impl EvalSet {
     /// # Errors
     /// If the file cannot be read, is not TOML of the right fields, or asks for nothing.
     pub fn load(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|error| EvalError::Unreadable {
+        let text = std::fs::read_to_string(path).map_err(|error| SetError::Unreadable {
             path: path.to_owned(),
             problem: format!("could not be read: {error}"),
         })?;
-        let file: SetFile = toml::from_str(&text).map_err(|error| EvalError::Set {
+        let file: SetFile = toml::from_str(&text).map_err(|error| SetError::Set {
             path: path.to_owned(),
             source: TomlError::new(&error, &text),
         })?;
-        let unusable = |problem: String| EvalError::Unreadable { path: path.to_owned(), problem };
+        let unusable = |problem: String| SetError::Unreadable { path: path.to_owned(), problem };
         if file.data.is_empty() || file.tasks.is_empty() {
             Err(unusable("names no data or no tasks: give at least one of each".to_owned()))?;
         }
@@ -172,7 +172,7 @@ impl EvalSet {
         })?;
         if file.sha256 != entry.sha256 {
             let (expected, found) = (entry.sha256.clone(), file.sha256);
-            Err(EvalError::Hash { path, expected, found })?;
+            Err(SetError::Hash { path, expected, found })?;
         }
         if !entry.fields.is_empty() {
             file.documents.iter_mut().for_each(|gold| gold.complete_fields(&entry.fields));

@@ -1,5 +1,8 @@
 //! standpoint's input and output: files to documents, and what a model says of them to files. Knows no model and no
 //! terminal.
 
+#![forbid(unsafe_code)]
+
+pub mod error;
 pub mod input;
 pub mod output;

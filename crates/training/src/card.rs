@@ -3,8 +3,8 @@
 
 use crate::config::{Keep, TrainConfig};
 use crate::dev::{DevReports, DevScore, HeadReport};
+use crate::error::Result;
 use standpoint_core::atomic::write_whole;
-use standpoint_core::error::Result;
 use standpoint_core::label::{Label, Role, Stance};
 use standpoint_core::model::{BaseModel, WeightFormat};
 use standpoint_evaluation::gold::{GoldFile, GoldLabels};
@@ -86,7 +86,7 @@ pub fn render(facts: &Facts<'_>) -> String {
 /// # Errors
 /// If the card cannot be written.
 pub fn save(folder: &Path, card: &str) -> Result<()> {
-    write_whole(&folder.join("MODEL_CARD.md"), card.as_bytes())
+    Ok(write_whole(&folder.join("MODEL_CARD.md"), card.as_bytes())?)
 }
 
 fn write_card(card: &mut String, facts: &Facts<'_>) -> std::fmt::Result {

@@ -1,10 +1,10 @@
 //! The state of a run on disk: parameters, moments, the best epoch so far, and where the run stands. With
 //! plans and dropout masks made from seeds, nothing else is needed to go on bit for bit.
 
+use crate::error::{Error, Result, TrainError};
 use crate::run::Progress;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
-use standpoint_core::error::{Error, Result, TrainError};
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -45,8 +45,9 @@ impl RunFolder {
     /// # Errors
     /// If it cannot be made.
     pub fn create(&self) -> Result<()> {
-        std::fs::create_dir_all(&self.folder)
-            .map_err(|source| Error::Write { path: self.folder.clone(), source })
+        std::fs::create_dir_all(&self.folder).map_err(|source| {
+            standpoint_core::error::Error::Write { path: self.folder.clone(), source }.into()
+        })
     }
 
     /// Where a teacher's judgements are kept.
@@ -129,7 +130,7 @@ impl RunFolder {
             });
         written
             .and_then(|()| std::fs::rename(&partial, &path))
-            .map_err(|source| Error::Write { path, source })
+            .map_err(|source| standpoint_core::error::Error::Write { path, source }.into())
     }
 
     fn read(&self, file: &str) -> Result<(Vec<u8>, HashMap<String, String>)> {

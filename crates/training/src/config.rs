@@ -1,8 +1,8 @@
 //! The training configuration: one TOML file from which a model can be made again.
 
 use crate::differentiable::Arithmetic;
+use crate::error::{Error, Result, TomlError, TrainError};
 use serde::Deserialize;
-use standpoint_core::error::{Error, Result, TomlError, TrainError};
 use standpoint_core::label::Target;
 use standpoint_core::model::WeightFormat;
 use standpoint_evaluation::gold::{GoldFormat, Part};

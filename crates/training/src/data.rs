@@ -2,8 +2,8 @@
 
 use crate::card::DataFile;
 use crate::config::DataConfig;
+use crate::error::Result;
 use crate::teacher::read_unlabelled;
-use standpoint_core::error::Result;
 use standpoint_core::hash::sha256;
 use standpoint_evaluation::gold::{
     self, GoldDocument, GoldFile, GoldFormat, GoldLabels, GoldSource, read_gold,

@@ -3,12 +3,12 @@
 
 use crate::calibrate::{Sequence, begin_shift};
 use crate::differentiable::{Layout, Trace};
+use crate::error::Result;
 use crate::labels::Labels;
 use crate::objective::{evaluate, evaluate_tags};
 use crate::plan::{Example, document_examples};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use standpoint_core::error::Result;
 use standpoint_core::heads::Logits;
 use standpoint_core::label::{Label, Prediction, Role, Stance};
 use standpoint_core::model::{Scaling, Tokenizer};

@@ -1,8 +1,8 @@
 //! What training knows of the sentences and tokens of a text, in the units that a window is made of.
 
+use crate::error::Result;
 use crate::teacher::Judgement;
 use rayon::prelude::*;
-use standpoint_core::error::Result;
 use standpoint_core::heads::tags::{Part, Tag};
 use standpoint_core::label::{Attribution, Role, Stance};
 use standpoint_core::model::Tokenizer;

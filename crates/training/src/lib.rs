@@ -1,6 +1,8 @@
 //! Training: gold files and a base model in, a model folder out. The whole encoder and the heads learn
 //! together. Knows nothing of terminals: whoever starts a run watches it through [`Observer`].
 
+#![forbid(unsafe_code)]
+
 mod average;
 mod calibrate;
 mod card;
@@ -9,6 +11,7 @@ mod config;
 mod data;
 mod dev;
 pub mod differentiable;
+pub mod error;
 mod labels;
 mod objective;
 mod optimizer;

@@ -2,10 +2,10 @@
 //! and the epoch alone, so that a resumed run finds it again.
 
 use crate::config::{OtherTarget, TrainConfig};
+use crate::error::Result;
 use crate::labels::{HolderLabel, Labels, Tags, TokenizedDocument, tokenize};
 use crate::rename::Renaming;
 use crate::teacher::Taught;
-use standpoint_core::error::Result;
 use standpoint_core::label::Stance;
 use standpoint_core::model::Tokenizer;
 use standpoint_core::text::Document;

@@ -2,7 +2,7 @@
 
 use crate::checkpoint::RunFolder;
 use crate::differentiable::{Layout, Segment};
-use standpoint_core::error::{Result, TrainError};
+use crate::error::{Result, TrainError};
 use standpoint_core::model::{BaseModel, Model, ModelSource, Parameter, Weights};
 use standpoint_kernels::random::{SplitMix, scramble};
 use std::path::Path;

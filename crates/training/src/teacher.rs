@@ -2,14 +2,15 @@
 //! probabilities, which say more than labels would (Hinton et al., Distilling the knowledge in a neural network, 2015).
 
 use crate::config::TeacherConfig;
+use crate::error::{InputError, InputProblem, Place, Result, TrainError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use standpoint_core::atomic::write_whole;
-use standpoint_core::error::{InputError, InputProblem, Place, Result, UsageError};
 use standpoint_core::hash::{Digest, sha256};
-use standpoint_core::label::{Attribution, SentenceAnalysis, Target};
+use standpoint_core::label::{Attribution, Target};
 use standpoint_core::model::{Model, ModelSource};
 use standpoint_core::pipeline::Pipeline;
+use standpoint_core::record::{Record, attributions};
 use standpoint_core::text::Document;
 use standpoint_evaluation::gold::{GoldDocument, GoldFile, GoldLabels};
 use standpoint_io::input::{Documents, InputFormat};
@@ -114,7 +115,7 @@ pub fn ask(
     let asked = config.text.iter().any(|text| text.attributions);
     if asked && model.settings().attribution.is_none() {
         let problem = format!("data.teacher.text.attributions: {} finds no attributions", config.model);
-        return Err(UsageError::Other(problem).into());
+        return Err(TrainError::Teacher(problem).into());
     }
     let documents: Vec<&GoldDocument> = files.iter().flatten().collect();
     let mut digest = Digest::default();
@@ -155,21 +156,22 @@ fn judge(pipeline: &Pipeline, documents: &[&GoldDocument]) -> Result<Vec<Judged>
     let by_target = by_target.into_iter().map(named).collect::<Result<Vec<(Target, Vec<usize>)>>>()?;
     // A target that cannot be asked for is told before minutes have passed.
     for (target, _) in &by_target {
-        pipeline.analyze(&[], from_ref(target))?;
+        pipeline.records(std::iter::empty::<Document>(), from_ref(target))?;
     }
     let mut judged: Vec<Option<Judged>> = vec![None; documents.len()];
     for (target, indices) in by_target {
         let together: Vec<Document> =
             indices.iter().map(|&index| documents[index].document.clone()).collect();
-        let analyses = pipeline.analyze(&together, from_ref(&target))?;
-        for (index, analysis) in indices.into_iter().zip(analyses) {
-            let judgement = |sentence: &SentenceAnalysis| Judgement {
-                role: sentence.role.probabilities(),
-                stance: sentence.stances[0].prediction.probabilities(),
+        let analyses = pipeline.analyze(together, from_ref(&target))?;
+        for (index, records) in indices.into_iter().zip(analyses) {
+            let judgement = |record: &Record| Judgement {
+                role: record.role.probabilities(),
+                stance: record.stances[0].prediction.probabilities(),
             };
+            let attributions = attributions(&records);
             judged[index] = Some(Judged {
-                sentences: analysis.sentences.iter().map(judgement).collect(),
-                attributions: analysis.attributions,
+                sentences: records.iter().map(judgement).collect(),
+                attributions: attributions.map(|all| all.into_iter().cloned().collect()),
             });
         }
     }

@@ -1,7 +1,7 @@
 //! Where a model comes from (a program that has it compiled in, a folder, or the Hugging Face Hub), and how its files are
 //! read from there. Finds and reads bytes; what they mean is for the other files of this module.
 
-use crate::error::{Error, ModelError, ModelProblem, UsageError};
+use crate::error::{ModelError, ModelNameError, ModelProblem};
 #[cfg(feature = "hub")]
 use crate::model::hub;
 use crate::model::stored::{self, Named};
@@ -56,21 +56,19 @@ impl ModelSource {
     ///
     /// # Errors
     /// If there is a revision of a folder, or one that cannot be the name of a revision.
-    pub fn parse(model: &str, revision: Option<&str>, offline: bool) -> Result<Self, Error> {
+    pub fn parse(model: &str, revision: Option<&str>, offline: bool) -> Result<Self, ModelNameError> {
         let source = match is_hub_id(model) && !Path::new(model).is_dir() {
             true => Self::Hub { id: model.to_owned(), revision: revision.map(str::to_owned), offline },
             false => Self::Folder(PathBuf::from(model)),
         };
         match (&source, revision) {
             // A revision becomes a part of a path in the cache.
-            (Self::Hub { .. }, Some(revision)) if !is_revision(revision) => Err(UsageError::Other(format!(
-                "--revision {revision:?} is not the name of a branch, tag or commit"
-            ))
-            .into()),
-            (Self::Embedded(_) | Self::Folder(_), Some(_)) => Err(UsageError::Other(format!(
-                "--revision goes with a hub id (--model owner/name), but the model is {source}"
-            ))
-            .into()),
+            (Self::Hub { .. }, Some(revision)) if !is_revision(revision) => {
+                Err(ModelNameError::Revision { revision: revision.to_owned() })
+            }
+            (Self::Embedded(_) | Self::Folder(_), Some(_)) => {
+                Err(ModelNameError::RevisionOfFolder { model: source.to_string() })
+            }
             _ => Ok(source),
         }
     }
@@ -202,8 +200,7 @@ mod tests {
     #[test]
     fn a_revision_needs_a_hub_id_and_a_sane_name() {
         for (model, revision) in [("./m", "main"), ("a/b", "../../x"), ("a/b", "")] {
-            let error = ModelSource::parse(model, Some(revision), false).unwrap_err();
-            assert_eq!(error.exit_code(), 2, "{error}");
+            assert!(ModelSource::parse(model, Some(revision), false).is_err(), "{model} {revision}");
         }
     }
 }

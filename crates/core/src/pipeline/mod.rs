@@ -1,76 +1,56 @@
-//! From documents to analyses: tokenize, cut windows, encode, apply the heads, put together. The only place
-//! that joins those stages; takes and gives the types of [`crate::text`] and [`crate::label`].
+//! From documents to records. The only place that joins tokenizer, windows, encoder and heads.
+//!
+//! ```text
+//! documents ─ pieces ─► units of pieces ─ windows ─► windows ─ answers ─► answers ─ assemble ─► records
+//! ```
+//!
+//! Each step is a file. [`Records`] runs them: it keeps all threads busy a few units ahead of the record that it gives out.
+//! Pieces and units do not show outside of this module: a document has one answer however long it is.
 
-mod stream;
+mod answers;
+mod assemble;
+mod pieces;
+mod records;
+mod windows;
+
+pub use records::Records;
 
 use crate::encoder::{Encoder, Engine};
-use crate::error::{Error, Result, UsageError};
-use crate::heads::tags::Marked;
-use crate::heads::{self, Heads, Piece, SentencePredictions};
-use crate::label::{Analysis, SentenceAnalysis, Stance, Target, TargetStance};
+use crate::error::{Result, TargetError};
+use crate::heads::Heads;
+use crate::label::Target;
 use crate::model::{Model, Settings, Tokenizer};
-use crate::text::{Document, Span};
-use crate::window::Window;
-use std::ops::Range;
+use crate::record::Record;
+use crate::text::Document;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// A model that is ready to label documents. Immutable: share it between threads as you like.
+/// A model that is ready to label documents. Immutable, and cheap to clone: share it between threads as you like.
+#[derive(Clone)]
 pub struct Pipeline {
+    stages: Arc<Stages>,
+}
+
+/// What documents go through.
+struct Stages {
     tokenizer: Arc<Tokenizer>,
     encoder: Box<dyn Encoder>,
     heads: Heads,
     settings: Settings,
-    /// Nanoseconds that threads were in the encoder.
-    encoding: AtomicU64,
+    /// Nanoseconds that threads have spent in the encoder.
+    encoder_time: AtomicU64,
 }
 
-/// Some sentences of a document, from `first` on, and what a model says of them.
-#[derive(Clone, Debug)]
-pub struct LabelledPiece<D> {
-    pub document: D,
-    pub first: usize,
-    pub analysis: Analysis,
+/// The targets of one run, and their tokens. Documents are read once for each.
+struct Targets {
+    phrases: Vec<Target>,
+    /// Never empty: without targets, documents are read once with the model's default one.
+    tokens: Vec<Vec<u32>>,
 }
-
-/// One window of one piece of a document, to be read for one target.
-struct Job {
-    piece: usize,
-    target: usize,
-    /// The sentence of the window's count that is the piece's first.
-    first: usize,
-    window: Window,
-    /// The bytes of the document that the tokens of each sentence of the window's count stand for.
-    places: Arc<[Vec<Span>]>,
-}
-
-/// What a window says of one sentence.
-#[derive(Clone)]
-struct Answer {
-    predictions: SentencePredictions,
-    holder: Option<Span>,
-    /// Pieces of attributions; only asked for in the first pass. Their sentences are counted as the piece's.
-    pieces: Vec<Piece>,
-    truncated: bool,
-}
-
-/// The answer to one sentence, and where it belongs.
-struct SentenceAnswer {
-    piece: usize,
-    target: usize,
-    sentence: usize,
-    answer: Answer,
-}
-
-/// The most tokens that are encoded together: enough for weights to be worth fetching.
-const BATCH_TOKENS: usize = 512;
-
-/// Batches for each thread, at least, where there are enough windows: so that all threads end at about the same time.
-const BATCHES_PER_THREAD: usize = 4;
 
 impl Pipeline {
-    /// Readies a model, whose weights it takes over, to be run by the default [`Engine`].
+    /// Readies a model to be run by the default [`Engine`]. Takes over its weights.
     ///
     /// # Errors
     /// If the encoder cannot be built.
@@ -78,7 +58,7 @@ impl Pipeline {
         Self::with_engine(model, Engine::default())
     }
 
-    /// Readies a model, whose weights it takes over.
+    /// Readies a model. Takes over its weights.
     ///
     /// # Errors
     /// If the encoder cannot be built.
@@ -88,153 +68,70 @@ impl Pipeline {
         let heads = Heads::new(&settings, model.weights());
         let config = model.config().clone();
         let encoder = engine.build(&config, model.into_weights())?;
-        Ok(Self { tokenizer, encoder, heads, settings, encoding: AtomicU64::default() })
+        let stages = Stages { tokenizer, encoder, heads, settings, encoder_time: AtomicU64::default() };
+        Ok(Self { stages: Arc::new(stages) })
     }
 
     /// The settings of the model.
     pub fn settings(&self) -> &Settings {
-        &self.settings
+        &self.stages.settings
     }
 
-    /// How long threads were in the encoder so far, all of them together.
+    /// How long threads have been in the encoder so far, all of them together.
     pub fn encoder_time(&self) -> Duration {
-        Duration::from_nanos(self.encoding.load(Ordering::Relaxed))
+        Duration::from_nanos(self.stages.encoder_time.load(Ordering::Relaxed))
     }
 
-    /// Labels every sentence: an analysis for each document and in it an entry for each sentence, in order.
-    /// The stances are in the order of `targets`; roles are read with the first of them in front, or with the
-    /// model's default target where there is none. What is said of a document does not depend on the
-    /// others, nor on the number of threads.
+    /// Labels documents as they come. The iterator gives a [`Record`] for each sentence, in the order of the input.
+    ///
+    /// Stances follow the order of `targets`. Roles are read with the first target in front, or with the model's default
+    /// target if there is none. What is said of a document depends neither on the other documents nor on the number of
+    /// threads. Documents are drawn on the calling thread, a few ahead of the records; their memory is bounded.
     ///
     /// # Errors
-    /// If a target has more tokens than a quarter of a window, or the encoder fails.
-    pub fn analyze(&self, documents: &[Document], targets: &[Target]) -> Result<Vec<Analysis>> {
-        let mut analyses: Vec<Analysis> = Vec::with_capacity(documents.len());
-        self.stream(documents, targets, |part| {
-            match analyses.last_mut() {
-                Some(analysis) if part.first > 0 => analysis.append(part.analysis),
-                _ => analyses.push(part.analysis),
-            }
-            Ok(())
-        })?;
-        Ok(analyses)
+    /// If a target has more tokens than a quarter of a window. The iterator ends with an error if the encoder fails.
+    pub fn records<I>(
+        &self,
+        documents: I,
+        targets: &[Target],
+    ) -> Result<Records<impl Iterator<Item = Arc<Document>> + use<I>>>
+    where
+        I: IntoIterator<Item: Into<Arc<Document>>>,
+    {
+        let targets = Targets::new(&self.stages, targets)?;
+        let documents = documents.into_iter().map(Into::into);
+        Ok(Records::new(Arc::clone(&self.stages), Arc::new(targets), documents))
     }
 
-    /// The tokens of each target that windows are read with.
-    fn passes(&self, targets: &[Target]) -> Result<Vec<Vec<u32>>> {
-        match targets {
-            [] => Ok(vec![self.target_tokens(&self.settings.default_target)?]),
-            _ => targets.iter().map(|target| self.target_tokens(target.as_str())).collect(),
-        }
-    }
-
-    fn target_tokens(&self, target: &str) -> Result<Vec<u32>> {
-        let tokens = self.tokenizer.encode(target)?;
-        let limit = self.settings.max_tokens / 4;
-        if tokens.len() > limit {
-            let target = target.to_owned();
-            return Err(UsageError::TargetTokens { target, tokens: tokens.len(), limit }.into());
-        }
-        Ok(tokens)
-    }
-
-    fn answer(&self, jobs: &[Job]) -> Result<Vec<SentenceAnswer>> {
-        let windows: Vec<&Window> = jobs.iter().map(|job| &job.window).collect();
-        let begun = Instant::now();
-        let states = self.encoder.encode(&windows)?;
-        self.encoding.fetch_add(begun.elapsed().as_nanos() as u64, Ordering::Relaxed);
-        let mut answers = Vec::new();
-        for (job, states) in jobs.iter().zip(states) {
-            // Attributions do not depend on the target: those of the first pass are taken.
-            let mut marked = match job.target {
-                0 => self.heads.marked(&states, &job.window, |token| self.tokenizer.goes_on(token)),
-                _ => Vec::new(),
-            };
-            for (at, sentence) in job.window.sentences.iter().enumerate().filter(|(_, s)| s.answered) {
-                let predictions = self.heads.predict(&self.heads.logits(&states, sentence));
-                if !predictions.are_finite() {
-                    return Err(Error::Encoder(
-                        "the answers are not finite numbers: weights are too large".into(),
-                    ));
-                }
-                let places = &job.places[sentence.index];
-                let span = |tokens: Range<usize>| {
-                    Span::new(places[tokens.start].start(), places[tokens.end - 1].end())
-                };
-                let holder = match predictions.stance.label() {
-                    Stance::None => None,
-                    _ => self.heads.holder(&states, sentence),
-                };
-                let index = sentence.index - job.first;
-                let pieces = marked.get_mut(at).map(std::mem::take).unwrap_or_default();
-                let pieces = pieces.into_iter().map(|Marked { part, tokens, continues }| Piece {
-                    part,
-                    sentence: index,
-                    continues,
-                    from_start: tokens.start == 0,
-                    to_end: tokens.end == sentence.tokens.len(),
-                    span: span(tokens),
-                });
-                answers.push(SentenceAnswer {
-                    piece: job.piece,
-                    target: job.target,
-                    sentence: index,
-                    answer: Answer {
-                        predictions,
-                        holder: holder.map(span),
-                        pieces: pieces.collect(),
-                        truncated: sentence.truncated,
-                    },
-                });
-            }
-        }
-        Ok(answers)
-    }
-
-    /// Puts together what was said of some sentences: the answers of each pass, one pass after the other.
-    fn analysis(&self, sentences: usize, answers: &[Option<Answer>], targets: &[Target]) -> Analysis {
-        let answer = |pass: usize, sentence: usize| {
-            let answer = answers[pass * sentences + sentence].as_ref();
-            answer.expect("every sentence is answered by one window of each pass")
-        };
-        let pieces: Vec<Piece> =
-            (0..sentences).flat_map(|sentence| answer(0, sentence).pieces.iter().copied()).collect();
-        let stances = |sentence| {
-            targets.iter().enumerate().map(move |(pass, target)| TargetStance {
-                target: target.clone(),
-                prediction: answer(pass, sentence).predictions.stance,
-                holder: answer(pass, sentence).holder,
-            })
-        };
-        let of_sentence = |sentence| SentenceAnalysis {
-            role: answer(0, sentence).predictions.role,
-            stances: stances(sentence).collect(),
-            checkworthiness: answer(0, sentence).predictions.checkworthiness,
-            truncated: (0..answers.len() / sentences).any(|pass| answer(pass, sentence).truncated),
-        };
-        Analysis {
-            sentences: (0..sentences).map(of_sentence).collect(),
-            attributions: self.heads.marks_attributions().then(|| heads::attributions(&pieces)),
-        }
+    /// Labels documents that are at hand: the records of each, in order. As [`Pipeline::records`] otherwise.
+    ///
+    /// # Errors
+    /// As for [`Pipeline::records`], and if the encoder fails.
+    pub fn analyze<I>(&self, documents: I, targets: &[Target]) -> Result<Vec<Vec<Record>>>
+    where
+        I: IntoIterator<Item: Into<Arc<Document>>>,
+    {
+        let documents: Vec<Arc<Document>> = documents.into_iter().map(Into::into).collect();
+        let mut records = self.records(documents.iter().map(Arc::clone), targets)?;
+        documents.iter().map(|document| records.by_ref().take(document.sentences().len()).collect()).collect()
     }
 }
 
-/// How many tokens to encode together, so that all threads have work. What is answered does not depend on it.
-fn batch_tokens(jobs: &[Job]) -> usize {
-    let tokens: usize = jobs.iter().map(|job| job.window.tokens.len()).sum();
-    (tokens / (BATCHES_PER_THREAD * rayon::current_num_threads())).min(BATCH_TOKENS)
-}
-
-/// Runs of jobs whose windows are encoded together, of up to `most` tokens; a longer window is a batch alone.
-fn batches(jobs: Vec<Job>, most: usize) -> impl Iterator<Item = Vec<Job>> {
-    let mut jobs = jobs.into_iter().peekable();
-    std::iter::from_fn(move || {
-        let mut batch = vec![jobs.next()?];
-        let mut tokens = batch[0].window.tokens.len();
-        while let Some(job) = jobs.next_if(|job| tokens + job.window.tokens.len() <= most) {
-            tokens += job.window.tokens.len();
-            batch.push(job);
-        }
-        Some(batch)
-    })
+impl Targets {
+    fn new(stages: &Stages, targets: &[Target]) -> Result<Self> {
+        let limit = stages.settings.max_tokens / 4;
+        let tokens = |target: &str| {
+            let tokens = stages.tokenizer.encode(target)?;
+            if tokens.len() > limit {
+                let target = target.to_owned();
+                return Err(TargetError::TooManyTokens { target, tokens: tokens.len(), limit }.into());
+            }
+            Ok(tokens)
+        };
+        let tokens = match targets {
+            [] => vec![tokens(&stages.settings.default_target)?],
+            _ => targets.iter().map(|target| tokens(target.as_str())).collect::<Result<_>>()?,
+        };
+        Ok(Self { phrases: targets.to_vec(), tokens })
+    }
 }

@@ -1,10 +1,11 @@
-//! Who stands where: the stances of many sentences, gathered by target and holder. Pure: analyses in, positions out.
+//! Who stands where: the stances of many sentences, gathered by target and holder. Pure: records in, positions out.
 //!
 //! `docs/positions.md` has the rules by which two mentions are one holder. They only merge what is certain.
 
 mod name;
 
-use crate::label::{Analysis, Stance, Target};
+use crate::label::{Stance, Target};
+use crate::record::Record;
 use crate::text::{Document, Span};
 use name::{Mention, Name};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -63,10 +64,22 @@ struct Holder {
 /// What was said of a document so far.
 #[derive(Debug, Default)]
 struct Open {
+    /// The document's id.
+    doc: Arc<str>,
     taken: Vec<Taken>,
-    /// All names, of holders and of sources, and whether they are written as such.
-    names: Vec<(Name, bool)>,
+    /// The names of holders and of sources, and whether each is written as a name.
+    holders: Vec<(Name, bool)>,
+    sources: Vec<(Name, bool)>,
     capitals: Option<Capitals>,
+}
+
+impl Open {
+    /// The name that is mentioned, if it is one, and whether it is written as a name.
+    fn name(&mut self, document: &Document, mention: &Mention, span: Span) -> Option<(Name, bool)> {
+        let Mention::Name(name) = mention else { return None };
+        let capitals = self.capitals.get_or_insert_with(|| Capitals::of(document));
+        Some((name.clone(), capitals.is_proper(name, span)))
+    }
 }
 
 /// There are more stances than are gathered.
@@ -74,33 +87,32 @@ struct Open {
 pub struct Full;
 
 impl Positions {
-    /// Gathers the stances of a document's sentences from `first` on. Of a document that comes in parts, they come one
-    /// after the other; sentence 0 begins another document.
+    /// Gathers the stances of a record. Records of a document come together, in order; sentence 0 begins the next document.
     ///
     /// # Errors
-    /// If there would be more than [`MOST_STANCES`]: these sentences are left out.
-    ///
-    /// # Panics
-    /// If the document has fewer sentences.
-    pub fn add(&mut self, document: &Document, first: usize, analysis: &Analysis) -> Result<(), Full> {
-        if first == 0 {
+    /// If there would be more than [`MOST_STANCES`]: those of this sentence are left out.
+    pub fn add(&mut self, record: &Record) -> Result<(), Full> {
+        let document = &*record.document;
+        if record.index == 0 {
             self.close();
+            self.open.doc = document.id().into();
         }
-        let taken: Vec<Taken> = taken(document, first, analysis).collect();
+        let taken: Vec<Taken> = taken(record, &self.open.doc).collect();
         if self.stances + taken.len() > MOST_STANCES {
             return Err(Full);
         }
         self.stances += taken.len();
-        let sources = analysis.attributions.iter().flatten().filter_map(|attribution| {
-            let [source] = attribution.source.as_slice() else { return None };
-            Some((Mention::parse(source.slice(document.text())), *source))
-        });
-        let holders = taken.iter().filter_map(|stance| stance.mention.clone());
-        for (mention, span) in holders.chain(sources) {
-            if let Mention::Name(name) = mention {
-                let capitals = self.open.capitals.get_or_insert_with(|| Capitals::of(document));
-                let is_proper = capitals.is_proper(&name, span);
-                self.open.names.push((name, is_proper));
+        for stance in &taken {
+            if let Some((mention, span)) = &stance.mention {
+                let name = self.open.name(document, mention, *span);
+                self.open.holders.extend(name);
+            }
+        }
+        for attribution in record.attributions_from_here() {
+            if let [source] = attribution.source.as_slice() {
+                let mention = Mention::parse(source.slice(document.text()));
+                let name = self.open.name(document, &mention, *source);
+                self.open.sources.extend(name);
             }
         }
         self.open.taken.extend(taken);
@@ -109,11 +121,11 @@ impl Positions {
 
     /// Finds out who is who in the open document.
     fn close(&mut self) {
-        let Open { taken, names, .. } = std::mem::take(&mut self.open);
+        let Open { taken, holders, sources, .. } = std::mem::take(&mut self.open);
         if taken.is_empty() {
             return;
         }
-        let cast = Cast::new(&names);
+        let cast = Cast::new(&[holders, sources].concat());
         // The holders that are known in this document only.
         let mut local: HashMap<Option<Vec<String>>, usize> = HashMap::new();
         for stance in &taken {
@@ -186,32 +198,23 @@ struct Taken {
     mention: Option<(Mention, Span)>,
 }
 
-/// The sentences that are in favor or against.
-fn taken<'a>(
-    document: &'a Document,
-    first: usize,
-    analysis: &'a Analysis,
-) -> impl Iterator<Item = Taken> + 'a {
-    let doc: Arc<str> = document.id().into();
-    (first..).zip(&analysis.sentences).flat_map(move |(index, sentence)| {
-        let span = document.sentences()[index];
-        let doc = Arc::clone(&doc);
-        let stances = sentence.stances.iter().filter(|stance| stance.prediction.label() != Stance::None);
-        stances.map(move |stance| {
-            let words = stance.holder.map(|holder| holder.slice(document.text()));
-            Taken {
-                target: stance.target.clone(),
-                place: Place {
-                    doc: Arc::clone(&doc),
-                    index,
-                    span,
-                    stance: stance.prediction.label(),
-                    confidence: stance.prediction.confidence(),
-                },
-                written: words.map(|words| words.split_whitespace().collect::<Vec<_>>().join(" ")),
-                mention: words.map(Mention::parse).zip(stance.holder),
-            }
-        })
+/// What a sentence is in favor of or against.
+fn taken<'a>(record: &'a Record, doc: &'a Arc<str>) -> impl Iterator<Item = Taken> + 'a {
+    let stances = record.stances.iter().filter(|stance| stance.prediction.label() != Stance::None);
+    stances.map(move |stance| {
+        let words = stance.holder.map(|holder| holder.slice(record.document.text()));
+        Taken {
+            target: stance.target.clone(),
+            place: Place {
+                doc: Arc::clone(doc),
+                index: record.index,
+                span: record.span(),
+                stance: stance.prediction.label(),
+                confidence: stance.prediction.confidence(),
+            },
+            written: words.map(|words| words.split_whitespace().collect::<Vec<_>>().join(" ")),
+            mention: words.map(Mention::parse).zip(stance.holder),
+        }
     })
 }
 

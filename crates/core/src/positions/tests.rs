@@ -1,9 +1,10 @@
 use super::*;
-use crate::label::{Attribution, Prediction, SentenceAnalysis, TargetStance};
+use crate::label::{Attribution, Prediction, TargetStance};
+use crate::record::LocatedAttribution;
 
 /// A document of sentences. In each, the words in brackets hold a stance: "+" in front of the sentence is favor, "-"
 /// against, and without either the words are the source of an attribution.
-fn document(id: &str, sentences: &[&str]) -> (Document, Analysis) {
+fn records(id: &str, sentences: &[&str]) -> Vec<Record> {
     let mut texts = Vec::new();
     let mut marks = Vec::new();
     for sentence in sentences {
@@ -16,34 +17,43 @@ fn document(id: &str, sentences: &[&str]) -> (Document, Analysis) {
         texts.push(rest.replace(['[', ']'], ""));
         marks.push((stance, words));
     }
-    let document = Document::from_sentences(id, &texts);
-    let mut attributions = Vec::new();
-    let sentences = marks.iter().zip(document.sentences()).map(|((stance, words), sentence)| {
-        let prediction = Prediction::<Stance>::new(*stance);
-        let span = words.map(|(start, end)| Span::new(sentence.start() + start, sentence.start() + end));
-        if prediction.label() == Stance::None {
-            attributions
-                .extend(span.map(|span| Attribution { source: vec![span], ..Attribution::default() }));
-        }
-        SentenceAnalysis {
+    let document = Arc::new(Document::from_sentences(id, &texts));
+    let record = |(index, (stance, words)): (usize, ([f32; 3], Option<(usize, usize)>))| {
+        let prediction = Prediction::<Stance>::new(stance);
+        let start = document.sentences()[index].start();
+        let span = words.map(|(from, to)| Span::new(start + from, start + to));
+        let source = span.filter(|_| prediction.label() == Stance::None);
+        let attribution = source.map(|span| Attribution { source: vec![span], ..Attribution::default() });
+        let located =
+            attribution.map(|attribution| Arc::new(LocatedAttribution::new(attribution, &document)));
+        Record {
+            document: Arc::clone(&document),
+            index,
             role: Prediction::new([1.0, 0.0, 0.0]),
             stances: vec![TargetStance { target: Target::default(), prediction, holder: span }],
             checkworthiness: None,
+            attributions: Some(located.into_iter().collect()),
             truncated: false,
         }
-    });
-    let sentences = sentences.collect();
-    (document, Analysis { sentences, attributions: Some(attributions) })
+    };
+    marks.into_iter().enumerate().map(record).collect()
+}
+
+/// The positions of some records.
+fn positions(records: &[Record]) -> Positions {
+    let mut positions = Positions::default();
+    for record in records {
+        positions.add(record).unwrap();
+    }
+    positions
 }
 
 /// Each holder with its counts and aliases, over some documents.
 fn gathered(documents: &[&[&str]]) -> Vec<String> {
-    let mut positions = Positions::default();
-    for (number, sentences) in documents.iter().enumerate() {
-        let (document, analysis) = document(&format!("d{number}"), sentences);
-        positions.add(&document, 0, &analysis).unwrap();
-    }
-    let positions = positions.gathered(&[Target::default()]);
+    let numbered = documents.iter().enumerate();
+    let records: Vec<Record> =
+        numbered.flat_map(|(number, sentences)| records(&format!("d{number}"), sentences)).collect();
+    let positions = positions(&records).gathered(&[Target::default()]);
     let shown = |position: &Position| {
         let holder = position.holder.as_deref().unwrap_or("unnamed");
         let aliases = position.aliases.join(", ");
@@ -135,41 +145,25 @@ fn a_capital_at_the_beginning_of_a_sentence_makes_no_name() {
 
 #[test]
 fn counts_and_places_are_those_of_the_sentences() {
-    let (document, analysis) = document("d", &["It rained.", "+[Oslo] agrees.", "-[Oslo] does not."]);
-    let mut positions = Positions::default();
-    positions.add(&document, 0, &analysis).unwrap();
-    let positions = positions.gathered(&[Target::default(), Target::new("rain").unwrap()]);
+    let records = records("d", &["It rained.", "+[Oslo] agrees.", "-[Oslo] does not."]);
+    let positions = positions(&records).gathered(&[Target::default(), Target::new("rain").unwrap()]);
     let [position] = positions.as_slice() else { panic!("{positions:?}") };
     assert!((position.confidence - 0.7).abs() < 1e-6);
     let places: Vec<(usize, &str, Stance)> = position
         .sentences
         .iter()
-        .map(|place| (place.index, place.span.slice(document.text()), place.stance))
+        .map(|place| (place.index, place.span.slice(records[0].document.text()), place.stance))
         .collect();
     assert_eq!(places, [(1, "Oslo agrees.", Stance::Favor), (2, "Oslo does not.", Stance::Against)]);
 }
 
 #[test]
-fn a_document_in_parts_is_one_document() {
-    let (document, whole) = document("d", &["+[Mr. Aku Osei] agrees.", "It rained.", "-[Osei] does not."]);
-    let mut positions = Positions::default();
-    for first in 0..3 {
-        let analysis = Analysis { sentences: vec![whole.sentences[first].clone()], attributions: None };
-        positions.add(&document, first, &analysis).unwrap();
-    }
-    let mut at_once = Positions::default();
-    at_once.add(&document, 0, &whole).unwrap();
-    let positions = positions.gathered(&[Target::default()]);
-    assert_eq!(positions, at_once.gathered(&[Target::default()]));
-    assert_eq!((positions.len(), positions[0].sentences[1].index), (1, 2));
-}
-
-#[test]
 fn what_is_gathered_has_a_limit() {
     let mut positions = Positions { stances: MOST_STANCES - 1, ..Positions::default() };
-    let (document, analysis) = document("d", &["+[Oslo] agrees.", "-[Oslo] does not."]);
-    assert_eq!(positions.add(&document, 0, &analysis), Err(Full));
-    assert!(positions.gathered(&[Target::default()]).is_empty());
+    let records = records("d", &["+[Oslo] agrees.", "-[Oslo] does not."]);
+    assert_eq!(positions.add(&records[0]), Ok(()));
+    assert_eq!(positions.add(&records[1]), Err(Full));
+    assert_eq!(positions.gathered(&[Target::default()])[0].against, 0);
 }
 
 proptest::proptest! {
@@ -177,10 +171,7 @@ proptest::proptest! {
     fn any_holder_is_gathered(holders in proptest::collection::vec("[A-Za-z .'’-]{0,12}", 1..6)) {
         let sentences: Vec<String> = holders.iter().map(|holder| format!("+[{holder}] agrees.")).collect();
         let sentences: Vec<&str> = sentences.iter().map(String::as_str).collect();
-        let (document, analysis) = document("d", &sentences);
-        let mut positions = Positions::default();
-        positions.add(&document, 0, &analysis).unwrap();
-        let gathered = positions.gathered(&[Target::default()]);
+        let gathered = positions(&records("d", &sentences)).gathered(&[Target::default()]);
         let stances: usize = gathered.iter().map(|position| position.favor + position.against).sum();
         proptest::prop_assert_eq!(stances, sentences.len());
     }

@@ -3,9 +3,9 @@
 use super::collect::{Collector, Draft};
 use super::table::{Dialect, Table};
 use super::{GoldLabels, GoldSource, file, unknown};
+use crate::error::{InputProblem, Result};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use standpoint_core::error::{InputProblem, Result};
 use standpoint_core::hash::Digest;
 
 #[derive(Deserialize)]

@@ -3,7 +3,7 @@
 use super::collect::{Collector, Draft};
 use super::table::{Dialect, Table};
 use super::{GoldLabels, GoldSource, unknown};
-use standpoint_core::error::Result;
+use crate::error::Result;
 use standpoint_core::hash::Digest;
 
 pub(super) fn read(source: &GoldSource, digest: &mut Digest, collector: &mut Collector<'_>) -> Result<()> {

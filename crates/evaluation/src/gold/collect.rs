@@ -2,8 +2,8 @@
 
 use super::file::At;
 use super::{GoldDocument, GoldLabels, GoldSource};
+use crate::error::{GoldProblem, InputProblem};
 use serde_json::{Map, Value};
-use standpoint_core::error::{GoldProblem, InputProblem};
 use standpoint_core::label::{Attribution, Target};
 use standpoint_core::text::{Document, Span};
 use std::collections::HashMap;

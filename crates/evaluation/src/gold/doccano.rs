@@ -5,9 +5,9 @@ use super::file::At;
 use super::marked::{Id, Mark, Marked};
 use super::offsets::{Offsets, Unit};
 use super::{GoldSource, file};
+use crate::error::{InputProblem, Result};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use standpoint_core::error::{InputProblem, Result};
 use standpoint_core::hash::Digest;
 use std::collections::HashMap;
 

@@ -1,9 +1,9 @@
 //! Files read in one pass: by lines, by the elements of a JSON array, or whole where they are small. What is
 //! read is hashed on the way, a byte order mark is taken off, and an error says where it stands.
 
+use crate::error::{InputError, InputProblem, Place, Result};
 use serde::de::{DeserializeOwned, Deserializer, Error, SeqAccess, Visitor};
 use serde_json::Value;
-use standpoint_core::error::{InputError, InputProblem, Place, Result};
 use standpoint_core::hash::{Digest, Hashing};
 use standpoint_io::input::jsonl::LINE_LIMIT;
 use std::fmt;

@@ -3,7 +3,7 @@
 use super::collect::{Collector, Draft};
 use super::table::{Dialect, Table};
 use super::{GoldLabels, GoldSource, unknown};
-use standpoint_core::error::{GoldProblem, Result};
+use crate::error::{GoldProblem, Result};
 use standpoint_core::hash::Digest;
 use standpoint_core::label::Stance;
 use std::collections::HashMap;

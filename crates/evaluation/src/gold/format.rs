@@ -1,7 +1,7 @@
 //! The names of the formats.
 
+use crate::error::UnknownFormat;
 use serde::Deserialize;
-use standpoint_core::error::UsageError;
 use std::fmt;
 use std::str::FromStr;
 
@@ -21,12 +21,12 @@ macro_rules! formats {
         }
 
         impl FromStr for GoldFormat {
-            type Err = UsageError;
+            type Err = UnknownFormat;
 
-            fn from_str(name: &str) -> Result<Self, UsageError> {
+            fn from_str(name: &str) -> Result<Self, UnknownFormat> {
                 match name {
                     $($name => Ok(Self::$variant),)*
-                    _ => Err(UsageError::UnknownFormat { found: name.to_owned(), known: &[$($name),*] }),
+                    _ => Err(UnknownFormat { found: name.to_owned(), known: &[$($name),*] }),
                 }
             }
         }

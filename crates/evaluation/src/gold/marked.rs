@@ -3,9 +3,9 @@
 
 use super::collect::Draft;
 use super::{GoldLabels, unknown};
+use crate::error::{GoldProblem, InputProblem};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use standpoint_core::error::{GoldProblem, InputProblem};
 use standpoint_core::label::{Attribution, Role, Stance};
 use standpoint_core::segment;
 use standpoint_core::text::Span;

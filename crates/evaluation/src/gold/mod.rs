@@ -25,9 +25,9 @@ mod vast;
 pub use format::GoldFormat;
 pub use part::Part;
 
+use crate::error::{GoldProblem, InputProblem, Result};
 use collect::Collector;
 use serde_json::{Map, Value};
-use standpoint_core::error::{GoldProblem, InputProblem, Result};
 use standpoint_core::hash::Digest;
 use standpoint_core::label::{Attribution, Role, Stance};
 use standpoint_core::text::{Document, Span};

@@ -3,9 +3,9 @@
 
 use super::collect::{Collector, Draft};
 use super::{GoldLabels, GoldSource, file};
+use crate::error::Result;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use standpoint_core::error::Result;
 use standpoint_core::hash::Digest;
 use standpoint_core::label::Role;
 

@@ -1,7 +1,7 @@
 //! Offsets of the formats, in whatever they count, turned into spans of bytes, each checked against its text.
 
+use crate::error::{GoldProblem, InputProblem};
 use serde::Deserialize;
-use standpoint_core::error::{GoldProblem, InputProblem};
 use standpoint_core::label::Attribution;
 use standpoint_core::text::Span;
 

@@ -1,8 +1,8 @@
 //! Parts of a file: a share of its documents that stays the same however the file grows, so that one part can be
 //! trained on and the rest kept for measuring.
 
+use crate::error::UnknownPart;
 use serde::Deserialize;
-use standpoint_core::error::UsageError;
 use standpoint_core::hash::sha256;
 use std::fmt;
 use std::str::FromStr;
@@ -29,9 +29,9 @@ impl Part {
 }
 
 impl FromStr for Part {
-    type Err = UsageError;
+    type Err = UnknownPart;
 
-    fn from_str(text: &str) -> Result<Self, UsageError> {
+    fn from_str(text: &str) -> Result<Self, UnknownPart> {
         let (rest, others) = match text.strip_prefix("all but ") {
             Some(rest) => (rest, true),
             None => (text, false),
@@ -42,15 +42,15 @@ impl FromStr for Part {
         });
         match numbers {
             Some((number, of)) => Ok(Self { number, of, others }),
-            None => Err(UsageError::Part { found: text.to_owned() }),
+            None => Err(UnknownPart { found: text.to_owned() }),
         }
     }
 }
 
 impl TryFrom<String> for Part {
-    type Error = UsageError;
+    type Error = UnknownPart;
 
-    fn try_from(text: String) -> Result<Self, UsageError> {
+    fn try_from(text: String) -> Result<Self, UnknownPart> {
         text.parse()
     }
 }

@@ -4,9 +4,9 @@
 use super::collect::{Collector, Draft};
 use super::standpoint::{PAIR, PairRow};
 use super::{GoldLabels, GoldSource, file, unknown};
+use crate::error::{GoldProblem, InputProblem, Result};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use standpoint_core::error::{GoldProblem, InputProblem, Result};
 use standpoint_core::hash::Digest;
 use standpoint_core::label::Stance;
 use std::collections::{HashMap, HashSet};

@@ -7,9 +7,9 @@
 use super::collect::{Collector, Draft};
 use super::offsets::{self, Offsets, Parts, Unit};
 use super::{GoldLabels, GoldSource, brat, file};
+use crate::error::Result;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use standpoint_core::error::Result;
 use standpoint_core::hash::Digest;
 use standpoint_core::label::Attribution;
 use standpoint_core::text::Span;

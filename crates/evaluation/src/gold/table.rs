@@ -1,9 +1,9 @@
 //! Tables whose first line names the columns, comma- or tab-separated.
 
 use super::file::{self, At};
+use crate::error::{GoldProblem, InputError, InputProblem, Result};
 use csv::{ErrorKind, ReaderBuilder, StringRecord};
 use serde_json::{Map, Value};
-use standpoint_core::error::{GoldProblem, InputError, InputProblem, Result};
 use standpoint_core::hash::{Digest, Hashing};
 use std::fs::File;
 use std::io::BufReader;

@@ -1,9 +1,9 @@
 //! From the bytes of a text file to text: UTF-8 as it stands, anything else decoded with a note of what it
 //! was taken for, and what is no text at all refused.
 
+use crate::error::InputProblem;
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{CoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
-use standpoint_core::error::InputProblem;
 
 /// Text, and the encoding it was decoded from where that was not UTF-8.
 #[derive(Debug)]

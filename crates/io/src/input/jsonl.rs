@@ -4,8 +4,8 @@
 //! UTF-8 text at all ends at the first error.
 
 use super::record;
+use crate::error::InputProblem;
 use serde_json::{Map, Value};
-use standpoint_core::error::InputProblem;
 use standpoint_core::text::Document;
 use std::io::{self, BufRead, BufReader, Read};
 

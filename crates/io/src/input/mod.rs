@@ -1,13 +1,12 @@
-//! From paths to documents, one after the other: files, folders and standard input, text and JSON Lines.
-//! Records in, nothing here knows a model; whatever cannot be read is an error in its place, and the next
-//! document follows.
+//! From paths to documents: files, folders and standard input, as text or JSON Lines. Whatever cannot be read is an error
+//! in its place, and the next document follows. Knows no model.
 
 pub mod encoding;
 pub mod jsonl;
 pub mod plain;
 mod record;
 
-use standpoint_core::error::{InputError, InputProblem, Place};
+use crate::error::{InputError, InputProblem, Place};
 use standpoint_core::text::Document;
 use std::collections::VecDeque;
 use std::fmt;

@@ -1,7 +1,7 @@
 //! A text file is one document.
 
 use super::encoding::{self, Decoded};
-use standpoint_core::error::InputProblem;
+use crate::error::InputProblem;
 use standpoint_core::segment;
 use standpoint_core::text::{Document, Span};
 use std::io::Read;

@@ -2,9 +2,9 @@
 //! sentences, which would take many times its length.
 
 use super::plain::{self, SENTENCES};
+use crate::error::InputProblem;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
-use standpoint_core::error::InputProblem;
 use standpoint_core::text::{Document, Span};
 use std::fmt;
 use std::io::Read;

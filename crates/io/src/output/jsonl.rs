@@ -1,10 +1,11 @@
-//! One JSON object for every sentence, each on a line of its own, with its keys in a fixed order.
+//! One JSON object for each sentence, on a line of its own, with its keys in a fixed order. `start` and `end` count bytes.
 
-use super::attributions_by_sentence;
+use super::{Sink, SinkNote};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
-use standpoint_core::label::{Analysis, Attribution, Label, Prediction, SentenceAnalysis, TargetStance};
-use standpoint_core::text::{Document, Span};
+use standpoint_core::label::{Attribution, Label, Prediction, TargetStance};
+use standpoint_core::record::Record;
+use standpoint_core::text::{Metadata, Span};
 use std::io::{self, Write};
 
 /// The keys of a line that are ours. A field of the input by such a name is written with `input_` before it.
@@ -22,113 +23,95 @@ const KEYS: [&str; 11] = [
     "truncated",
 ];
 
-/// Writes one line for every sentence of a document. `start` and `end` count bytes.
-///
-/// # Errors
-/// If the writer fails.
-///
-/// # Panics
-/// If the analysis is of another document.
-pub fn write(writer: &mut dyn Write, document: &Document, analysis: &Analysis) -> io::Result<()> {
-    assert_eq!(document.sentences().len(), analysis.sentences.len(), "an analysis has every sentence");
-    write_piece(writer, document, 0, analysis)
+/// Writes a line for each record.
+pub struct JsonlSink<W> {
+    writer: W,
 }
 
-/// As [`write()`], for an analysis of the sentences from `first` on.
-///
-/// # Errors
-/// If the writer fails.
-///
-/// # Panics
-/// If the document has fewer sentences.
-pub fn write_piece(
-    writer: &mut dyn Write,
-    document: &Document,
-    first: usize,
-    analysis: &Analysis,
-) -> io::Result<()> {
-    let attributions = attributions_by_sentence(document, first, analysis);
-    for (place, sentence) in analysis.sentences.iter().enumerate() {
-        let attributions = attributions.as_ref().map(|attributions| attributions[place].as_slice());
-        let line = Line { document, index: first + place, sentence, attributions };
-        serde_json::to_writer(&mut *writer, &line)?;
-        writer.write_all(b"\n")?;
+impl<W: Write> JsonlSink<W> {
+    pub fn new(writer: W) -> Self {
+        Self { writer }
     }
-    Ok(())
 }
 
-/// The line of one sentence alone, without its end. `attributions` are those of the sentence.
-///
-/// # Panics
-/// If the document has no such sentence.
-pub fn line(
-    document: &Document,
-    index: usize,
-    sentence: &SentenceAnalysis,
-    attributions: Option<&[&Attribution]>,
-) -> String {
-    let line = Line { document, index, sentence, attributions };
-    serde_json::to_string(&line).expect("a line is made of strings and numbers")
+impl<W: Write> Sink for JsonlSink<W> {
+    fn write(&mut self, record: Record) -> io::Result<()> {
+        write_line(&mut self.writer, record.document.metadata(), &body(&record))
+    }
+
+    fn finish(&mut self) -> io::Result<Vec<SinkNote>> {
+        self.writer.flush()?;
+        Ok(Vec::new())
+    }
 }
 
-struct Line<'a> {
-    document: &'a Document,
-    index: usize,
-    sentence: &'a SentenceAnalysis,
-    attributions: Option<&'a [&'a Attribution]>,
+/// A record's line without what its document brings to it: a JSON object.
+pub(super) fn body(record: &Record) -> String {
+    serde_json::to_string(&Body(record)).expect("a record is made of strings and numbers")
 }
 
-impl Serialize for Line<'_> {
+/// Writes a record's line: the document's id, the [`body`], and the document's fields.
+pub(super) fn write_line(writer: &mut dyn Write, document: &Metadata, body: &str) -> io::Result<()> {
+    writer.write_all(b"{\"doc\":")?;
+    serde_json::to_writer(&mut *writer, &document.id)?;
+    let keys = body.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or_default();
+    write!(writer, ",{keys}")?;
+    for (name, value) in &document.fields {
+        writer.write_all(b",")?;
+        serde_json::to_writer(&mut *writer, &free_name(name, document))?;
+        writer.write_all(b":")?;
+        serde_json::to_writer(&mut *writer, value)?;
+    }
+    writer.write_all(b"}\n")
+}
+
+struct Body<'a>(&'a Record);
+
+impl Serialize for Body<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let span = self.document.sentences()[self.index];
-        let stances: Vec<_> = self
-            .sentence
-            .stances
-            .iter()
-            .map(|stance| StanceEntry { document: self.document, stance })
-            .collect();
+        let record = self.0;
+        let (span, text) = (record.span(), record.document.text());
+        let stances: Vec<_> = record.stances.iter().map(|stance| StanceEntry { stance, text }).collect();
         let mut line = serializer.serialize_map(None)?;
-        line.serialize_entry("doc", self.document.id())?;
-        line.serialize_entry("index", &self.index)?;
+        line.serialize_entry("index", &record.index)?;
         line.serialize_entry("start", &span.start())?;
         line.serialize_entry("end", &span.end())?;
-        line.serialize_entry("text", span.slice(self.document.text()))?;
-        line.serialize_entry("role", &self.sentence.role.label())?;
-        line.serialize_entry("role_probs", &Probabilities(&self.sentence.role))?;
+        line.serialize_entry("text", record.text())?;
+        line.serialize_entry("role", &record.role.label())?;
+        line.serialize_entry("role_probs", &Probabilities(&record.role))?;
         line.serialize_entry("stance", &stances)?;
-        if let Some(attributions) = self.attributions {
-            let text = self.document.text();
-            let entries = attributions.iter().map(|attribution| AttributionEntry { attribution, text });
-            line.serialize_entry("attributions", &entries.collect::<Vec<_>>())?;
+        if let Some(attributions) = &record.attributions {
+            let entries: Vec<_> = attributions
+                .iter()
+                .map(|located| AttributionEntry { attribution: &located.attribution, text })
+                .collect();
+            line.serialize_entry("attributions", &entries)?;
         }
-        if let Some(score) = self.sentence.checkworthiness {
+        if let Some(score) = record.checkworthiness {
             line.serialize_entry("checkworthiness", &rounded(f64::from(score)))?;
         }
-        if self.sentence.truncated {
+        if record.truncated {
             line.serialize_entry("truncated", &true)?;
-        }
-        for (name, value) in self.document.fields() {
-            line.serialize_entry(&free_name(name, self.document), value)?;
         }
         line.end()
     }
 }
 
 /// The name under which a field of the input stands beside ours.
-fn free_name(name: &str, document: &Document) -> String {
+fn free_name(name: &str, document: &Metadata) -> String {
     if !KEYS.contains(&name) {
         return name.to_owned();
     }
     let mut free = format!("input_{name}");
-    while document.fields().contains_key(&free) {
+    while document.fields.contains_key(&free) {
         free.insert_str(0, "input_");
     }
     free
 }
 
 struct StanceEntry<'a> {
-    document: &'a Document,
     stance: &'a TargetStance,
+    text: &'a str,
 }
 
 impl Serialize for StanceEntry<'_> {
@@ -138,7 +121,7 @@ impl Serialize for StanceEntry<'_> {
         entry.serialize_entry("stance", &self.stance.prediction.label())?;
         entry.serialize_entry("probs", &Probabilities(&self.stance.prediction))?;
         if let Some(span) = self.stance.holder {
-            entry.serialize_entry("holder", &Slice { span, text: self.document.text() })?;
+            entry.serialize_entry("holder", &Slice { span, text: self.text })?;
         }
         entry.end()
     }
@@ -195,20 +178,20 @@ impl<L: Label> Serialize for Probabilities<'_, L> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{attributed_example, example};
+    use super::super::{attributed_example, example, written};
     use super::*;
     use serde_json::json;
+    use standpoint_core::text::Document;
+    use std::sync::Arc;
 
-    fn lines(document: &Document, analysis: &Analysis) -> Vec<String> {
-        let mut bytes = Vec::new();
-        write(&mut bytes, document, analysis).unwrap();
-        String::from_utf8(bytes).unwrap().lines().map(str::to_owned).collect()
+    fn lines(records: Vec<Record>) -> Vec<String> {
+        let written = written(records, |bytes| Box::new(JsonlSink::new(bytes)));
+        written.lines().map(str::to_owned).collect()
     }
 
     #[test]
     fn a_line_has_its_keys_in_a_fixed_order() {
-        let (document, analysis) = example();
-        let lines = lines(&document, &analysis);
+        let lines = lines(example());
         assert_eq!(
             lines[0],
             r#"{"doc":"example.txt","index":0,"start":0,"end":29,"text":"Troops begin leaving the east","role":"claim","role_probs":{"claim":0.91,"attributed":0.03,"background":0.06},"stance":[{"target":"withdrawal of foreign troops","stance":"favor","probs":{"favor":0.75,"against":0.05,"none":0.2}}],"checkworthiness":0.82}"#
@@ -221,9 +204,10 @@ mod tests {
 
     #[test]
     fn attributions_stand_in_every_sentence_that_they_touch() {
-        let (document, analysis) = attributed_example();
+        let records = attributed_example();
+        let text = records[0].document.text().to_owned();
         let lines: Vec<serde_json::Value> =
-            lines(&document, &analysis).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+            lines(records).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
         let slice =
             |start: usize, text: &str| json!({"start": start, "end": start + text.len(), "text": text});
         let quote = json!([{
@@ -231,7 +215,7 @@ mod tests {
             "cue": [slice(68, "said")],
             "content": [
                 slice(30, "“They should have gone long ago,”"),
-                slice(document.text().len() - 14, "built in 1987"),
+                slice(text.len() - 14, "built in 1987"),
             ],
         }]);
         assert_eq!(lines[1]["attributions"], quote);
@@ -245,17 +229,18 @@ mod tests {
 
     #[test]
     fn scores_are_rounded() {
-        let (document, mut analysis) = example();
-        analysis.sentences[0].checkworthiness = Some(0.123_456_7);
-        assert!(lines(&document, &analysis)[0].ends_with(r#""checkworthiness":0.1235}"#));
+        let mut records = example();
+        records[0].checkworthiness = Some(0.123_456_7);
+        assert!(lines(records)[0].ends_with(r#""checkworthiness":0.1235}"#));
     }
 
     #[test]
     fn fields_of_the_input_never_shadow_ours() {
-        let (document, analysis) = example();
+        let mut record = example().remove(0);
         let fields = json!({"outlet": "x", "role": 1, "doc": 2, "input_doc": 3});
-        let document = document.with_fields(fields.as_object().unwrap().clone());
-        let line = lines(&document, &analysis).remove(0);
+        let document = Document::clone(&record.document).with_fields(fields.as_object().unwrap().clone());
+        record.document = Arc::new(document);
+        let line = lines(vec![record]).remove(0);
         assert!(
             line.ends_with(r#""outlet":"x","input_role":1,"input_input_doc":2,"input_doc":3}"#),
             "{line}"

@@ -1,54 +1,82 @@
-//! From analyses to bytes: a table for people, JSON Lines for programs, and files that appear whole or not
-//! at all. What is written where is the caller's to decide; nothing here knows a terminal or a model.
+//! Records out: a table for people, JSON Lines for programs, positions and rankings. Each output is a [`Sink`]. Sinks
+//! decide what is written; the caller decides where, and knows the terminal.
 
 pub mod jsonl;
 pub mod positions;
 pub mod ranking;
 pub mod table;
 
-use standpoint_core::label::{Analysis, Attribution};
-use standpoint_core::text::{Document, Span};
+use standpoint_core::record::Record;
+use std::fmt;
+use std::io;
 
-/// For each sentence of an analysis, which begins with the document's sentence `first`, the attributions of which any
-/// span lies in it, in their order; none where the model has no such heads.
-///
-/// # Panics
-/// If the document has fewer sentences.
-pub fn attributions_by_sentence<'a>(
-    document: &Document,
-    first: usize,
-    analysis: &'a Analysis,
-) -> Option<Vec<Vec<&'a Attribution>>> {
-    let attributions = analysis.attributions.as_ref()?;
-    let sentences = &document.sentences()[first..first + analysis.sentences.len()];
-    let mut by_sentence: Vec<Vec<&Attribution>> = vec![Vec::new(); sentences.len()];
-    for attribution in attributions {
-        let Attribution { source, cue, content } = attribution;
-        let touched = |span: &Span| {
-            let from = sentences.partition_point(|sentence| sentence.end() <= span.start());
-            let to = sentences.partition_point(|sentence| sentence.start() < span.end());
-            from..to
-        };
-        let mut touched: Vec<usize> =
-            [source, cue, content].into_iter().flatten().flat_map(touched).collect();
-        touched.sort_unstable();
-        touched.dedup();
-        touched.into_iter().for_each(|sentence| by_sentence[sentence].push(attribution));
+/// Takes the records of a run, one after the other.
+pub trait Sink {
+    /// Takes the next record. Records of a document come together, in order.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    fn write(&mut self, record: Record) -> io::Result<()>;
+
+    /// Writes what is still held. Nothing is to be written after it.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    fn finish(&mut self) -> io::Result<Vec<SinkNote>>;
+}
+
+/// How positions and rankings are written.
+#[derive(Clone, Copy, Debug)]
+pub enum Form {
+    Jsonl,
+    Table(table::Layout),
+}
+
+/// Something that the reader of an output should know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SinkNote {
+    /// There are positions, and none has a name.
+    NoHolderNamed,
+    /// There were more stances than are gathered.
+    StancesLeftOut { sentences: usize, limit: usize },
+}
+
+impl SinkNote {
+    /// Whether the output lacks something because of it.
+    pub fn is_loss(self) -> bool {
+        matches!(self, Self::StancesLeftOut { .. })
     }
-    Some(by_sentence)
+}
+
+impl fmt::Display for SinkNote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoHolderNamed => f.write_str("the model named no holder: no stance has a name"),
+            Self::StancesLeftOut { sentences, limit } => write!(
+                f,
+                "there are more than {limit} stances: those of {sentences} sentences are left out; label fewer \
+                 documents at once"
+            ),
+        }
+    }
 }
 
 /// A document of three sentences and what a model might say of it.
 #[cfg(test)]
-fn example() -> (Document, Analysis) {
-    use standpoint_core::label::{Prediction, SentenceAnalysis, Target, TargetStance};
+fn example() -> Vec<Record> {
+    use standpoint_core::label::{Prediction, Target, TargetStance};
+    use standpoint_core::text::{Document, Span};
+    use std::sync::Arc;
 
     let text = "Troops begin leaving the east\n“They should have gone long ago,” said the governor, who has asked \
                 for it \x1b[31msince\x1b[0m\tspring.\nThe base was built in 1987.";
     let holder = text.find("the governor").map(|start| Span::new(start, start + "the governor".len()));
     let end = text.rfind('\n').unwrap_or(0);
     let spans = vec![Span::new(0, 29), Span::new(30, end), Span::new(end + 1, text.len())];
-    let sentence = |role, stance, holder, checkworthiness, truncated| SentenceAnalysis {
+    let document = Arc::new(Document::new("example.txt", text, spans));
+    let record = |index, role, stance, holder, checkworthiness, truncated| Record {
+        document: Arc::clone(&document),
+        index,
         role: Prediction::new(role),
         stances: vec![TargetStance {
             target: Target::default(),
@@ -56,26 +84,32 @@ fn example() -> (Document, Analysis) {
             holder,
         }],
         checkworthiness: Some(checkworthiness),
+        attributions: None,
         truncated,
     };
-    let sentences = vec![
-        sentence([0.91, 0.03, 0.06], [0.75, 0.05, 0.2], None, 0.82, false),
-        sentence([0.02, 0.96, 0.02], [0.88, 0.02, 0.1], holder, 0.4, false),
-        sentence([0.2, 0.01, 0.79], [0.01, 0.01, 0.98], None, 0.1, true),
-    ];
-    (Document::new("example.txt", text, spans), Analysis { sentences, attributions: None })
+    vec![
+        record(0, [0.91, 0.03, 0.06], [0.75, 0.05, 0.2], None, 0.82, false),
+        record(1, [0.02, 0.96, 0.02], [0.88, 0.02, 0.1], holder, 0.4, false),
+        record(2, [0.2, 0.01, 0.79], [0.01, 0.01, 0.98], None, 0.1, true),
+    ]
 }
 
-/// The same with two attributions: a quote in two pieces, of which the second stands in the third sentence, and the
-/// headline, of which the source is not said.
+/// The same with two attributions: a quote in two pieces, of which the second lies in the third sentence, and the
+/// headline, whose source is not said.
 #[cfg(test)]
-fn attributed_example() -> (Document, Analysis) {
-    let (document, analysis) = example();
+fn attributed_example() -> Vec<Record> {
+    use standpoint_core::label::Attribution;
+    use standpoint_core::record::LocatedAttribution;
+    use standpoint_core::text::Span;
+    use std::sync::Arc;
+
+    let mut records = example();
+    let document = Arc::clone(&records[0].document);
     let span = |words: &str| {
         let start = document.text().find(words).expect("the words stand in the example");
         Span::new(start, start + words.len())
     };
-    let attributions = vec![
+    let attributions = [
         Attribution { content: vec![span("Troops begin leaving the east")], ..Attribution::default() },
         Attribution {
             source: vec![span("the governor")],
@@ -83,5 +117,23 @@ fn attributed_example() -> (Document, Analysis) {
             content: vec![span("“They should have gone long ago,”"), span("built in 1987")],
         },
     ];
-    (document, Analysis { attributions: Some(attributions), ..analysis })
+    let located = attributions.map(|attribution| Arc::new(LocatedAttribution::new(attribution, &document)));
+    for record in &mut records {
+        let own = located.iter().filter(|located| located.sentences.contains(&record.index));
+        record.attributions = Some(own.cloned().collect());
+    }
+    records
+}
+
+/// What a sink writes of some records.
+#[cfg(test)]
+fn written(records: Vec<Record>, sink: impl FnOnce(&mut Vec<u8>) -> Box<dyn Sink + '_>) -> String {
+    let mut bytes = Vec::new();
+    let mut sink = sink(&mut bytes);
+    for record in records {
+        sink.write(record).expect("a vector takes everything");
+    }
+    sink.finish().expect("a vector takes everything");
+    drop(sink);
+    String::from_utf8(bytes).expect("outputs are UTF-8")
 }

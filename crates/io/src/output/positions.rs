@@ -2,11 +2,13 @@
 
 use super::jsonl::rounded;
 use super::table::{Layout, empty, harmless};
+use super::{Form, Sink, SinkNote};
 use comfy_table::{Cell, CellAlignment, Color, ColumnConstraint, Width};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use standpoint_core::label::{Stance, Target};
-use standpoint_core::positions::{Place, Position};
+use standpoint_core::positions::{Full, MOST_STANCES, Place, Position, Positions};
+use standpoint_core::record::Record;
 use std::io::{self, Write};
 
 /// The most places and aliases that the table shows of one holder; JSON Lines have them all.
@@ -15,6 +17,47 @@ const ALIASES: usize = 4;
 
 /// How wide the column of holders may get.
 const HOLDER: u16 = 36;
+
+/// Gathers the stances of all records, and writes at the end who stands where.
+pub struct PositionsSink<W> {
+    writer: W,
+    targets: Vec<Target>,
+    form: Form,
+    positions: Positions,
+    /// Sentences whose stances there was no room for.
+    left_out: usize,
+}
+
+impl<W: Write> PositionsSink<W> {
+    pub fn new(writer: W, targets: &[Target], form: Form) -> Self {
+        Self { writer, targets: targets.to_vec(), form, positions: Positions::default(), left_out: 0 }
+    }
+}
+
+impl<W: Write> Sink for PositionsSink<W> {
+    fn write(&mut self, record: Record) -> io::Result<()> {
+        if let Err(Full) = self.positions.add(&record) {
+            self.left_out += 1;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> io::Result<Vec<SinkNote>> {
+        let gathered = std::mem::take(&mut self.positions).gathered(&self.targets);
+        match self.form {
+            Form::Jsonl => write_jsonl(&mut self.writer, &gathered)?,
+            Form::Table(layout) => write_table(&mut self.writer, &gathered, &self.targets, layout)?,
+        }
+        self.writer.flush()?;
+        let unnamed = !gathered.is_empty() && gathered.iter().all(|position| position.holder.is_none());
+        let mut notes = Vec::new();
+        notes.extend(unnamed.then_some(SinkNote::NoHolderNamed));
+        if self.left_out > 0 {
+            notes.push(SinkNote::StancesLeftOut { sentences: self.left_out, limit: MOST_STANCES });
+        }
+        Ok(notes)
+    }
+}
 
 /// Writes one line for every position. `start` and `end` count bytes.
 ///

@@ -1,12 +1,16 @@
 //! Sentences from the worthiest of a check to the least worthy one. Only the first of them are held.
 
+use super::jsonl::{body, write_line};
 use super::table::{Layout, empty, harmless, narrow, role_color, shown, stance_cell};
+use super::{Form, Sink, SinkNote};
 use comfy_table::{Cell, CellAlignment};
-use standpoint_core::label::{SentenceAnalysis, Target};
-use standpoint_core::text::Document;
+use standpoint_core::label::{Role, Target};
+use standpoint_core::record::Record;
+use standpoint_core::text::Metadata;
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::io::{self, Write};
+use std::sync::Arc;
 
 /// The items of the highest scores; of equal ones those that came first. However many come, no more are held than
 /// were asked for.
@@ -74,33 +78,98 @@ impl<T> PartialEq for Ranked<T> {
 
 impl<T> Eq for Ranked<T> {}
 
+/// Writes the sentences that are worth checking most, the worthiest first.
+///
+/// It holds what it will write of each, not the documents: an archive's worthiest sentences may come from as many of them.
+pub struct RankingSink<W> {
+    writer: W,
+    targets: Vec<Target>,
+    form: Form,
+    ranking: Ranking<(Arc<Metadata>, Item)>,
+}
+
+/// A sentence as it will be written, but for what its document brings to it.
+enum Item {
+    Line(String),
+    Row(Row),
+}
+
+impl<W: Write> RankingSink<W> {
+    /// Holds `most` sentences.
+    pub fn new(writer: W, targets: &[Target], form: Form, most: usize) -> Self {
+        Self { writer, targets: targets.to_vec(), form, ranking: Ranking::new(most) }
+    }
+}
+
+impl<W: Write> Sink for RankingSink<W> {
+    /// A record without a score ranks last.
+    fn write(&mut self, record: Record) -> io::Result<()> {
+        let form = self.form;
+        self.ranking.add(record.checkworthiness.unwrap_or(f32::NEG_INFINITY), || {
+            let item = match form {
+                Form::Jsonl => Item::Line(body(&record)),
+                Form::Table(_) => Item::Row(Row::new(&record)),
+            };
+            (Arc::clone(record.document.metadata()), item)
+        });
+        Ok(())
+    }
+
+    fn finish(&mut self) -> io::Result<Vec<SinkNote>> {
+        let ranking = std::mem::replace(&mut self.ranking, Ranking::new(0));
+        let seen = ranking.seen();
+        let mut rows = Vec::new();
+        for (metadata, item) in ranking.into_items() {
+            match item {
+                Item::Line(body) => write_line(&mut self.writer, &metadata, &body)?,
+                Item::Row(row) => rows.push(row.cells(&metadata)),
+            }
+        }
+        if let Form::Table(layout) = self.form {
+            write_table(&mut self.writer, rows, seen, &self.targets, layout)?;
+        }
+        self.writer.flush()?;
+        Ok(Vec::new())
+    }
+}
+
 /// A sentence as a row of the table.
-pub struct Row(Vec<Cell>);
+struct Row {
+    index: usize,
+    score: Option<f32>,
+    role: Role,
+    stances: Vec<Cell>,
+    sentence: Cell,
+}
 
 impl Row {
-    /// # Panics
-    /// If the document has no such sentence.
-    pub fn new(document: &Document, index: usize, sentence: &SentenceAnalysis) -> Self {
-        let role = sentence.role.label();
-        let score = sentence.checkworthiness.map_or(String::new(), |score| format!("{score:.2}"));
+    fn new(record: &Record) -> Self {
+        let role = record.role.label();
+        Self {
+            index: record.index,
+            score: record.checkworthiness,
+            role,
+            stances: record.stances.iter().map(|stance| stance_cell(&record.document, stance)).collect(),
+            sentence: Cell::new(shown(record.text(), record.truncated)).fg(role_color(role)),
+        }
+    }
+
+    fn cells(self, document: &Metadata) -> Vec<Cell> {
         let mut cells = vec![
-            Cell::new(score),
-            Cell::new(format!("{} {}", harmless(document.id()), index + 1)),
-            Cell::new(role).fg(role_color(role)),
+            Cell::new(self.score.map_or(String::new(), |score| format!("{score:.2}"))),
+            Cell::new(format!("{} {}", harmless(&document.id), self.index + 1)),
+            Cell::new(self.role).fg(role_color(self.role)),
         ];
-        cells.extend(sentence.stances.iter().map(|stance| stance_cell(document, stance)));
-        cells.push(Cell::new(shown(document.sentence(index), sentence.truncated)).fg(role_color(role)));
-        Self(cells)
+        cells.extend(self.stances);
+        cells.push(self.sentence);
+        cells
     }
 }
 
 /// Writes rows as one table, and how many there are of how many sentences.
-///
-/// # Errors
-/// If the writer fails.
-pub fn write_table(
+fn write_table(
     writer: &mut dyn Write,
-    rows: Vec<Row>,
+    rows: Vec<Vec<Cell>>,
     seen: u64,
     targets: &[Target],
     layout: Layout,
@@ -119,7 +188,7 @@ pub fn write_table(
     let shown = rows.len();
     for (index, row) in rows.into_iter().enumerate() {
         let place = Cell::new(index + 1).set_alignment(CellAlignment::Right);
-        table.add_row([vec![place], row.0].concat());
+        table.add_row([vec![place], row].concat());
     }
     narrow(&mut table, targets);
     for line in table.lines() {
@@ -130,7 +199,8 @@ pub fn write_table(
 
 #[cfg(test)]
 mod tests {
-    use super::super::example;
+    use super::super::jsonl::JsonlSink;
+    use super::super::{example, written};
     use super::*;
 
     #[test]
@@ -150,15 +220,18 @@ mod tests {
 
     #[test]
     fn a_table_names_the_document_and_the_place() {
-        let (document, analysis) = example();
-        let mut ranking = Ranking::new(2);
-        for (index, sentence) in analysis.sentences.iter().enumerate() {
-            ranking.add(sentence.checkworthiness.unwrap(), || Row::new(&document, index, sentence));
-        }
-        let mut bytes = Vec::new();
-        let layout = Layout { width: 100, color: false, attributions: false };
-        let seen = ranking.seen();
-        write_table(&mut bytes, ranking.into_items(), seen, &[Target::default()], layout).unwrap();
-        insta::assert_snapshot!("ranking", String::from_utf8(bytes).unwrap());
+        let form = Form::Table(Layout { width: 100, color: false, attributions: false });
+        let targets = [Target::default()];
+        let drawn = written(example(), |bytes| Box::new(RankingSink::new(bytes, &targets, form, 2)));
+        insta::assert_snapshot!("ranking", drawn);
+    }
+
+    #[test]
+    fn json_lines_are_those_of_the_plain_output() {
+        let rank =
+            |most| written(example(), |bytes| Box::new(RankingSink::new(bytes, &[], Form::Jsonl, most)));
+        let all = written(example(), |bytes| Box::new(JsonlSink::new(bytes)));
+        assert_eq!(rank(3), all, "the example is in the order of its scores");
+        assert_eq!(rank(1).lines().next(), all.lines().next());
     }
 }

@@ -1,18 +1,20 @@
-//! A table for people: one for each document, a row for each sentence, and a line that counts.
+//! A table for people: one for each document, with a row for each sentence, and a line of counts.
 //!
-//! Text from outside is made harmless before it reaches a terminal: control characters are shown as
-//! replacement characters and white space as single spaces.
+//! Text from outside is made harmless before it reaches a terminal: control characters become replacement characters, and
+//! runs of white space single spaces.
 
-use super::attributions_by_sentence;
+use super::{Sink, SinkNote};
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{
     Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, LineStyle, Table, Width,
 };
-use standpoint_core::label::{
-    Analysis, Attribution as Attributed, Label, Role, Stance, Target, TargetStance,
-};
+use standpoint_core::label::{Attribution as Attributed, Label, Role, Stance, Target, TargetStance};
+use standpoint_core::record::Record;
 use standpoint_core::text::{Document, Span};
 use std::io::{self, Write};
+
+/// Rows that are laid out together. A longer document has several tables under one heading, so that memory stays bounded.
+const ROWS_HELD: usize = 1000;
 
 /// The most of a sentence that is shown, in characters.
 const SHOWN: usize = 1000;
@@ -35,59 +37,62 @@ pub struct Layout {
     pub attributions: bool,
 }
 
-/// Writes a document's heading, its table and the counts of its labels.
-///
-/// # Errors
-/// If the writer fails.
-///
-/// # Panics
-/// If the analysis is of another document.
-pub fn write(
-    writer: &mut dyn Write,
-    document: &Document,
-    analysis: &Analysis,
-    targets: &[Target],
+/// Writes a table for each document: its heading, a row for each record, and the counts of its labels.
+pub struct TableSink<W> {
+    writer: W,
+    targets: Vec<Target>,
     layout: Layout,
-) -> io::Result<()> {
-    assert_eq!(document.sentences().len(), analysis.sentences.len(), "an analysis has every sentence");
-    write_piece(writer, document, 0, analysis, targets, layout)
+    /// Records of the open document that are not written yet.
+    held: Vec<Record>,
+    counts: Counts,
 }
 
-/// As [`write()`], for an analysis of the sentences from `first` on: a long document has several tables.
-///
-/// # Errors
-/// If the writer fails.
-///
-/// # Panics
-/// If the document has fewer sentences.
-pub fn write_piece(
-    writer: &mut dyn Write,
-    document: &Document,
-    first: usize,
-    analysis: &Analysis,
-    targets: &[Target],
-    layout: Layout,
-) -> io::Result<()> {
-    let (bold, plain) = if layout.color { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
-    writeln!(writer, "{bold}{}{plain}", harmless(document.id()))?;
-    for target in targets {
-        writeln!(writer, "target: {}", harmless(target.as_str()))?;
+impl<W: Write> TableSink<W> {
+    pub fn new(writer: W, targets: &[Target], layout: Layout) -> Self {
+        Self { writer, targets: targets.to_vec(), layout, held: Vec::new(), counts: Counts::new(targets) }
     }
-    for line in table(document, first, analysis, targets, layout).lines() {
-        writeln!(writer, "{}", line.trim_end())?;
+
+    /// Writes what is held as a table of its own.
+    fn write_held(&mut self) -> io::Result<()> {
+        let Some(first) = self.held.first() else { return Ok(()) };
+        if first.index == 0 {
+            let (bold, plain) = if self.layout.color { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
+            writeln!(self.writer, "{bold}{}{plain}", harmless(first.document.id()))?;
+            for target in &self.targets {
+                writeln!(self.writer, "target: {}", harmless(target.as_str()))?;
+            }
+        }
+        for line in table(&self.held, &self.targets, self.layout).lines() {
+            writeln!(self.writer, "{}", line.trim_end())?;
+        }
+        self.held.clear();
+        Ok(())
     }
-    writeln!(writer, "{}\n", counts(analysis, targets))
 }
 
-fn table(
-    document: &Document,
-    first: usize,
-    analysis: &Analysis,
-    targets: &[Target],
-    layout: Layout,
-) -> Table {
-    let attributions = attributions_by_sentence(document, first, analysis).filter(|_| layout.attributions);
-    let has_score = analysis.sentences.iter().any(|sentence| sentence.checkworthiness.is_some());
+impl<W: Write> Sink for TableSink<W> {
+    fn write(&mut self, record: Record) -> io::Result<()> {
+        let is_last = record.is_last();
+        self.counts.add(&record);
+        self.held.push(record);
+        if is_last {
+            self.write_held()?;
+            let counts = std::mem::replace(&mut self.counts, Counts::new(&self.targets));
+            writeln!(self.writer, "{}\n", counts.line(&self.targets))?;
+        } else if self.held.len() == ROWS_HELD {
+            self.write_held()?;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> io::Result<Vec<SinkNote>> {
+        self.writer.flush()?;
+        Ok(Vec::new())
+    }
+}
+
+fn table(records: &[Record], targets: &[Target], layout: Layout) -> Table {
+    let has_score = records.iter().any(|record| record.checkworthiness.is_some());
 
     let mut header = vec!["#".to_owned(), "role".to_owned(), "conf.".to_owned()];
     match targets {
@@ -99,22 +104,22 @@ fn table(
 
     let mut table = empty(layout);
     table.set_header(header);
-    for (index, sentence) in (first..).zip(&analysis.sentences) {
-        let role = sentence.role.label();
+    for record in records {
+        let (document, role) = (&record.document, record.role.label());
         let mut row = vec![
-            Cell::new(index + 1).set_alignment(CellAlignment::Right),
+            Cell::new(record.index + 1).set_alignment(CellAlignment::Right),
             Cell::new(role).fg(role_color(role)),
-            Cell::new(format!("{:.2}", sentence.role.confidence())),
+            Cell::new(format!("{:.2}", record.role.confidence())),
         ];
-        row.extend(sentence.stances.iter().map(|stance| stance_cell(document, stance)));
+        row.extend(record.stances.iter().map(|stance| stance_cell(document, stance)));
         if has_score {
-            row.push(Cell::new(
-                sentence.checkworthiness.map_or(String::new(), |score| format!("{score:.2}")),
-            ));
+            row.push(Cell::new(record.checkworthiness.map_or(String::new(), |score| format!("{score:.2}"))));
         }
-        let mut text = shown(document.sentence(index), sentence.truncated);
-        for attribution in attributions.iter().flat_map(|attributions| &attributions[index - first]) {
-            text.push_str(&format!("\n{}", beneath(document, attribution)));
+        let mut text = shown(record.text(), record.truncated);
+        if layout.attributions {
+            for located in record.attributions.iter().flatten() {
+                text.push_str(&format!("\n{}", beneath(document, &located.attribution)));
+            }
         }
         row.push(Cell::new(text).fg(role_color(role)));
         table.add_row(row);
@@ -193,28 +198,45 @@ fn shortened(text: &str) -> String {
     format!("{} … {}", &text[..head], &text[tail..])
 }
 
-/// "3 sentences: 1 claim, 1 attributed, 1 background. Stance: 2 favor, 0 against, 1 none"
-fn counts(analysis: &Analysis, targets: &[Target]) -> String {
-    fn count<L: Label>(labels: impl Iterator<Item = L>) -> String {
-        let mut counts = [0; 3];
-        labels.for_each(|label| counts[label.index()] += 1);
-        let named: Vec<String> =
-            L::ALL.iter().zip(counts).map(|(label, count)| format!("{count} {label}")).collect();
-        named.join(", ")
+/// How many sentences have which label.
+struct Counts {
+    sentences: usize,
+    roles: [usize; 3],
+    /// For each target.
+    stances: Vec<[usize; 3]>,
+}
+
+impl Counts {
+    fn new(targets: &[Target]) -> Self {
+        Self { sentences: 0, roles: [0; 3], stances: vec![[0; 3]; targets.len()] }
     }
-    let number = analysis.sentences.len();
-    let noun = if number == 1 { "sentence" } else { "sentences" };
-    let roles = count(analysis.sentences.iter().map(|sentence| sentence.role.label()));
-    let mut line = format!("{number} {noun}: {roles}.");
-    for (index, target) in targets.iter().enumerate() {
-        let stances = analysis.sentences.iter().filter_map(|sentence| sentence.stances.get(index));
-        let stances = count(stances.map(|stance| stance.prediction.label()));
-        match targets.len() {
-            1 => line.push_str(&format!(" Stance: {stances}.")),
-            _ => line.push_str(&format!(" Stance on {}: {stances}.", harmless(target.as_str()))),
+
+    fn add(&mut self, record: &Record) {
+        self.sentences += 1;
+        self.roles[record.role.label().index()] += 1;
+        for (counts, stance) in self.stances.iter_mut().zip(&record.stances) {
+            counts[stance.prediction.label().index()] += 1;
         }
     }
-    line
+
+    /// "3 sentences: 1 claim, 1 attributed, 1 background. Stance: 2 favor, 0 against, 1 none."
+    fn line(&self, targets: &[Target]) -> String {
+        fn named<L: Label>(counts: [usize; 3]) -> String {
+            let named: Vec<String> =
+                L::ALL.iter().zip(counts).map(|(label, count)| format!("{count} {label}")).collect();
+            named.join(", ")
+        }
+        let noun = if self.sentences == 1 { "sentence" } else { "sentences" };
+        let mut line = format!("{} {noun}: {}.", self.sentences, named::<Role>(self.roles));
+        for (target, counts) in targets.iter().zip(&self.stances) {
+            let stances = named::<Stance>(*counts);
+            match targets.len() {
+                1 => line.push_str(&format!(" Stance: {stances}.")),
+                _ => line.push_str(&format!(" Stance on {}: {stances}.", harmless(target.as_str()))),
+            }
+        }
+        line
+    }
 }
 
 /// A sentence as it is shown.
@@ -244,22 +266,34 @@ pub fn harmless(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{attributed_example, example};
+    use super::super::{attributed_example, example, written};
     use super::*;
+    use std::sync::Arc;
 
     fn layout(width: u16, color: bool) -> Layout {
         Layout { width, color, attributions: false }
     }
 
     fn drawn(targets: &[Target], layout: Layout) -> String {
-        let (document, mut analysis) = if layout.attributions { attributed_example() } else { example() };
-        for sentence in &mut analysis.sentences {
-            let stance = sentence.stances[0].clone();
-            sentence.stances = targets.iter().map(|_| stance.clone()).collect();
+        let mut records = if layout.attributions { attributed_example() } else { example() };
+        for record in &mut records {
+            let stance = record.stances[0].clone();
+            record.stances = targets.iter().map(|_| stance.clone()).collect();
         }
-        let mut bytes = Vec::new();
-        write(&mut bytes, &document, &analysis, targets, layout).unwrap();
-        String::from_utf8(bytes).unwrap()
+        written(records, |bytes| Box::new(TableSink::new(bytes, targets, layout)))
+    }
+
+    #[test]
+    fn a_long_document_has_one_heading_and_one_count() {
+        let document = Arc::new(Document::from_sentences("long.txt", &vec!["They left."; 2500]));
+        let template = example().remove(0);
+        let record = |index| Record { document: Arc::clone(&document), index, ..template.clone() };
+        let records = (0..2500).map(record).collect();
+        let targets = [Target::default()];
+        let drawn = written(records, |bytes| Box::new(TableSink::new(bytes, &targets, layout(90, false))));
+        assert_eq!(drawn.matches("long.txt").count(), 1);
+        assert_eq!(drawn.matches("sentences: 2500 claim").count(), 1);
+        assert_eq!(drawn.matches("They left.").count(), 2500);
     }
 
     #[test]

@@ -1,0 +1,116 @@
+//! From answers to records: the answers of all targets put together, and attributions joined over pieces.
+
+use super::Targets;
+use super::answers::Answer;
+use super::pieces::{PIECE_BYTES, Piece};
+use crate::heads::tags::Part;
+use crate::heads::{self, Piece as Mark};
+use crate::label::TargetStance;
+use crate::record::{LocatedAttribution, Record};
+use crate::text::Document;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Makes records of pieces, which come in the order of their documents.
+///
+/// A quote may run over the end of a piece, and what follows may belong to the last cue before it. So the sentences from
+/// that cue on are held back until the next piece is there.
+pub(super) struct Assembler {
+    targets: Arc<Targets>,
+    /// The model has heads that mark attributions.
+    marks_attributions: bool,
+    /// The end of the open document as far as it is known.
+    held: Vec<Held>,
+}
+
+/// A sentence whose attributions are not known yet.
+struct Held {
+    record: Record,
+    marks: Vec<Mark>,
+}
+
+impl Assembler {
+    pub fn new(targets: Arc<Targets>, marks_attributions: bool) -> Self {
+        Self { targets, marks_attributions, held: Vec::new() }
+    }
+
+    /// Takes a piece and its answers, one target after the other, and gives out the records that are done.
+    ///
+    /// # Panics
+    /// If a sentence lacks the answer of a target.
+    pub fn add(&mut self, piece: Piece, answers: Vec<Option<Answer>>, ready: &mut VecDeque<Record>) {
+        let Piece { document, sentences } = piece;
+        let is_last = sentences.end == document.sentences().len();
+        let mut of_targets = answers;
+        let mut others = of_targets.split_off(sentences.len());
+        for (place, (index, answer)) in sentences.clone().zip(of_targets).enumerate() {
+            let first = answered(answer);
+            let rest = (1..self.targets.tokens.len())
+                .map(|target| answered(others[(target - 1) * sentences.len() + place].take()));
+            let all: Vec<Answer> = std::iter::once(first).chain(rest).collect();
+            self.held.push(self.sentence(&document, index, all));
+        }
+        let done = if is_last { self.held.len() } else { settled(&self.held) };
+        let held = self.held.split_off(done);
+        ready.extend(self.finished(&document));
+        self.held = held;
+    }
+
+    /// The record of a sentence, without attributions, and its marks.
+    fn sentence(&self, document: &Arc<Document>, index: usize, mut answers: Vec<Answer>) -> Held {
+        let marks = std::mem::take(&mut answers[0].marks);
+        let stances = self.targets.phrases.iter().zip(&answers).map(|(target, answer)| TargetStance {
+            target: target.clone(),
+            prediction: answer.predictions.stance,
+            holder: answer.holder,
+        });
+        let record = Record {
+            document: Arc::clone(document),
+            index,
+            role: answers[0].predictions.role,
+            stances: stances.collect(),
+            checkworthiness: answers[0].predictions.checkworthiness,
+            attributions: self.marks_attributions.then(Vec::new),
+            truncated: answers.iter().any(|answer| answer.truncated),
+        };
+        Held { marks: marks.into_iter().map(|mark| Mark { sentence: index, ..mark }).collect(), record }
+    }
+
+    /// The records that are held, with their attributions.
+    fn finished(&mut self, document: &Document) -> impl Iterator<Item = Record> {
+        let mut held = std::mem::take(&mut self.held);
+        if let Some(first) = held.first().map(|held| held.record.index) {
+            let marks: Vec<Mark> = held.iter().flat_map(|held| held.marks.iter().copied()).collect();
+            for attribution in heads::attributions(&marks) {
+                let located = Arc::new(LocatedAttribution::new(attribution, document));
+                for &sentence in &located.sentences {
+                    let record = sentence.checked_sub(first).and_then(|at| held.get_mut(at));
+                    if let Some(attributions) = record.and_then(|held| held.record.attributions.as_mut()) {
+                        attributions.push(Arc::clone(&located));
+                    }
+                }
+            }
+        }
+        held.into_iter().map(|held| held.record)
+    }
+}
+
+fn answered(answer: Option<Answer>) -> Answer {
+    answer.expect("every sentence is answered by one window of each target")
+}
+
+/// How many of some sentences have attributions that nothing behind them can change.
+fn settled(held: &[Held]) -> usize {
+    let has = |held: &Held, part: Part| held.marks.iter().any(|mark| mark.part == part);
+    let runs_on = |held: &Held| held.marks.iter().any(|mark| mark.to_end);
+    let mut settled = held.iter().rposition(|held| has(held, Part::Cue)).unwrap_or(held.len());
+    while settled > 0 && runs_on(&held[settled - 1]) {
+        settled -= 1;
+    }
+    // A quote without end would hold back a whole document.
+    let bytes: usize = held[settled..].iter().map(|held| held.record.span().len()).sum();
+    if bytes > PIECE_BYTES { held.len() } else { settled }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,83 @@
+//! Documents, cut into pieces; pieces, gathered into units of work.
+//!
+//! A long document is read in pieces, so that its first records come out while the rest is being read, and memory does not
+//! grow with its length.
+
+use crate::text::Document;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// A piece ends with the sentence that reaches this many bytes. Answers depend on it: windows do not go over the end of a
+/// piece, but for a sentence of context.
+pub(super) const PIECE_BYTES: usize = 64 << 10;
+
+/// No document is read on while others of this many bytes are not yet given out.
+const READ_AHEAD_BYTES: usize = 4 << 20;
+
+/// What a sentence costs beside its bytes: its answer, and the tokens that frame it.
+const SENTENCE_BYTES: usize = 16;
+
+/// Some sentences of a document, to be read in windows of their own.
+#[derive(Clone)]
+pub(super) struct Piece {
+    pub document: Arc<Document>,
+    pub sentences: Range<usize>,
+}
+
+/// Pieces that threads work on together.
+pub(super) struct Unit {
+    pub pieces: Vec<Piece>,
+    /// Bytes of the documents that end in it.
+    pub bytes: usize,
+}
+
+/// Cuts documents as they come into units.
+pub(super) struct Units<I> {
+    documents: I,
+    /// The document that is being cut, and the sentence with which its next piece begins.
+    open: Option<(Arc<Document>, usize)>,
+}
+
+impl<I: Iterator<Item = Arc<Document>>> Units<I> {
+    pub fn new(documents: I) -> Self {
+        Self { documents, open: None }
+    }
+
+    /// The next unit of about `size` bytes. `None` at the end, and as long as the documents in flight have `in_flight`
+    /// bytes and that is too many.
+    pub fn next(&mut self, in_flight: usize, size: usize) -> Option<Unit> {
+        let mut unit = Unit { pieces: Vec::new(), bytes: 0 };
+        let mut cost = 0;
+        while cost < size {
+            let (document, start) = match self.open.take() {
+                Some(open) => open,
+                None if in_flight + unit.bytes >= READ_AHEAD_BYTES => break,
+                None => match self.documents.next() {
+                    Some(document) => (document, 0),
+                    None => break,
+                },
+            };
+            let (sentences, bytes) = piece(&document, start);
+            cost += bytes;
+            match sentences.end == document.sentences().len() {
+                true => unit.bytes += document.text().len(),
+                false => self.open = Some((Arc::clone(&document), sentences.end)),
+            }
+            unit.pieces.push(Piece { document, sentences });
+        }
+        (!unit.pieces.is_empty()).then_some(unit)
+    }
+}
+
+/// The piece of a document that begins with a sentence, and what it costs.
+fn piece(document: &Document, start: usize) -> (Range<usize>, usize) {
+    let (mut end, mut cost) = (start, SENTENCE_BYTES);
+    for sentence in &document.sentences()[start..] {
+        end += 1;
+        cost += sentence.len() + SENTENCE_BYTES;
+        if cost >= PIECE_BYTES {
+            break;
+        }
+    }
+    (start..end, cost)
+}
