@@ -81,7 +81,7 @@ def fastest(reports):
             profile[key] = max(other[key] for other in others)
         for at, kernel in enumerate(profile["kernels"]):
             kernel["nanoseconds"] = min(other["kernels"][at]["nanoseconds"] for other in others)
-            # As in src/encoder/packed/profile.rs.
+            # As in benches/kernels.rs.
             needed = max(kernel["multiply_adds"] / profile["peak"], kernel["bytes"] / profile["bandwidth"])
             kernel["reach"] = needed * 1e9 / kernel["nanoseconds"]
     return report

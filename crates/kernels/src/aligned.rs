@@ -1,26 +1,26 @@
-//! Memory that starts where a cache line does: a vector of a whole line that straddles two takes two loads.
+//! Memory that starts at a cache line: loading a vector of a whole line that lies across two takes two loads.
 
 use std::ops::{Deref, DerefMut};
 
-/// Of a cache line, in bytes.
+/// The bytes of a cache line.
 const LINE: usize = 64;
 
-/// A slice that starts where a cache line does.
+/// A slice that starts at a cache line.
 #[derive(Default)]
 pub struct Aligned<T> {
     values: Vec<T>,
-    /// Where in `values` the slice stands.
+    /// Where the slice starts in `values`.
     first: usize,
     length: usize,
 }
 
 impl<T: Copy + Default> Aligned<T> {
-    /// Makes the slice `length` long. What stands in it then is not specified.
+    /// Makes the slice `length` long. Its contents are then unspecified.
     pub fn resize(&mut self, length: usize) {
         let spare = LINE / size_of::<T>();
         if self.values.len() < length + spare {
             self.values = vec![T::default(); length + spare];
-            // Where it cannot be told, nothing is lost but time.
+            // Where the offset is not known, nothing is lost but time.
             self.first = self.values.as_ptr().align_offset(LINE).min(spare);
         }
         self.length = length;

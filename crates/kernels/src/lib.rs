@@ -1,52 +1,54 @@
-//! standpoint's arithmetic: products of matrices, attention, norms and sweeps for each instruction set that a processor
-//! may have. Knows shapes, not models. All of the project's `unsafe` is here.
+//! standpoint's arithmetic: linear layers, attention and layer norms on a CPU, for each instruction set that it may
+//! have. Knows shapes, not models. All of the project's `unsafe` is here.
+//!
+//! | module | what it computes |
+//! | --- | --- |
+//! | [`Isa`] | the instruction sets, and which of them the processor has |
+//! | [`ComputeFormat`] | the number formats that weights and activations are multiplied in |
+//! | [`linear`] | linear layers: weights packed into panels, products with rows of activations, bias, GELU |
+//! | [`attention`] | self-attention of windows that are packed into one matrix, in int8 or f32 |
+//! | [`norm`] | a residual and its layer norm |
+//! | [`quantize`] | f32 activations to int8 |
+//! | [`embedding`] | token ids to rows |
+//! | [`training`] | what the trainer needs besides: products in both directions, gradients, dropout (feature `training`) |
+//! | [`aligned`] | slices that start at a cache line |
+//! | [`random`] | random numbers that are the same on every machine |
+//! | [`peak`] | what the processor can do at most, for benchmarks |
+//! | `simd` | vectors: one trait, and its implementation for each instruction set |
+//! | `microkernel` | the inner loop of all products: a register tile |
+//! | `amx` | the matrix tiles of x86-64 |
+//! | `math` | functions of vectors: GELU and powers of 2 |
+//!
+//! Every public function takes the [`Isa`] that it shall use. The code for all instruction sets is compiled here, once:
+//! other crates see slices and shapes, never a vector.
 
 pub mod aligned;
-pub mod amx;
+mod amx;
 pub mod attention;
+pub mod embedding;
+mod format;
+mod isa;
 pub mod linear;
-pub mod math;
+mod math;
+mod microkernel;
 pub mod norm;
-pub mod numbers;
-mod profile;
+pub mod peak;
 pub mod quantize;
 pub mod random;
-pub mod simd;
-pub mod tile;
+mod simd;
+#[cfg(test)]
+mod testing;
 #[cfg(feature = "training")]
 pub mod training;
 
-pub use profile::{KernelProfile, LayerShape, Profile, profile};
-pub use simd::Isa;
+pub use format::{ComputeFormat, Dtype};
+pub use isa::Isa;
 
-/// A multiple of every instruction set's lanes, and of the bytes in a word.
-pub const FILL: usize = 16;
+/// Rows are padded with zeros to a multiple of this many columns: a multiple of every instruction set's lanes, and of
+/// the int8 numbers in a word.
+pub const ROW_MULTIPLE: usize = 16;
 
-/// The width of rows that are filled up.
+/// The width of rows with their padding: `width` rounded up to a multiple of [`ROW_MULTIPLE`].
 pub fn padded(width: usize) -> usize {
-    width.next_multiple_of(FILL)
-}
-
-/// What linear layers compute in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Dtype {
-    /// Bytes: weights with a scale for each column, activations with a range for each row.
-    #[default]
-    Int8,
-    /// Weights in bf16, activations and sums in f32.
-    Bf16,
-    /// All as exact as f32; of weights that bytes hold, products are made of bytes where that is faster.
-    F32,
-}
-
-impl Dtype {
-    pub const ALL: [Self; 3] = [Self::Int8, Self::Bf16, Self::F32];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Int8 => "int8",
-            Self::Bf16 => "bf16",
-            Self::F32 => "f32",
-        }
-    }
+    width.next_multiple_of(ROW_MULTIPLE)
 }

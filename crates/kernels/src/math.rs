@@ -1,18 +1,18 @@
-//! Functions of vectors, by the operations of [`Simd`].
+//! Functions of vectors: GELU, and the polynomial for powers of 2.
 
-use super::simd::Simd;
+use crate::simd::Simd;
 use std::f32::consts::FRAC_1_SQRT_2;
 
-/// The polynomial of [`Simd::exp2`] for f32, to a relative error of 1e-7: the least possible of its degree.
-pub const EXP2: [f32; 6] =
+/// The polynomial of [`Simd::exp2`] for f32, to a relative error of 1e-7, the least possible of its degree.
+pub(crate) const EXP2: [f32; 6] =
     [0.999_999_93, 0.693_153_1, 0.240_153_6, 0.055_826_32, 0.008_989_34, 0.001_877_576_7];
 
-/// x times the normal distribution's share below x, with the error function by formula 7.1.28 of Abramowitz and
-/// Stegun, "Handbook of Mathematical Functions", whose error is at most 3e-7.
+/// GELU: x times the normal distribution's share below x. The error function is formula 7.1.28 of Abramowitz and Stegun,
+/// "Handbook of Mathematical Functions", whose error is at most 3e-7.
 #[inline(always)]
-pub fn gelu<S: Simd>(simd: S, x: S::F) -> S::F {
+pub(crate) fn gelu<S: Simd>(simd: S, x: S::F) -> S::F {
     let one = simd.splat(1.0);
-    // From there on the error function is 1, and powers would overflow.
+    // Beyond 6 the error function is 1, and powers would overflow.
     let z = simd.min(simd.mul(simd.abs(x), simd.splat(FRAC_1_SQRT_2)), simd.splat(6.0));
     let mut sum = simd.splat(0.000_043_063_8);
     for term in [0.000_276_567_2, 0.000_152_014_3, 0.009_270_527, 0.042_282_01, 0.070_523_076, 1.0] {
@@ -21,16 +21,16 @@ pub fn gelu<S: Simd>(simd: S, x: S::F) -> S::F {
     for _ in 0..4 {
         sum = simd.mul(sum, sum);
     }
-    let erf = simd.with_sign(simd.sub(one, simd.reciprocal(sum)), x);
+    let erf = simd.copysign(simd.sub(one, simd.reciprocal(sum)), x);
     let half = simd.mul(x, simd.splat(0.5));
     simd.mul_add(half, erf, half)
 }
 
-/// The same to an error of 3e-4 between -3.5 and 3.5, and beyond of 3.1e-4 times x: for what becomes a byte.
+/// GELU to an error of 3e-4 between -3.5 and 3.5, and of 3.1e-4 times x beyond: for results that are quantised to int8.
 #[inline(always)]
-pub fn gelu_of_bytes<S: Simd>(simd: S, x: S::F) -> S::F {
-    /// Of (share below x - 1/2) / x, in the square of x: of all polynomials of its degree the one with the least error
-    /// of the result.
+pub(crate) fn gelu_int8<S: Simd>(simd: S, x: S::F) -> S::F {
+    /// The polynomial in the square of x for (share below x - 1/2) / x. No other one of its degree has a smaller error of
+    /// the result.
     const SHARE: [f32; 6] = [
         0.397_499_56,
         -0.063_899_345,
@@ -46,14 +46,15 @@ pub fn gelu_of_bytes<S: Simd>(simd: S, x: S::F) -> S::F {
 
 #[cfg(test)]
 mod tests {
-    use super::super::simd::{Isa, Kernel};
     use super::*;
+    use crate::simd::Kernel;
+    use crate::testing::instruction_sets;
 
     #[derive(Clone, Copy)]
     enum Function {
         Exp2,
         Gelu,
-        GeluOfBytes,
+        GeluInt8,
     }
 
     struct Map<'a>(&'a mut [f32], Function);
@@ -68,7 +69,7 @@ mod tests {
                 let y = match self.1 {
                     Function::Exp2 => simd.exp2(x, EXP2),
                     Function::Gelu => gelu(simd, x),
-                    Function::GeluOfBytes => simd.gelu_of_bytes(x),
+                    Function::GeluInt8 => simd.gelu_int8(x),
                 };
                 simd.store(y, values);
             }
@@ -77,7 +78,7 @@ mod tests {
 
     #[test]
     fn powers_of_two_are_that_on_every_instruction_set() {
-        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+        for isa in instruction_sets() {
             let inputs: Vec<f32> = (0..16_000).map(|step| -0.0078 * step as f32).collect();
             let mut values = inputs.clone();
             isa.run(Map(&mut values, Function::Exp2));
@@ -92,12 +93,12 @@ mod tests {
     }
 
     #[test]
-    fn the_gelu_of_bytes_is_close_to_the_other_one() {
-        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+    fn gelu_int8_is_close_to_gelu() {
+        for isa in instruction_sets() {
             let inputs: Vec<f32> = (-6400..6400).map(|step| 0.00125 * step as f32).collect();
             let (mut exact, mut close) = (inputs.clone(), inputs.clone());
             isa.run(Map(&mut exact, Function::Gelu));
-            isa.run(Map(&mut close, Function::GeluOfBytes));
+            isa.run(Map(&mut close, Function::GeluInt8));
             for ((x, exact), close) in inputs.into_iter().zip(exact).zip(close) {
                 assert!(
                     (exact - close).abs() < f32::max(6e-4, 3.1e-4 * x.abs()),
@@ -112,7 +113,7 @@ mod tests {
         // From tables of the normal distribution.
         let known =
             [(0.0, 0.0), (1.0, 0.841_344_8), (-1.0, -0.158_655_25), (2.0, 1.954_499_7), (-3.0, -0.004_049_7)];
-        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+        for isa in instruction_sets() {
             for (x, expected) in known {
                 let mut values = [x; 16];
                 isa.run(Map(&mut values, Function::Gelu));

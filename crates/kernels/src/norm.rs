@@ -1,21 +1,29 @@
-//! Sums of two matrices, normalized row by row, in one sweep.
+//! A residual and its layer norm in one pass over memory, with the quantised rows that the next layer reads.
+//!
+//! ```text
+//! rows   [tokens, padded(width)]  ─┐
+//!                                  ├─ sum ─► normalised ─┬─ × weight + bias ─► rows, f32
+//! others [tokens, padded(width)]  ─┘                     └─ quantised ───────► int8 rows for the next linear layer
+//! ```
 
-use super::padded;
-use super::quantize::{RowsMut, Steps};
-use super::simd::{Kernel, Simd};
+use crate::Isa;
+use crate::padded;
+use crate::quantize::{QuantizedSliceMut, Quantizer, RowScale};
+use crate::simd::{Kernel, Simd};
 
-/// A layer norm over the true width of rows that are filled up.
-pub struct Norm {
+/// A layer norm over the true width of padded rows.
+pub struct LayerNorm {
     width: usize,
     epsilon: f32,
-    /// Filled up with zeros, so that the columns that fill up stay 0.
+    /// `[padded(width)]`, as the next two. Zeros in the padding keep it 0.
     weight: Vec<f32>,
     bias: Vec<f32>,
-    /// 1 for true columns, 0 for those that fill up.
+    /// 1 in true columns, 0 in the padding.
     mask: Vec<f32>,
 }
 
-impl Norm {
+impl LayerNorm {
+    /// `weight` and `bias` have one number for each column, without padding.
     pub fn new(weight: &[f32], bias: &[f32], epsilon: f32) -> Self {
         let fill = |values: &[f32]| {
             let mut filled = values.to_vec();
@@ -27,19 +35,32 @@ impl Norm {
     }
 }
 
-/// `rows = norm(rows + others)`, both `[rows, width]`, filled up.
+/// `rows = norm(rows + others)`, both `[rows, padded(width)]`.
 ///
-/// As bytes the rows are written before they get the norm's weight and bias, which the layers that read them have made
-/// part of their own: a few columns with large weights or biases would widen the range of every row, and all others
-/// would be rounded more coarsely.
-pub struct AddNorm<'a> {
-    pub norm: &'a Norm,
-    pub rows: &'a mut [f32],
-    pub others: &'a [f32],
-    pub quantized: Option<RowsMut<'a>>,
+/// The quantised rows are those before the norm's weight and bias, which the layers that read them have made part of their
+/// own (see [`FoldedNorm`](crate::linear::FoldedNorm)): a few columns with large weights or biases would widen the range of
+/// every row, and all others would be rounded more coarsely.
+///
+/// # Panics
+/// If the processor lacks the instruction set.
+pub fn add_norm(
+    isa: Isa,
+    norm: &LayerNorm,
+    rows: &mut [f32],
+    others: &[f32],
+    quantized: Option<QuantizedSliceMut<'_>>,
+) {
+    isa.run(AddNorm { norm, rows, others, quantized });
 }
 
-/// Rows that are normalized together: sums over the lanes of four vectors cost little more than of one.
+struct AddNorm<'a> {
+    norm: &'a LayerNorm,
+    rows: &'a mut [f32],
+    others: &'a [f32],
+    quantized: Option<QuantizedSliceMut<'a>>,
+}
+
+/// Rows that are normalised together: reducing four vectors costs little more than reducing one.
 const TOGETHER: usize = 4;
 
 impl Kernel for AddNorm<'_> {
@@ -49,20 +70,23 @@ impl Kernel for AddNorm<'_> {
     fn run<S: Simd>(self, simd: S) {
         let norm = self.norm;
         let stride = norm.weight.len();
-        let mut quantized = self.quantized.map(|RowsMut { bytes, ranges, digits }| {
-            (bytes.chunks_exact_mut(digits * stride), ranges.iter_mut(), digits)
+        let mut quantized = self.quantized.map(|QuantizedSliceMut { bytes, scales, format }| {
+            (bytes.chunks_exact_mut(format.bytes() * stride), scales.iter_mut(), format)
         });
         let together = self.rows.chunks_mut(TOGETHER * stride).zip(self.others.chunks(TOGETHER * stride));
         for (rows, others) in together {
-            let of_rows = norm.add(simd, rows, others);
-            for (row, moments) in rows.chunks_exact_mut(stride).zip(of_rows) {
-                if let Some((bytes, ranges, digits)) = &mut quantized
-                    && let (Some(bytes), Some(range)) = (bytes.next(), ranges.next())
+            let moments = norm.add(simd, rows, others);
+            for (row, moments) in rows.chunks_exact_mut(stride).zip(moments) {
+                if let Some((bytes, scales, format)) = &mut quantized
+                    && let (Some(bytes), Some(scale)) = (bytes.next(), scales.next())
                 {
-                    let steps = Steps::new(*digits, moments.mean, [moments.low, moments.high]);
-                    steps.store(simd, row, bytes);
-                    // The bytes hold what is normalized.
-                    *range = [steps.step * moments.scale, (steps.zero - moments.mean) * moments.scale];
+                    let quantizer = Quantizer::new(*format, moments.mean, [moments.low, moments.high]);
+                    quantizer.store(simd, row, bytes);
+                    // The bytes are those of the sum; the scale makes them stand for the normalised row.
+                    *scale = RowScale {
+                        scale: quantizer.scale.scale * moments.scale,
+                        zero: (quantizer.scale.zero - moments.mean) * moments.scale,
+                    };
                 }
                 norm.finish(simd, row, &moments);
             }
@@ -70,7 +94,7 @@ impl Kernel for AddNorm<'_> {
     }
 }
 
-/// What a row is normalized by.
+/// What a row is normalised by.
 #[derive(Clone, Copy, Default)]
 struct Moments {
     mean: f32,
@@ -80,8 +104,8 @@ struct Moments {
     high: f32,
 }
 
-impl Norm {
-    /// Adds `others` to up to [`TOGETHER`] rows.
+impl LayerNorm {
+    /// Adds `others` to up to [`TOGETHER`] rows, and returns their moments.
     #[inline(always)]
     fn add<S: Simd>(&self, simd: S, rows: &mut [f32], others: &[f32]) -> [Moments; TOGETHER] {
         let stride = self.weight.len();
@@ -89,11 +113,11 @@ impl Norm {
         let (mut sums, mut squares, mut lows, mut highs) = (zero, zero, zero, zero);
         let mut pivots = [0.0; TOGETHER];
         for (at, (row, other)) in rows.chunks_exact_mut(stride).zip(others.chunks_exact(stride)).enumerate() {
-            // Squares of what is far from 0 would drown those of the differences to the mean. The first number is at
-            // most as many standard deviations from the mean as the root of the row's width.
+            // Squares of numbers far from 0 would drown those of the differences to the mean. So a number of the row is
+            // subtracted first: it is at most the root of the row's width in standard deviations from the mean.
             pivots[at] = row[0] + other[0];
             let pivot = simd.splat(pivots[at]);
-            // Two sums at once, for each has to wait for its last term.
+            // Two sums at once, because an addition waits for the one before it.
             let mut sum = [simd.splat(0.0); 2];
             let (mut square, mut low, mut high) = (sum, [pivot; 2], [pivot; 2]);
             let pairs = row.chunks_mut(2 * S::LANES).zip(other.chunks(2 * S::LANES));
@@ -113,8 +137,8 @@ impl Norm {
             squares[at] = simd.add(square[0], square[1]);
             (lows[at], highs[at]) = (simd.min(low[0], low[1]), simd.max(high[0], high[1]));
         }
-        let (sums, squares) = (simd.sum_each(sums), simd.sum_each(squares));
-        let (lows, highs) = (simd.lowest_each(lows), simd.highest_each(highs));
+        let (sums, squares) = (simd.reduce_sum_of_4(sums), simd.reduce_sum_of_4(squares));
+        let (lows, highs) = (simd.reduce_min_of_4(lows), simd.reduce_max_of_4(highs));
         let mut moments = [Moments::default(); TOGETHER];
         for at in 0..TOGETHER {
             let apart = sums[at] / self.width as f32;
@@ -129,7 +153,7 @@ impl Norm {
         moments
     }
 
-    /// Normalizes a row.
+    /// Normalises a row.
     #[inline(always)]
     fn finish<S: Simd>(&self, simd: S, row: &mut [f32], moments: &Moments) {
         let (scale, shift) = (simd.splat(moments.scale), simd.splat(-moments.mean * moments.scale));
@@ -143,15 +167,15 @@ impl Norm {
 
 #[cfg(test)]
 mod tests {
-    use super::super::simd::Isa;
     use super::*;
+    use crate::testing::instruction_sets;
 
     #[test]
-    fn every_instruction_set_normalizes() {
-        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+    fn every_instruction_set_normalises() {
+        for isa in instruction_sets() {
             for width in [1, 5, 16, 33, 384] {
                 let weight: Vec<f32> = (0..width).map(|at| 1.0 + at as f32 / 10.0).collect();
-                let norm = Norm::new(&weight, &vec![0.5; width], 1e-12);
+                let norm = LayerNorm::new(&weight, &vec![0.5; width], 1e-12);
                 let value = |row: usize, at: usize| ((row * 31 + at * 7) % 11) as f32;
                 let mut rows = vec![0.0; 3 * padded(width)];
                 for (index, row) in rows.chunks_exact_mut(padded(width)).enumerate() {
@@ -159,7 +183,7 @@ mod tests {
                 }
                 let mut others = vec![0.0; rows.len()];
                 others.chunks_exact_mut(padded(width)).for_each(|row| row[..width].fill(2.0));
-                isa.run(AddNorm { norm: &norm, rows: &mut rows, others: &others, quantized: None });
+                add_norm(isa, &norm, &mut rows, &others, None);
                 for (index, row) in rows.chunks_exact(padded(width)).enumerate() {
                     let values: Vec<f64> = (0..width).map(|at| f64::from(value(index, at))).collect();
                     let mean = values.iter().sum::<f64>() / width as f64;

@@ -3,7 +3,8 @@
 
 use crate::differentiable::{Gradients, Layout};
 use rayon::prelude::*;
-use standpoint_kernels::training::vectorized::vectorized;
+use standpoint_kernels::Isa;
+use standpoint_kernels::training::elementwise::{self, AdamWStep};
 
 const BETA1: f32 = 0.9;
 const BETA2: f32 = 0.999;
@@ -31,31 +32,6 @@ pub struct StepRates {
     pub step: usize,
 }
 
-/// The step of a tensor, whose parameters share a learning rate.
-#[derive(Clone, Copy)]
-struct Update {
-    gradient_scale: f32,
-    rate: f32,
-    second_correction: f32,
-    decay: f32,
-}
-
-impl Update {
-    fn apply(self, parameters: &mut [f32], first: &mut [f32], second: &mut [f32], gradients: &[f32]) {
-        vectorized!(|| {
-            let moments = first.iter_mut().zip(second.iter_mut());
-            for ((parameter, (first, second)), gradient) in parameters.iter_mut().zip(moments).zip(gradients)
-            {
-                let gradient = gradient * self.gradient_scale;
-                *first = BETA1 * *first + (1.0 - BETA1) * gradient;
-                *second = BETA2 * *second + (1.0 - BETA2) * gradient * gradient;
-                let slope = *first / ((*second * self.second_correction).sqrt() + EPSILON);
-                *parameter -= self.rate * slope + self.decay * *parameter;
-            }
-        });
-    }
-}
-
 impl AdamW {
     pub fn new(layout: &Layout) -> Self {
         Self { first: vec![0.0; layout.len()], second: vec![0.0; layout.len()] }
@@ -70,13 +46,17 @@ impl AdamW {
         gradients: &Gradients,
         rates: StepRates,
     ) -> f64 {
-        let norm = norm(layout, gradients);
+        let isa = Isa::default();
+        let norm = norm(isa, layout, gradients);
         let gradient_scale = (rates.clip_norm / norm.max(f64::MIN_POSITIVE)).min(1.0) as f32;
         let first_correction = 1.0 / (1.0 - f64::from(BETA1).powi(rates.step as i32));
         let second_correction = 1.0 / (1.0 - f64::from(BETA2).powi(rates.step as i32));
         for segment in layout.tensors() {
             let rate = if segment.name.starts_with("heads.") { rates.heads } else { rates.encoder };
-            let update = Update {
+            let step = AdamWStep {
+                beta1: BETA1,
+                beta2: BETA2,
+                epsilon: EPSILON,
                 gradient_scale,
                 rate: (rate * first_correction) as f32,
                 second_correction: second_correction as f32,
@@ -91,7 +71,9 @@ impl AdamW {
                 let hidden = layout.dimensions.hidden;
                 for &word in &gradients.touched {
                     let row = word as usize * hidden..(word as usize + 1) * hidden;
-                    update.apply(
+                    elementwise::adamw(
+                        isa,
+                        step,
                         &mut parameters[row.clone()],
                         &mut first[row.clone()],
                         &mut second[row.clone()],
@@ -105,7 +87,7 @@ impl AdamW {
                     .zip(second.par_chunks_mut(PIECE))
                     .zip(values.par_chunks(PIECE))
                     .for_each(|(((parameters, first), second), values)| {
-                        update.apply(parameters, first, second, values);
+                        elementwise::adamw(isa, step, parameters, first, second, values);
                     });
             }
         }
@@ -114,7 +96,8 @@ impl AdamW {
 }
 
 /// The Euclidean norm of all gradients, summed in an order that does not depend on threads.
-fn norm(layout: &Layout, gradients: &Gradients) -> f64 {
+fn norm(isa: Isa, layout: &Layout, gradients: &Gradients) -> f64 {
+    let squares = |values: &[f32]| elementwise::sum_of_squares(isa, values);
     let hidden = layout.dimensions.hidden;
     let words: f64 = gradients
         .touched
@@ -125,23 +108,8 @@ fn norm(layout: &Layout, gradients: &Gradients) -> f64 {
     (words + pieces.iter().sum::<f64>()).sqrt()
 }
 
-/// The sum of squares. It has several partial sums, because with one each addition would wait for the last.
-fn squares(values: &[f32]) -> f64 {
-    const LANES: usize = 32;
-    let mut sums = [0.0; LANES];
-    let (chunks, rest) = values.as_chunks::<LANES>();
-    vectorized!(|| {
-        for chunk in chunks {
-            for (sum, &value) in sums.iter_mut().zip(chunk) {
-                *sum += f64::from(value) * f64::from(value);
-            }
-        }
-    });
-    sums.iter().sum::<f64>() + rest.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>()
-}
-
-/// The share of the peak learning rate at a step, counted from 1. It rises over the first `warmup` of all steps and then falls to
-/// 0, both linearly.
+/// The share of the highest learning rate at a step, counted from 1: up over the first `warmup` of all
+/// steps, then down to 0, both linear.
 pub fn rate_share(step: usize, steps: usize, warmup: f64) -> f64 {
     let (step, steps) = (step as f64, steps as f64);
     let rising = steps * warmup;

@@ -1,15 +1,14 @@
-//! The instructions, as assembly: the compiler's own functions for them are not stable.
-//!
-//! Of eight tiles the first four hold a block's sums, two hold parts of its rows and two of its columns.
+//! The instructions, as assembly: the compiler's own functions for them are not stable. Registers are used as in the
+//! diagram of [`super`].
 
-use super::{Parts, Sums};
+use super::{Accumulators, Bf16Split};
 use std::arch::asm;
 use std::arch::x86_64::{__cpuid, __cpuid_count};
 use std::sync::OnceLock;
 
-/// Whether this processor has tiles of bytes and of bf16, and the system lets the process use them.
+/// Whether this processor multiplies tiles of int8 and of bf16, and the system lets the process use them.
 pub fn is_available() -> bool {
-    /// Of leaf 7: tiles, and those of bf16 and of bytes.
+    /// In leaf 7: AMX-TILE, AMX-BF16 and AMX-INT8.
     const FEATURES: u32 = 1 << 24 | 1 << 22 | 1 << 25;
     const REQUEST_PERMISSION: libc::c_long = 0x1023;
     const TILE_DATA: libc::c_long = 18;
@@ -18,12 +17,12 @@ pub fn is_available() -> bool {
         if __cpuid(0).eax < 7 || __cpuid_count(7, 0).edx & FEATURES != FEATURES {
             return false;
         }
-        // SAFETY: the call touches no memory of ours; what the system does not know or grant, it refuses.
+        // SAFETY: the call touches no memory of ours; a system that does not know or grant the request refuses it.
         unsafe { libc::syscall(libc::SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0 }
     })
 }
 
-/// Makes all eight tiles of this thread ready, with 16 rows of 64 bytes each.
+/// Configures all eight tiles of this thread, with 16 rows of 64 bytes each.
 ///
 /// # Safety
 /// There must be tiles.
@@ -45,7 +44,7 @@ pub unsafe fn configure() {
     unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const SHAPES, options(nostack, readonly)) };
 }
 
-/// Gives the tiles back: what is not in use, the system need not save.
+/// Releases the tiles: the system need not save what is not in use.
 ///
 /// # Safety
 /// There must be tiles.
@@ -54,7 +53,7 @@ pub unsafe fn release() {
     unsafe { asm!("tilerelease", options(nostack, nomem)) };
 }
 
-/// Loads a part of a step's rows: 16, and 16 more.
+/// Loads one bf16 of each number, or the int8, of a step's rows: 16, and 16 more.
 macro_rules! rows {
     ($part:literal) => {
         concat!(
@@ -68,7 +67,7 @@ macro_rules! rows {
     };
 }
 
-/// Loads a part of a step's columns: 16, and 16 more.
+/// The same of a step's columns.
 macro_rules! columns {
     ($part:literal) => {
         concat!(
@@ -82,7 +81,7 @@ macro_rules! columns {
     };
 }
 
-/// Adds the products of what was loaded.
+/// Adds the products of the loaded rows and columns.
 macro_rules! products {
     ($instruction:literal) => {
         concat!(
@@ -98,7 +97,7 @@ macro_rules! products {
     };
 }
 
-/// One step.
+/// One step: loads and products in the order in which they are given.
 macro_rules! step {
     ($rows:ident, $columns:ident, $($part:expr),+) => {
         asm!(
@@ -114,13 +113,13 @@ macro_rules! step {
     };
 }
 
-/// Makes all sums 0.
+/// Sets all accumulators to 0.
 ///
 /// # Safety
-/// Tiles must be ready.
+/// Tiles must be configured.
 #[inline]
 pub unsafe fn clear() {
-    // SAFETY: tiles are ready, as the caller has made sure.
+    // SAFETY: tiles are configured, as the caller has made sure.
     unsafe {
         asm!(
             "tilezero tmm0",
@@ -133,11 +132,13 @@ pub unsafe fn clear() {
     }
 }
 
+/// Copies the accumulators to memory.
+///
 /// # Safety
-/// Tiles must be ready.
+/// Tiles must be configured.
 #[inline]
-pub unsafe fn store(sums: &mut Sums) {
-    // SAFETY: tiles are ready, as the caller has made sure; there is room for all four.
+pub unsafe fn store(sums: &mut Accumulators) {
+    // SAFETY: tiles are configured, as the caller has made sure; there is room for all four.
     unsafe {
         asm!(
             "tilestored [{sums} + {line}], tmm0",
@@ -151,26 +152,26 @@ pub unsafe fn store(sums: &mut Sums) {
     }
 }
 
-/// Adds the products of a step of bytes.
+/// Adds the products of a step of int8.
 ///
 /// # Safety
-/// Tiles must be ready. There must be 32 rows of 16 words, and 16 lines of 32 columns.
+/// Tiles must be configured. There must be 32 rows of 16 words, and 16 lines of 32 columns.
 #[inline]
-pub unsafe fn bytes(rows: *const i32, columns: *const i32) {
+pub unsafe fn multiply_add_int8(rows: *const i32, columns: *const i32) {
     // SAFETY: the caller has made sure that what is read is there.
     unsafe { step!(rows, columns, rows!(0), columns!(0), products!("tdpbusd")) };
 }
 
-/// Adds the products of a step of numbers.
+/// Adds the products of a step of numbers that are split into bf16.
 ///
 /// # Safety
-/// Like [`bytes`], but with as many times the words as there are parts.
+/// As for [`multiply_add_int8`], but the words of all bf16 must be there.
 #[inline]
-pub unsafe fn halves(parts: Parts, rows: *const i32, columns: *const i32) {
+pub unsafe fn multiply_add_bf16(split: Bf16Split, rows: *const i32, columns: *const i32) {
     // SAFETY: as above.
     unsafe {
-        match parts {
-            Parts::ThreeByThree => step!(
+        match split {
+            Bf16Split::ThreeByThree => step!(
                 rows,
                 columns,
                 rows!(2),
@@ -187,8 +188,8 @@ pub unsafe fn halves(parts: Parts, rows: *const i32, columns: *const i32) {
                 columns!(0),
                 products!("tdpbf16ps")
             ),
-            Parts::OneByOne => step!(rows, columns, rows!(0), columns!(0), products!("tdpbf16ps")),
-            Parts::ThreeByOne => step!(
+            Bf16Split::OneByOne => step!(rows, columns, rows!(0), columns!(0), products!("tdpbf16ps")),
+            Bf16Split::ThreeByOne => step!(
                 rows,
                 columns,
                 columns!(0),

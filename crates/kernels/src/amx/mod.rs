@@ -1,14 +1,27 @@
-//! Matrix tiles of x86-64 (AMX): instructions that multiply 16 rows of 64 bytes with 16 columns of as many, bytes exactly,
-//! and bf16 with sums in f32. A core multiplies bytes eight times as fast with them as with vectors.
+//! Matrix tiles of x86-64 (AMX): instructions that multiply 16 rows of 64 bytes with 16 columns of 64 bytes, int8
+//! exactly, and bf16 with sums in f32. A core multiplies int8 eight times as fast with them as with vectors.
 //!
-//! A number of 24 bits is the sum of three bf16, its parts. Six of the nine products of two numbers' parts, summed from
-//! the smallest on, are as exact as the product of two f32 ([`Parts`]), and take less time all the same. (Henry, Tang
-//! and Heinecke: Leveraging the bfloat16 Artificial Intelligence Datatype For Higher-Precision Computations, 2019.)
+//! ```text
+//! one step, on 8 tile registers of 16 × 64 bytes:
+//!
+//!                             columns, [16 words, 32 columns]
+//!                              ┌── tmm6 ──┬── tmm7 ──┐
+//!                              │ 16 cols  │ 16 cols  │      a word: four int8, or two bf16
+//!                              └──────────┴──────────┘
+//! rows, [32 rows, 16 words]    ┌──────────┬──────────┐
+//!  ┌─ tmm4, 16 rows ─┐         │  tmm0    │  tmm1    │      [`Accumulators`], [32, 32]: i32, or f32
+//!  ├─ tmm5, 16 rows ─┤         │  tmm2    │  tmm3    │
+//!  └─────────────────┘         └──────────┴──────────┘
+//! ```
+//!
+//! An f32 is the sum of three bf16. Six of the nine products of two such sums, added from the smallest on, are as exact as
+//! the product of two f32 ([`Bf16Split`]), and still take less time. (Henry, Tang and Heinecke: Leveraging the bfloat16
+//! Artificial Intelligence Datatype For Higher-Precision Computations, 2019.)
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux", not(miri)))]
 mod instructions;
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux", not(miri))))]
-#[path = "absent.rs"]
+#[path = "unsupported.rs"]
 mod instructions;
 
 use std::cell::Cell;
@@ -16,35 +29,37 @@ use std::marker::PhantomData;
 
 pub use instructions::is_available;
 
-/// Rows and columns of a block of sums: two tiles by two.
+/// Rows and columns of a block of accumulators: two tiles by two.
 pub const BLOCK: usize = 32;
 
-/// Words of a row that one step multiplies: the 64 bytes of a tile.
-pub const STEP: usize = 16;
+/// Words of a row that one step multiplies: the 64 bytes of a tile's row.
+pub const STEP_WORDS: usize = 16;
 
-/// In a step of a block's rows, or of its columns.
-pub const WORDS: usize = BLOCK * STEP;
+/// Words of the rows of a step, or of its columns.
+pub const OPERAND_WORDS: usize = BLOCK * STEP_WORDS;
 
-/// How many bf16 the numbers of a product are sums of.
+/// How many bf16 the numbers of a product are split into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Parts {
-    /// Three in rows and in columns. Products of parts that stay below the last bit of an f32 are left out.
+pub enum Bf16Split {
+    /// Rows and columns into three. The three products that stay below the last bit of an f32 are left out.
     ThreeByThree,
-    /// Three in rows, one in columns.
+    /// Rows into three; columns are bf16.
     ThreeByOne,
-    /// One: they are bf16.
+    /// None: both are bf16.
     OneByOne,
 }
 
-impl Parts {
-    pub fn of_rows(self) -> usize {
+impl Bf16Split {
+    /// The bf16 of a number in the rows.
+    pub fn rows(self) -> usize {
         match self {
             Self::ThreeByThree | Self::ThreeByOne => 3,
             Self::OneByOne => 1,
         }
     }
 
-    pub fn of_columns(self) -> usize {
+    /// The bf16 of a number in the columns.
+    pub fn columns(self) -> usize {
         match self {
             Self::ThreeByThree => 3,
             Self::ThreeByOne | Self::OneByOne => 1,
@@ -52,99 +67,93 @@ impl Parts {
     }
 }
 
-/// The sums of a block, row by row: whole numbers, or the bits of f32.
+/// The sums of a block, `[BLOCK, BLOCK]`, row-major: whole numbers, or the bits of f32.
 #[repr(C, align(64))]
-pub struct Sums(pub [i32; BLOCK * BLOCK]);
+pub struct Accumulators(pub [i32; BLOCK * BLOCK]);
 
-impl Default for Sums {
+impl Default for Accumulators {
     fn default() -> Self {
         Self([0; BLOCK * BLOCK])
     }
 }
 
-/// The tile registers of this thread, made ready; given back when it is dropped.
+/// The tile registers of this thread: configured as long as this lives, released when it is dropped.
 pub struct Amx {
     /// Every thread has registers of its own.
-    of_thread: PhantomData<*const ()>,
+    not_send: PhantomData<*const ()>,
 }
 
 thread_local! {
-    /// Whether there is an [`Amx`] of this thread: given back, its tiles would be lost to another one.
+    /// Whether this thread has an [`Amx`]: a second one would release the tiles of the first.
     static IN_USE: Cell<bool> = const { Cell::new(false) };
 }
 
 impl Amx {
+    /// Configures the tiles.
+    ///
     /// # Panics
-    /// Where there are no tiles, and where this thread has one already.
+    /// If the processor lacks AMX, or this thread has an [`Amx`] already.
     pub fn new() -> Self {
         assert!(is_available(), "this processor lacks AMX");
         assert!(!IN_USE.replace(true), "the tiles of this thread are in use");
-        // SAFETY: there are tiles.
+        // SAFETY: there are tiles, as was just asserted.
         unsafe { instructions::configure() };
-        Self { of_thread: PhantomData }
+        Self { not_send: PhantomData }
     }
 
-    /// Makes all sums 0.
+    /// Sets all accumulators to 0.
     #[inline]
     pub fn clear(&mut self) {
-        // SAFETY: tiles are ready as long as `self` lives, here and below.
+        // SAFETY: tiles are configured as long as `self` lives, here and below.
         unsafe { instructions::clear() };
     }
 
+    /// Copies the accumulators to memory.
     #[inline]
-    pub fn store(&mut self, sums: &mut Sums) {
+    pub fn store(&mut self, to: &mut Accumulators) {
         // SAFETY: as above.
-        unsafe { instructions::store(sums) };
+        unsafe { instructions::store(to) };
     }
 
-    /// Adds the products of [`BLOCK`] rows of unsigned bytes with as many columns of signed ones, [`STEP`] words of each:
-    /// of rows one after the other, of columns their first words, then their second ones, and so on.
+    /// Adds the products of [`BLOCK`] rows of unsigned int8 with [`BLOCK`] columns of signed int8: a step as in the module's
+    /// diagram.
     ///
     /// # Panics
-    /// If there are not as many words.
+    /// If the slices are not a step.
     #[inline]
-    pub fn add_bytes(&mut self, rows: &[i32], columns: &[i32]) {
-        assert!(rows.len() == WORDS && columns.len() == WORDS, "a step of rows and columns");
-        // SAFETY: there are as many words as are read.
-        unsafe { instructions::bytes(rows.as_ptr(), columns.as_ptr()) };
+    pub fn add_int8(&mut self, rows: &[i32], columns: &[i32]) {
+        assert!(rows.len() == OPERAND_WORDS && columns.len() == OPERAND_WORDS, "a step of rows and columns");
+        // SAFETY: the slices hold the words that are read.
+        unsafe { instructions::multiply_add_int8(rows.as_ptr(), columns.as_ptr()) };
     }
 
-    /// The same of numbers. In a word there are two bf16: first come all words of the numbers' first parts, then those of
-    /// their second ones, then of the third, as far as there are such parts.
+    /// The same of numbers that are split into bf16: `[split, 32 rows, 16 words]` and `[split, 16 words, 32 columns]`, the
+    /// largest bf16 of each number first.
     ///
     /// # Panics
-    /// Like [`Amx::add_bytes`].
+    /// Like [`Amx::add_int8`].
     #[inline]
-    pub fn add_halves(&mut self, parts: Parts, rows: &[i32], columns: &[i32]) {
-        let words = (WORDS * parts.of_rows(), WORDS * parts.of_columns());
+    pub fn add_bf16(&mut self, split: Bf16Split, rows: &[i32], columns: &[i32]) {
+        let words = (OPERAND_WORDS * split.rows(), OPERAND_WORDS * split.columns());
         assert!((rows.len(), columns.len()) == words, "a step of rows and columns");
         // SAFETY: as above.
-        unsafe { instructions::halves(parts, rows.as_ptr(), columns.as_ptr()) };
+        unsafe { instructions::multiply_add_bf16(split, rows.as_ptr(), columns.as_ptr()) };
     }
 }
 
 impl Drop for Amx {
     fn drop(&mut self) {
-        // SAFETY: there are tiles, or there would be no `self`.
+        // SAFETY: there are tiles, because `new` has asserted it.
         unsafe { instructions::release() };
         IN_USE.set(false);
     }
-}
-
-/// Whether tests of tiles can run; where they cannot, it says so.
-#[cfg(test)]
-pub fn can_be_tested() -> bool {
-    use std::io::Write;
-    if !is_available() {
-        let _ = writeln!(std::io::stderr(), "skipped: this processor lacks AMX");
-    }
-    is_available()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::random::SplitMix;
+    use crate::testing::with_amx;
     use half::bf16;
 
     fn words(length: usize, seed: u64) -> Vec<i32> {
@@ -152,32 +161,34 @@ mod tests {
         (0..length).map(|_| (random.unit() * 4_294_967_296.0) as u32 as i32).collect()
     }
 
-    /// A word of a row, and one of a column, that belong together, for every sum: `rows` and `columns` parts of them.
+    /// For one accumulator, the places of the words of rows and columns that it sums: of numbers that are split into `rows`
+    /// and `columns` bf16.
     fn pairs(steps: usize, rows: usize, columns: usize, sum: usize) -> impl Iterator<Item = (usize, usize)> {
         let (row, column) = (sum / BLOCK, sum % BLOCK);
         (0..steps).flat_map(move |step| {
-            let parts = (0..rows).flat_map(move |a| (0..columns).map(move |b| (a, b)));
-            parts.filter(move |(a, b)| a + b < rows).flat_map(move |(a, b)| {
-                (0..STEP).map(move |word| {
-                    let of_row = ((step * rows + a) * BLOCK + row) * STEP + word;
-                    (of_row, ((step * columns + b) * STEP + word) * BLOCK + column)
+            let splits = (0..rows).flat_map(move |a| (0..columns).map(move |b| (a, b)));
+            splits.filter(move |(a, b)| a + b < rows).flat_map(move |(a, b)| {
+                (0..STEP_WORDS).map(move |word| {
+                    let row_word = ((step * rows + a) * BLOCK + row) * STEP_WORDS + word;
+                    (row_word, ((step * columns + b) * STEP_WORDS + word) * BLOCK + column)
                 })
             })
         })
     }
 
     #[test]
-    fn bytes_are_multiplied_as_by_loops() {
-        if !can_be_tested() {
+    fn int8_is_multiplied_as_by_loops() {
+        if with_amx().is_none() {
             return;
         }
-        let mut sums = Sums::default();
+        let mut sums = Accumulators::default();
         for steps in [1, 3, 24] {
-            let (rows, columns) = (words(BLOCK * steps * STEP, 1), words(BLOCK * steps * STEP, 2));
+            let (rows, columns) =
+                (words(BLOCK * steps * STEP_WORDS, 1), words(BLOCK * steps * STEP_WORDS, 2));
             let mut amx = Amx::new();
             amx.clear();
-            for (rows, columns) in rows.chunks(WORDS).zip(columns.chunks(WORDS)) {
-                amx.add_bytes(rows, columns);
+            for (rows, columns) in rows.chunks(OPERAND_WORDS).zip(columns.chunks(OPERAND_WORDS)) {
+                amx.add_int8(rows, columns);
             }
             amx.store(&mut sums);
             for (at, &found) in sums.0.iter().enumerate() {
@@ -193,50 +204,60 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_numbers_are_multiplied_as_by_loops() {
-        if !can_be_tested() {
+    fn split_numbers_are_multiplied_as_by_loops() {
+        if with_amx().is_none() {
             return;
         }
-        // Small whole numbers in every part: sums are exact in any order.
+        // Small whole numbers in every bf16: sums are exact in any order.
         let small = |length, seed| -> Vec<i32> {
-            let half = |bits: i32| u32::from(bf16::from_f32((bits.rem_euclid(17) - 8) as f32).to_bits());
-            words(length, seed).into_iter().map(|word| (half(word) | half(word >> 8) << 16) as i32).collect()
+            let small = |bits: i32| u32::from(bf16::from_f32((bits.rem_euclid(17) - 8) as f32).to_bits());
+            words(length, seed)
+                .into_iter()
+                .map(|word| (small(word) | small(word >> 8) << 16) as i32)
+                .collect()
         };
-        let number = |word: i32, half: usize| f32::from_bits((word as u32) >> (16 * half) << 16);
-        let mut sums = Sums::default();
-        for (parts, steps) in
-            [(Parts::ThreeByThree, 1), (Parts::ThreeByThree, 5), (Parts::ThreeByOne, 4), (Parts::OneByOne, 3)]
-        {
-            let rows = small(BLOCK * steps * STEP * parts.of_rows(), 3);
-            let columns = small(BLOCK * steps * STEP * parts.of_columns(), 4);
+        let number = |word: i32, which: usize| f32::from_bits((word as u32) >> (16 * which) << 16);
+        let mut sums = Accumulators::default();
+        for (split, steps) in [
+            (Bf16Split::ThreeByThree, 1),
+            (Bf16Split::ThreeByThree, 5),
+            (Bf16Split::ThreeByOne, 4),
+            (Bf16Split::OneByOne, 3),
+        ] {
+            let rows = small(BLOCK * steps * STEP_WORDS * split.rows(), 3);
+            let columns = small(BLOCK * steps * STEP_WORDS * split.columns(), 4);
             let mut amx = Amx::new();
             amx.clear();
-            let columns_of_steps = columns.chunks(WORDS * parts.of_columns());
-            for (rows, columns) in rows.chunks(WORDS * parts.of_rows()).zip(columns_of_steps) {
-                amx.add_halves(parts, rows, columns);
+            let columns_of_steps = columns.chunks(OPERAND_WORDS * split.columns());
+            for (rows, columns) in rows.chunks(OPERAND_WORDS * split.rows()).zip(columns_of_steps) {
+                amx.add_bf16(split, rows, columns);
             }
             amx.store(&mut sums);
             for (at, &found) in sums.0.iter().enumerate() {
-                let expected: f32 = pairs(steps, parts.of_rows(), parts.of_columns(), at)
+                let expected: f32 = pairs(steps, split.rows(), split.columns(), at)
                     .map(|(row, column)| {
                         let (row, column) = (rows[row], columns[column]);
                         number(row, 0) * number(column, 0) + number(row, 1) * number(column, 1)
                     })
                     .sum();
-                assert_eq!(f32::from_bits(found as u32), expected, "{parts:?}, {steps} steps, sum {at}");
+                assert_eq!(f32::from_bits(found as u32), expected, "{split:?}, {steps} steps, sum {at}");
             }
         }
     }
 
     #[test]
     fn less_than_a_step_is_refused() {
-        if !can_be_tested() {
+        if with_amx().is_none() {
             return;
         }
         let refused = |rows: usize, columns: usize| {
-            std::panic::catch_unwind(|| Amx::new().add_bytes(&vec![0; rows], &vec![0; columns])).is_err()
+            std::panic::catch_unwind(|| Amx::new().add_int8(&vec![0; rows], &vec![0; columns])).is_err()
         };
-        assert!(refused(WORDS - 1, WORDS) && refused(WORDS, WORDS - 1) && !refused(WORDS, WORDS));
+        assert!(
+            refused(OPERAND_WORDS - 1, OPERAND_WORDS)
+                && refused(OPERAND_WORDS, OPERAND_WORDS - 1)
+                && !refused(OPERAND_WORDS, OPERAND_WORDS)
+        );
         // And so are tiles that are in use.
         let amx = Amx::new();
         assert!(std::panic::catch_unwind(Amx::new).is_err());

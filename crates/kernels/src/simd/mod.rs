@@ -1,49 +1,58 @@
-//! Instruction sets: a small vocabulary of vector operations ([`Simd`]), an implementation of it for each set, and
-//! the choice of one at run time. Kernels are written once, over [`Simd`], in safe code; what is unsafe about vector
-//! instructions stays in the files of this folder.
+//! Vectors: the operations that kernels need ([`Simd`]), implemented once for each instruction set. Kernels are written
+//! once, over [`Simd`], in safe code; what is unsafe about vector instructions stays in the files of this folder.
+//!
+//! ```text
+//! S::F    ┌  f32  ┬  f32  ┬ ... ┐   LANES lanes of 32 bits: 16 (AVX-512), 8 (AVX2, portable), 4 (NEON)
+//! S::I    ┌  i32  ┬  i32  ┬ ... ┐   the same register as whole numbers:
+//!         ┌ i16 i16 ┬ ...           two int16 in a lane, or two bf16
+//!         ┌ i8 i8 i8 i8 ┬ ...       or four int8
+//! ```
 
 #[cfg(target_arch = "x86_64")]
-mod avx2;
+pub(super) mod avx2;
 #[cfg(target_arch = "x86_64")]
-mod avx512;
+pub(super) mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod gelu_table;
 #[cfg(target_arch = "aarch64")]
-mod neon;
-mod portable;
+pub(super) mod neon;
+pub(super) mod portable;
+#[cfg(test)]
+mod tests;
 
-use super::math;
-use crate::amx;
+use crate::math;
 use half::bf16;
-use std::fmt;
-use std::str::FromStr;
 
 /// At least as many as [`Simd::LANES`] of any instruction set.
-const MOST_LANES: usize = 16;
+pub(crate) const MAX_LANES: usize = 16;
 
-/// Added to a whole number, its bytes are its digits to the base of 256, with 128 added to each.
-const TO_DIGITS: i32 = 0x80_80_80;
+/// Added to a whole number, the lowest three bytes are its digits to the base of 256, each plus 128.
+const INT8X3_OFFSET: i32 = 0x80_80_80;
 
-/// Of bf16, whose sum an f32 is.
-const PARTS: usize = 3;
+/// The bf16 whose sum an f32 is.
+const BF16X3: usize = 3;
 
 /// What a kernel may do with vectors. A value of an implementing type is the proof that the processor has the
-/// instructions: each is made only in [`Isa::run`].
-pub trait Simd: Copy {
+/// instructions: [`Isa::run`](crate::Isa::run) alone makes one. Loads and stores read and write whole vectors at the start
+/// of a slice, and panic if the slice is shorter.
+pub(crate) trait Simd: Copy {
     /// How many 32-bit lanes a vector has.
     const LANES: usize;
-    /// Whether [`Simd::dot_bytes`] sums pairs of products in 16 bits, which they must fit.
-    const PAIRS: bool;
-    /// [`Simd::LANES`] numbers.
+    /// Whether [`Simd::dot_int8`] sums pairs of products in 16 bits. Weights must then be packed so that they fit.
+    const INT16_PAIRS: bool;
+    /// A vector of f32.
     type F: Copy;
-    /// [`Simd::LANES`] 32-bit words.
+    /// A vector of 32-bit words.
     type I: Copy;
 
+    // f32
+
     fn splat(self, value: f32) -> Self::F;
-    /// The first lanes of a slice.
-    ///
-    /// # Panics
-    /// Like all loads and stores here, if the slice is shorter than a vector.
     fn load(self, from: &[f32]) -> Self::F;
     fn store(self, vector: Self::F, to: &mut [f32]);
+    /// Hints that the cell `at` of the slice will be needed soon. It may lie behind the end.
+    #[inline(always)]
+    fn prefetch(self, _cells: &[f32], _at: usize) {}
 
     fn add(self, a: Self::F, b: Self::F) -> Self::F;
     fn sub(self, a: Self::F, b: Self::F) -> Self::F;
@@ -52,18 +61,18 @@ pub trait Simd: Copy {
     fn reciprocal(self, a: Self::F) -> Self::F;
     fn min(self, a: Self::F, b: Self::F) -> Self::F;
     fn max(self, a: Self::F, b: Self::F) -> Self::F;
-    /// `a * b + c`, rounded once where the processor can.
+    /// `a * b + c`, fused where the processor can.
     fn mul_add(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
-    /// `a` with the signs of `b`; `a` must not be negative.
-    fn with_sign(self, a: Self::F, b: Self::F) -> Self::F;
+    /// `a`, which must not be negative, with the signs of `b`.
+    fn copysign(self, a: Self::F, b: Self::F) -> Self::F;
     fn abs(self, a: Self::F) -> Self::F;
-    /// Each `a` times 2 to the power of a whole number, which is added to its exponent: the whole number that stands in
-    /// the last bits of `whole`, as when it was added to 1.5 * 2^23.
+    /// Each `a` times 2 to the power of a whole number, which is in the last bits of `whole`, as after adding it to
+    /// 1.5 * 2^23.
     fn add_to_exponent(self, a: Self::F, whole: Self::F) -> Self::F;
-    /// 2 to the power of `x`, by the polynomial for powers from 0 to 1. Numbers below -126 may give 2^-126.
+    /// 2 to the power of `x`, by a polynomial for powers from 0 to 1. Numbers below -126 may give 2^-126.
     #[inline(always)]
     fn exp2<const TERMS: usize>(self, x: Self::F, polynomial: [f32; TERMS]) -> Self::F {
-        /// Added to it, a small number is rounded to a whole one, which stands in the sum's last bits.
+        /// Adding it rounds a small number to a whole one, which is then in the last bits.
         const LARGE: f32 = 12_582_912.0;
         let x = self.max(x, self.splat(-126.0));
         let whole = self.add(self.sub(x, self.splat(0.5)), self.splat(LARGE));
@@ -79,383 +88,152 @@ pub trait Simd: Copy {
         }
         sum
     }
-    /// GELU for what becomes a byte: by a polynomial, or in pieces where an instruction finds their terms.
+    /// GELU for results that are quantised to int8: by a polynomial, or by a table where there is an instruction for that.
     #[inline(always)]
-    fn gelu_of_bytes(self, x: Self::F) -> Self::F {
-        math::gelu_of_bytes(self, x)
-    }
-    /// Over all lanes.
-    fn sum(self, a: Self::F) -> f32;
-    fn lowest(self, a: Self::F) -> f32;
-    fn highest(self, a: Self::F) -> f32;
-    /// The sum over all lanes of each vector: of four at once it is cheaper, and each is made in the same order.
-    #[inline(always)]
-    fn sum_each(self, [a, b, c, d]: [Self::F; 4]) -> [f32; 4] {
-        [self.sum(a), self.sum(b), self.sum(c), self.sum(d)]
-    }
-    #[inline(always)]
-    fn lowest_each(self, [a, b, c, d]: [Self::F; 4]) -> [f32; 4] {
-        [self.lowest(a), self.lowest(b), self.lowest(c), self.lowest(d)]
-    }
-    #[inline(always)]
-    fn highest_each(self, [a, b, c, d]: [Self::F; 4]) -> [f32; 4] {
-        [self.highest(a), self.highest(b), self.highest(c), self.highest(d)]
+    fn gelu_int8(self, x: Self::F) -> Self::F {
+        math::gelu_int8(self, x)
     }
 
-    fn splat_word(self, word: i32) -> Self::I;
-    fn load_words(self, from: &[i32]) -> Self::I;
-    fn zero_words(self) -> Self::I;
-    /// The words' bits as numbers.
-    fn as_floats(self, words: Self::I) -> Self::F;
-    /// Whole numbers as numbers.
-    fn to_floats(self, words: Self::I) -> Self::F;
-    fn store_words(self, words: Self::I, to: &mut [i32]);
-    fn add_words(self, a: Self::I, b: Self::I) -> Self::I;
-    /// The first bytes of a slice, one for each lane.
-    fn load_bytes(self, from: &[u8]) -> Self::I;
-    /// Words of the low bytes of four, the first one lowest; all other bits of them are 0.
-    fn join_bytes(self, words: [Self::I; 4]) -> Self::I;
-    /// Each lane of `sums` plus the product of the four bytes of `a` (unsigned) with the four of `b` (signed). Where
-    /// there are [`Simd::PAIRS`], 255 times two neighbours in `b` of the same sign must not exceed 32,767.
-    fn dot_bytes(self, sums: Self::I, a: Self::I, b: Self::I) -> Self::I;
-    /// The bf16 in each word's low half.
-    fn low_half(self, words: Self::I) -> Self::F;
-    /// The bf16 in each word's high half.
-    fn high_half(self, words: Self::I) -> Self::F;
-    /// Writes numbers from -128 to 255 as bytes, one for each lane, rounded to nearest, halves to even; negative ones
-    /// as signed bytes.
-    fn store_bytes(self, vector: Self::F, to: &mut [u8]);
-    /// The same of four vectors, one behind the other: numbers from 0 to 255, or `SIGNED` ones from -128 to 127.
+    // Over all lanes
+
+    fn reduce_sum(self, a: Self::F) -> f32;
+    fn reduce_min(self, a: Self::F) -> f32;
+    fn reduce_max(self, a: Self::F) -> f32;
+    /// The sums of four vectors, which are cheaper together. Each is computed in the same order.
     #[inline(always)]
-    fn store_four_bytes<const SIGNED: bool>(self, vectors: [Self::F; 4], to: &mut [u8]) {
+    fn reduce_sum_of_4(self, [a, b, c, d]: [Self::F; 4]) -> [f32; 4] {
+        [self.reduce_sum(a), self.reduce_sum(b), self.reduce_sum(c), self.reduce_sum(d)]
+    }
+    #[inline(always)]
+    fn reduce_min_of_4(self, [a, b, c, d]: [Self::F; 4]) -> [f32; 4] {
+        [self.reduce_min(a), self.reduce_min(b), self.reduce_min(c), self.reduce_min(d)]
+    }
+    #[inline(always)]
+    fn reduce_max_of_4(self, [a, b, c, d]: [Self::F; 4]) -> [f32; 4] {
+        [self.reduce_max(a), self.reduce_max(b), self.reduce_max(c), self.reduce_max(d)]
+    }
+
+    // 32-bit words
+
+    fn splat_i32(self, word: i32) -> Self::I;
+    fn zero_i32(self) -> Self::I;
+    fn load_i32(self, from: &[i32]) -> Self::I;
+    fn store_i32(self, words: Self::I, to: &mut [i32]);
+    fn add_i32(self, a: Self::I, b: Self::I) -> Self::I;
+    fn and_i32(self, a: Self::I, b: Self::I) -> Self::I;
+    /// The same bits as f32.
+    fn bits_to_f32(self, words: Self::I) -> Self::F;
+    /// The same whole numbers as f32.
+    fn i32_to_f32(self, words: Self::I) -> Self::F;
+
+    // int8, four in a word
+
+    /// One byte for each lane.
+    fn load_u8(self, from: &[u8]) -> Self::I;
+    /// Joins four words whose low byte alone is not 0: the first becomes the lowest byte.
+    fn join_u8(self, words: [Self::I; 4]) -> Self::I;
+    /// Each lane of `sums` plus the products of its four bytes in `a` (unsigned) and `b` (signed). With
+    /// [`Simd::INT16_PAIRS`], 255 times the sum of two neighbours in `b` of the same sign must not exceed 32,767.
+    fn dot_int8(self, sums: Self::I, a: Self::I, b: Self::I) -> Self::I;
+    /// Writes numbers from -128 to 255 as bytes, one for each lane, rounded to nearest, ties to even; negative ones as
+    /// signed bytes.
+    fn store_int8(self, vector: Self::F, to: &mut [u8]);
+    /// The same of four vectors: numbers from 0 to 255, or `SIGNED` ones from -128 to 127.
+    #[inline(always)]
+    fn store_int8_of_4<const SIGNED: bool>(self, vectors: [Self::F; 4], to: &mut [u8]) {
         for (vector, to) in vectors.into_iter().zip(to[..4 * Self::LANES].chunks_exact_mut(Self::LANES)) {
-            self.store_bytes(vector, to);
+            self.store_int8(vector, to);
         }
     }
-
-    /// Writes numbers up to 8,355,711 without their sign, rounded to nearest, halves to even, as three digits to the base of 256, from
-    /// -128 to 127, to each of which 128 is added: the highest digits, one for each lane, `stride` bytes behind them the
-    /// next ones, and so on.
+    /// Writes numbers of a magnitude up to 8,355,711, rounded to nearest, ties to even, as three digits to the base of 256
+    /// from -128 to 127, each plus 128: the highest digits, one for each lane, the next ones `stride` bytes behind, and so
+    /// on.
     #[inline(always)]
-    fn store_digits(self, vector: Self::F, to: &mut [u8], stride: usize) {
-        let mut numbers = [0.0; MOST_LANES];
+    fn store_int8x3(self, vector: Self::F, to: &mut [u8], stride: usize) {
+        let mut numbers = [0.0; MAX_LANES];
         self.store(vector, &mut numbers);
         for (lane, number) in numbers[..Self::LANES].iter().enumerate() {
-            let whole = (number.round_ties_even() as i32).wrapping_add(TO_DIGITS);
+            let whole = (number.round_ties_even() as i32).wrapping_add(INT8X3_OFFSET);
             for digit in 0..3 {
                 to[digit * stride + lane] = (whole >> (16 - 8 * digit)) as u8;
             }
         }
     }
 
-    /// Two vectors of numbers rounded to halves of 16 bits, in an order that is the instruction set's own. Numbers that
-    /// are too large become 32,767 or 32,768.
-    fn to_halves(self, a: Self::F, b: Self::F) -> Self::I;
-    #[inline(always)]
-    fn splat_halves(self, half: u16) -> Self::I {
-        self.splat_word((u32::from(half) * 0x1_0001) as i32)
-    }
-    fn add_halves(self, a: Self::I, b: Self::I) -> Self::I;
-    fn sub_halves(self, a: Self::I, b: Self::I) -> Self::I;
-    /// The upper halves of the products of unsigned ones.
-    fn mul_halves(self, a: Self::I, b: Self::I) -> Self::I;
-    fn shift_halves_left<const BITS: i32>(self, a: Self::I) -> Self::I;
-    /// Of unsigned ones, as is the next.
-    fn shift_halves_right<const BITS: i32>(self, a: Self::I) -> Self::I;
-    /// Halves of `a`, which must be below 2^15, each shifted by its own number of bits, from 1 to 63, and rounded to
-    /// nearest: what is cut off of many small ones is not lost.
-    fn shift_each_half_right(self, a: Self::I, bits: Self::I) -> Self::I;
-    /// The products of halves below 2^15, divided by 2^15 and rounded to nearest.
-    fn scale_halves(self, a: Self::I, b: Self::I) -> Self::I;
-    fn and_words(self, a: Self::I, b: Self::I) -> Self::I;
-    /// Each lane of `sums` plus both halves of `a`, which must be below 2^15.
-    fn add_pairs(self, sums: Self::I, a: Self::I) -> Self::I;
-    /// Writes halves up to 255, of four vectors that [`Simd::to_halves`] has put into two, as bytes in the vectors' order.
-    fn store_halves_as_bytes(self, a: Self::I, b: Self::I, to: &mut [u8]);
+    // int16, two in a word
 
-    /// Whether linear layers are multiplied by tiles of [`amx`].
+    /// The numbers of two vectors, rounded to int16, saturated, in an order that is the instruction set's own.
+    fn to_int16(self, a: Self::F, b: Self::F) -> Self::I;
     #[inline(always)]
-    fn has_tiles(self) -> bool {
-        false
+    fn splat_int16(self, value: u16) -> Self::I {
+        self.splat_i32((u32::from(value) * 0x1_0001) as i32)
     }
-    /// Writes the numbers of two vectors, one behind the other, as three parts of bf16 each, whose sum they are: a vector
-    /// of first parts, two in a word, and `stride` words behind it one of second and one of third parts.
+    fn add_int16(self, a: Self::I, b: Self::I) -> Self::I;
+    fn sub_int16(self, a: Self::I, b: Self::I) -> Self::I;
+    /// The upper 16 bits of the products of unsigned numbers.
+    fn mul_high_u16(self, a: Self::I, b: Self::I) -> Self::I;
+    /// The products of numbers below 2^15, divided by 2^15 and rounded to nearest.
+    fn mul_q15(self, a: Self::I, b: Self::I) -> Self::I;
+    fn shift_left_u16<const BITS: i32>(self, a: Self::I) -> Self::I;
+    fn shift_right_u16<const BITS: i32>(self, a: Self::I) -> Self::I;
+    /// Numbers below 2^15, each shifted by its own number of bits, from 1 to 63, and rounded to nearest: what is cut off
+    /// many small ones is not lost.
+    fn shift_right_each_u16(self, a: Self::I, bits: Self::I) -> Self::I;
+    /// Each lane of `sums` plus the products of its two signed int16 in `a` and `b`.
+    fn dot_int16(self, sums: Self::I, a: Self::I, b: Self::I) -> Self::I;
+    /// Each lane of `sums` plus its two int16 in `a`, which must be below 2^15.
     #[inline(always)]
-    fn store_parts(self, a: Self::F, b: Self::F, to: &mut [i32], stride: usize) {
+    fn add_int16_pairs(self, sums: Self::I, a: Self::I) -> Self::I {
+        self.dot_int16(sums, a, self.splat_int16(1))
+    }
+    /// Writes numbers up to 255, of four vectors that [`Simd::to_int16`] has joined in twos, as bytes in the vectors' order.
+    fn store_int16_as_u8(self, a: Self::I, b: Self::I, to: &mut [u8]);
+
+    // bf16, two in a word
+
+    /// The bf16 in each word's low half, as f32.
+    fn low_bf16(self, words: Self::I) -> Self::F;
+    /// The bf16 in each word's high half, as f32.
+    fn high_bf16(self, words: Self::I) -> Self::F;
+    /// Writes the numbers of two vectors, `a` before `b`, as the three bf16 whose sum each is: a vector of the largest
+    /// ones, two in a word, and `stride` words behind it the next ones, and so on.
+    #[inline(always)]
+    fn store_bf16x3(self, a: Self::F, b: Self::F, to: &mut [i32], stride: usize) {
         for (vector, number) in [a, b].into_iter().enumerate() {
-            let mut numbers = [0.0; MOST_LANES];
+            let mut numbers = [0.0; MAX_LANES];
             self.store(number, &mut numbers);
             for (lane, &number) in numbers[..Self::LANES].iter().enumerate() {
                 let (mut rest, at) = (number, vector * Self::LANES + lane);
-                for to in to.chunks_mut(stride).take(PARTS) {
-                    let part = bf16::from_f32(rest);
-                    rest -= part.to_f32();
-                    bytemuck::cast_slice_mut(to)[at] = part.to_bits();
+                for to in to.chunks_mut(stride).take(BF16X3) {
+                    let rounded = bf16::from_f32(rest);
+                    rest -= rounded.to_f32();
+                    bytemuck::cast_slice_mut(to)[at] = rounded.to_bits();
                 }
             }
         }
     }
 
-    /// Runs the kernel's matrix products with the tile that suits the number of registers.
-    fn multiply<M: TiledProduct>(self, product: M) -> M::Output;
+    // Kernels
+
+    /// Whether linear layers are multiplied by tiles of [`crate::amx`].
+    #[inline(always)]
+    fn has_amx(self) -> bool {
+        false
+    }
+    /// Runs a kernel with the register tile that suits the number of registers.
+    fn with_register_tile<K: TiledKernel>(self, kernel: K) -> K::Output;
 }
 
-/// A matrix product, cut into tiles of `ROWS` rows by `VECTORS` vectors of columns.
-pub trait TiledProduct {
+/// A kernel whose products are cut into register tiles of `ROWS` rows by `VECTORS` vectors of columns.
+pub(crate) trait TiledKernel {
     type Output;
     fn run<S: Simd, const ROWS: usize, const VECTORS: usize>(self, simd: S) -> Self::Output;
 }
 
-/// Something to do with whatever instructions there are. `run` and what it calls must be `#[inline(always)]`, and hot
-/// loops plain ones: only what is inlined into [`Isa::run`] is compiled for the instruction set, which a closure that
-/// is handed to an iterator or to `array::from_fn` need not be.
-pub trait Kernel {
+/// Something to do with vectors. `run` and what it calls must be `#[inline(always)]`, and hot loops must be plain ones:
+/// only what is inlined into [`Isa::run`](crate::Isa::run) is compiled for the instruction set, and a closure that is
+/// handed to an iterator or to `array::from_fn` need not be.
+pub(crate) trait Kernel {
     type Output;
     fn run<S: Simd>(self, simd: S) -> Self::Output;
-}
-
-/// An instruction set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Isa {
-    /// AVX-512 with dot products of bytes, and tiles of bytes and bf16 (AMX) for linear layers.
-    Avx512Amx,
-    /// AVX-512 with dot products of bytes (VNNI).
-    Avx512Vnni,
-    /// AVX-512 as of Skylake.
-    Avx512,
-    /// AVX2 with dot products of bytes (AVX-VNNI).
-    Avx2Vnni,
-    /// AVX2 with FMA.
-    Avx2,
-    Neon,
-    /// Plain Rust, for every processor.
-    Portable,
-}
-
-impl Isa {
-    /// All, the fastest first.
-    pub const ALL: [Self; 7] = [
-        Self::Avx512Amx,
-        Self::Avx512Vnni,
-        Self::Avx512,
-        Self::Avx2Vnni,
-        Self::Avx2,
-        Self::Neon,
-        Self::Portable,
-    ];
-
-    /// The fastest that this processor has.
-    pub fn detect() -> Self {
-        Self::ALL.into_iter().find(|isa| isa.is_available()).unwrap_or(Self::Portable)
-    }
-
-    /// Whether this processor has it.
-    pub fn is_available(self) -> bool {
-        #[cfg(target_arch = "x86_64")]
-        {
-            use std::arch::is_x86_feature_detected as has;
-            let avx2 = has!("avx2") && has!("fma");
-            let avx512 = avx2 && has!("avx512f") && has!("avx512bw") && has!("avx512dq") && has!("avx512vl");
-            match self {
-                Self::Avx512Amx => avx512 && has!("avx512vnni") && has!("avx512bf16") && amx::is_available(),
-                Self::Avx512Vnni => avx512 && has!("avx512vnni"),
-                Self::Avx512 => avx512,
-                Self::Avx2Vnni => avx2 && has!("avxvnni"),
-                Self::Avx2 => avx2,
-                Self::Neon => false,
-                Self::Portable => true,
-            }
-        }
-        #[cfg(target_arch = "aarch64")]
-        {
-            // Part of every aarch64 target.
-            matches!(self, Self::Neon | Self::Portable)
-        }
-        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-        {
-            self == Self::Portable
-        }
-    }
-
-    /// Whether it sums pairs of products in 16 bits. See [`Simd::PAIRS`].
-    pub fn has_pairs(self) -> bool {
-        struct HasPairs;
-        impl Kernel for HasPairs {
-            type Output = bool;
-
-            #[inline(always)]
-            fn run<S: Simd>(self, _: S) -> bool {
-                S::PAIRS
-            }
-        }
-        self.run(HasPairs)
-    }
-
-    /// Whether three products of bytes take less time than one of f32. With AVX2 they take as long.
-    pub fn prefers_bytes(self) -> bool {
-        matches!(self, Self::Avx512Amx | Self::Avx512Vnni)
-    }
-
-    /// Runs a kernel, compiled for this instruction set.
-    ///
-    /// # Panics
-    /// If the processor does not have it.
-    #[inline]
-    pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        // Detection is cached by the standard library: this costs a load and a comparison or two.
-        assert!(self.is_available(), "this processor lacks {self}");
-        match self {
-            // SAFETY: the processor has the features that the function is compiled for, as was just asserted.
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512Amx => unsafe { avx512::run_vnni(kernel, true) },
-            // SAFETY: as above.
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512Vnni => unsafe { avx512::run_vnni(kernel, false) },
-            // SAFETY: as above.
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => unsafe { avx512::run(kernel) },
-            // SAFETY: as above.
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2Vnni => unsafe { avx2::run_vnni(kernel) },
-            // SAFETY: as above.
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => unsafe { avx2::run(kernel) },
-            // SAFETY: as above.
-            #[cfg(target_arch = "aarch64")]
-            Self::Neon => unsafe { neon::run(kernel) },
-            _ => kernel.run(portable::Portable),
-        }
-    }
-
-    /// As it is written in `STANDPOINT_ISA`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Avx512Amx => "avx512-amx",
-            Self::Avx512Vnni => "avx512-vnni",
-            Self::Avx512 => "avx512",
-            Self::Avx2Vnni => "avx2-vnni",
-            Self::Avx2 => "avx2",
-            Self::Neon => "neon",
-            Self::Portable => "portable",
-        }
-    }
-}
-
-impl fmt::Display for Isa {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(self.name())
-    }
-}
-
-impl FromStr for Isa {
-    type Err = String;
-
-    /// # Errors
-    /// If there is no such instruction set, or this processor does not have it; the message lists those that it has.
-    fn from_str(name: &str) -> Result<Self, String> {
-        let available = || {
-            let names: Vec<&str> =
-                Self::ALL.into_iter().filter(|isa| isa.is_available()).map(Self::name).collect();
-            names.join(", ")
-        };
-        match Self::ALL.into_iter().find(|isa| isa.name() == name) {
-            Some(isa) if isa.is_available() => Ok(isa),
-            Some(_) => Err(format!("this processor lacks {name}; it has {}", available())),
-            None => Err(format!("there is no instruction set {name:?}; this processor has {}", available())),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The parts of each number, as f32.
-    struct Parts<'a>(&'a [f32]);
-
-    impl Kernel for Parts<'_> {
-        type Output = Vec<[f32; PARTS]>;
-
-        #[inline(always)]
-        fn run<S: Simd>(self, simd: S) -> Self::Output {
-            let mut parts = vec![[0.0; PARTS]; self.0.len()];
-            let numbers = self.0.chunks_exact(2 * S::LANES).zip(parts.chunks_exact_mut(2 * S::LANES));
-            for (numbers, parts) in numbers {
-                // More room than there need be, to see that nothing else is written.
-                let stride = S::LANES + 3;
-                let mut words = vec![7; PARTS * stride];
-                simd.store_parts(simd.load(numbers), simd.load(&numbers[S::LANES..]), &mut words, stride);
-                for (part, words) in words.chunks_exact(stride).enumerate() {
-                    assert_eq!(words[S::LANES..], [7; 3]);
-                    let halves: &[u16] = bytemuck::cast_slice(&words[..S::LANES]);
-                    for (parts, half) in parts.iter_mut().zip(halves) {
-                        parts[part] = f32::from_bits(u32::from(*half) << 16);
-                    }
-                }
-            }
-            parts
-        }
-    }
-
-    /// The digits of each number, joined again.
-    struct InDigits<'a>(&'a [f32]);
-
-    impl Kernel for InDigits<'_> {
-        type Output = Vec<i32>;
-
-        #[inline(always)]
-        fn run<S: Simd>(self, simd: S) -> Self::Output {
-            let mut joined = Vec::new();
-            for numbers in self.0.chunks_exact(S::LANES) {
-                // More room than there need be, to see that nothing else is written.
-                let stride = S::LANES + 3;
-                let mut bytes = vec![7; 3 * stride];
-                simd.store_digits(simd.load(numbers), &mut bytes, stride);
-                assert!(bytes.chunks_exact(stride).all(|digits| digits[S::LANES..] == [7; 3]));
-                joined.extend((0..S::LANES).map(|lane| {
-                    let digit = |at: usize| i32::from(bytes[at * stride + lane]) - 128;
-                    (digit(0) * 256 + digit(1)) * 256 + digit(2)
-                }));
-            }
-            joined
-        }
-    }
-
-    #[test]
-    fn a_whole_number_is_its_digits() {
-        let mut random = crate::random::SplitMix::new(4);
-        let mut numbers: Vec<f32> = (0..256).map(|_| (random.unit() as f32 - 0.5) * 16_711_000.0).collect();
-        numbers[..10].copy_from_slice(&[
-            0.0,
-            0.5,
-            1.5,
-            -0.5,
-            127.0,
-            128.0,
-            -128.0,
-            -129.0,
-            8_355_711.0,
-            -8_355_711.0,
-        ]);
-        let expected: Vec<i32> = numbers.iter().map(|number| number.round_ties_even() as i32).collect();
-        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
-            assert_eq!(isa.run(InDigits(&numbers)), expected, "{isa}");
-        }
-    }
-
-    #[test]
-    fn a_number_is_the_sum_of_its_parts() {
-        let mut random = crate::random::SplitMix::new(3);
-        let mut numbers: Vec<f32> =
-            (0..1024).map(|at| (random.unit() as f32 - 0.5) * 10_f32.powi(at % 40 - 20)).collect();
-        numbers[..4].copy_from_slice(&[0.0, -0.0, 1.0, f32::MAX / 2.0]);
-        let expected = Isa::Portable.run(Parts(&numbers));
-        for (number, parts) in numbers.iter().zip(&expected) {
-            let sum: f64 = parts.iter().copied().map(f64::from).sum();
-            assert_eq!(sum, f64::from(*number));
-        }
-        if amx::can_be_tested() {
-            assert_eq!(Isa::Avx512Amx.run(Parts(&numbers)), expected);
-        }
-    }
 }

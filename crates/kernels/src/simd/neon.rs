@@ -1,6 +1,6 @@
 //! NEON, which every 64-bit Arm processor has: 4 lanes, 32 registers.
 
-use super::{Kernel, Simd, TiledProduct};
+use super::{Kernel, Simd, TiledKernel};
 use std::arch::aarch64::*;
 
 const LANES: usize = 4;
@@ -27,7 +27,7 @@ macro_rules! intrinsics {
 
 impl Simd for Neon {
     const LANES: usize = LANES;
-    const PAIRS: bool = false;
+    const INT16_PAIRS: bool = false;
     type F = float32x4_t;
     type I = int32x4_t;
 
@@ -84,7 +84,7 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
-    fn with_sign(self, a: Self::F, b: Self::F) -> Self::F {
+    fn copysign(self, a: Self::F, b: Self::F) -> Self::F {
         intrinsics!(vbslq_f32(vdupq_n_u32(0x8000_0000), b, a))
     }
 
@@ -102,53 +102,53 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
-    fn sum(self, a: Self::F) -> f32 {
+    fn reduce_sum(self, a: Self::F) -> f32 {
         intrinsics!(vaddvq_f32(a))
     }
 
     #[inline(always)]
-    fn lowest(self, a: Self::F) -> f32 {
+    fn reduce_min(self, a: Self::F) -> f32 {
         intrinsics!(vminvq_f32(a))
     }
 
     #[inline(always)]
-    fn highest(self, a: Self::F) -> f32 {
+    fn reduce_max(self, a: Self::F) -> f32 {
         intrinsics!(vmaxvq_f32(a))
     }
 
     #[inline(always)]
-    fn splat_word(self, word: i32) -> Self::I {
+    fn splat_i32(self, word: i32) -> Self::I {
         intrinsics!(vdupq_n_s32(word))
     }
 
     #[inline(always)]
-    fn load_words(self, from: &[i32]) -> Self::I {
+    fn load_i32(self, from: &[i32]) -> Self::I {
         let from = &from[..LANES];
         intrinsics!(vld1q_s32(from.as_ptr()))
     }
 
     #[inline(always)]
-    fn store_words(self, words: Self::I, to: &mut [i32]) {
+    fn store_i32(self, words: Self::I, to: &mut [i32]) {
         let to = &mut to[..LANES];
         intrinsics!(vst1q_s32(to.as_mut_ptr(), words))
     }
 
     #[inline(always)]
-    fn add_words(self, a: Self::I, b: Self::I) -> Self::I {
+    fn add_i32(self, a: Self::I, b: Self::I) -> Self::I {
         intrinsics!(vaddq_s32(a, b))
     }
 
     #[inline(always)]
-    fn load_bytes(self, from: &[u8]) -> Self::I {
+    fn load_u8(self, from: &[u8]) -> Self::I {
         let mut lanes = [0; LANES];
         for (lane, byte) in lanes.iter_mut().zip(&from[..LANES]) {
             *lane = i32::from(*byte);
         }
-        self.load_words(&lanes)
+        self.load_i32(&lanes)
     }
 
     #[inline(always)]
-    fn join_bytes(self, [a, b, c, d]: [Self::I; 4]) -> Self::I {
+    fn join_u8(self, [a, b, c, d]: [Self::I; 4]) -> Self::I {
         intrinsics!({
             let low = vorrq_s32(a, vshlq_n_s32::<8>(b));
             vorrq_s32(low, vorrq_s32(vshlq_n_s32::<16>(c), vshlq_n_s32::<24>(d)))
@@ -156,36 +156,36 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
-    fn zero_words(self) -> Self::I {
+    fn zero_i32(self) -> Self::I {
         intrinsics!(vdupq_n_s32(0))
     }
 
     #[inline(always)]
-    fn as_floats(self, words: Self::I) -> Self::F {
+    fn bits_to_f32(self, words: Self::I) -> Self::F {
         intrinsics!(vreinterpretq_f32_s32(words))
     }
 
     #[inline(always)]
-    fn to_floats(self, words: Self::I) -> Self::F {
+    fn i32_to_f32(self, words: Self::I) -> Self::F {
         intrinsics!(vcvtq_f32_s32(words))
     }
 
     #[inline(always)]
-    fn low_half(self, words: Self::I) -> Self::F {
+    fn low_bf16(self, words: Self::I) -> Self::F {
         intrinsics!(vreinterpretq_f32_s32(vshlq_n_s32::<16>(words)))
     }
 
     #[inline(always)]
-    fn high_half(self, words: Self::I) -> Self::F {
-        let top = self.splat_word(0xffff_0000_u32 as i32);
+    fn high_bf16(self, words: Self::I) -> Self::F {
+        let top = self.splat_i32(0xffff_0000_u32 as i32);
         intrinsics!(vreinterpretq_f32_s32(vandq_s32(words, top)))
     }
 
     #[inline(always)]
-    fn dot_bytes(self, sums: Self::I, a: Self::I, b: Self::I) -> Self::I {
+    fn dot_int8(self, sums: Self::I, a: Self::I, b: Self::I) -> Self::I {
         intrinsics!({
             // There is no product of unsigned with signed bytes: 128 is taken off all of `a`, and 128 times the bytes of
-            // `b` are added, which the compiler works out once for all rows of a tile.
+            // `b` are added, which the compiler computes once for all rows of a tile.
             let a = vreinterpretq_s8_s32(veorq_s32(a, vdupq_n_s32(0x8080_8080_u32 as i32)));
             let b = vreinterpretq_s8_s32(b);
             let sums = vaddq_s32(sums, vshlq_n_s32::<7>(vpaddlq_s16(vpaddlq_s8(b))));
@@ -196,7 +196,7 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
-    fn store_bytes(self, vector: Self::F, to: &mut [u8]) {
+    fn store_int8(self, vector: Self::F, to: &mut [u8]) {
         let mut lanes = [0; LANES];
         intrinsics!(vst1q_s32(lanes.as_mut_ptr(), vcvtnq_s32_f32(vector)));
         for (byte, word) in to[..LANES].iter_mut().zip(lanes) {
@@ -205,7 +205,7 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
-    fn to_halves(self, a: Self::F, b: Self::F) -> Self::I {
+    fn to_int16(self, a: Self::F, b: Self::F) -> Self::I {
         intrinsics!({
             let low = vqmovn_s32(vcvtnq_s32_f32(a));
             vreinterpretq_s32_s16(vqmovn_high_s32(low, vcvtnq_s32_f32(b)))
@@ -213,17 +213,17 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
-    fn add_halves(self, a: Self::I, b: Self::I) -> Self::I {
+    fn add_int16(self, a: Self::I, b: Self::I) -> Self::I {
         intrinsics!(vreinterpretq_s32_s16(vaddq_s16(vreinterpretq_s16_s32(a), vreinterpretq_s16_s32(b))))
     }
 
     #[inline(always)]
-    fn sub_halves(self, a: Self::I, b: Self::I) -> Self::I {
+    fn sub_int16(self, a: Self::I, b: Self::I) -> Self::I {
         intrinsics!(vreinterpretq_s32_s16(vsubq_s16(vreinterpretq_s16_s32(a), vreinterpretq_s16_s32(b))))
     }
 
     #[inline(always)]
-    fn mul_halves(self, a: Self::I, b: Self::I) -> Self::I {
+    fn mul_high_u16(self, a: Self::I, b: Self::I) -> Self::I {
         intrinsics!({
             let (a, b) = (vreinterpretq_u16_s32(a), vreinterpretq_u16_s32(b));
             let low = vreinterpretq_u16_u32(vmull_u16(vget_low_u16(a), vget_low_u16(b)));
@@ -233,20 +233,20 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
-    fn shift_halves_left<const BITS: i32>(self, a: Self::I) -> Self::I {
+    fn shift_left_u16<const BITS: i32>(self, a: Self::I) -> Self::I {
         let bits = BITS as i16;
         intrinsics!(vreinterpretq_s32_u16(vshlq_u16(vreinterpretq_u16_s32(a), vdupq_n_s16(bits))))
     }
 
     #[inline(always)]
-    fn shift_halves_right<const BITS: i32>(self, a: Self::I) -> Self::I {
+    fn shift_right_u16<const BITS: i32>(self, a: Self::I) -> Self::I {
         let bits = -BITS as i16;
         intrinsics!(vreinterpretq_s32_u16(vshlq_u16(vreinterpretq_u16_s32(a), vdupq_n_s16(bits))))
     }
 
-    /// To the left by negative numbers.
+    /// A shift to the left by negative numbers.
     #[inline(always)]
-    fn shift_each_half_right(self, a: Self::I, bits: Self::I) -> Self::I {
+    fn shift_right_each_u16(self, a: Self::I, bits: Self::I) -> Self::I {
         intrinsics!({
             let bits = vnegq_s16(vreinterpretq_s16_s32(bits));
             vreinterpretq_s32_u16(vrshlq_u16(vreinterpretq_u16_s32(a), bits))
@@ -254,24 +254,33 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
-    fn scale_halves(self, a: Self::I, b: Self::I) -> Self::I {
+    fn mul_q15(self, a: Self::I, b: Self::I) -> Self::I {
         intrinsics!({
             vreinterpretq_s32_s16(vqrdmulhq_s16(vreinterpretq_s16_s32(a), vreinterpretq_s16_s32(b)))
         })
     }
 
     #[inline(always)]
-    fn and_words(self, a: Self::I, b: Self::I) -> Self::I {
+    fn and_i32(self, a: Self::I, b: Self::I) -> Self::I {
         intrinsics!(vandq_s32(a, b))
     }
 
     #[inline(always)]
-    fn add_pairs(self, sums: Self::I, a: Self::I) -> Self::I {
+    fn dot_int16(self, sums: Self::I, a: Self::I, b: Self::I) -> Self::I {
+        intrinsics!({
+            let (a, b) = (vreinterpretq_s16_s32(a), vreinterpretq_s16_s32(b));
+            let low = vmull_s16(vget_low_s16(a), vget_low_s16(b));
+            vaddq_s32(sums, vpaddq_s32(low, vmull_high_s16(a, b)))
+        })
+    }
+
+    #[inline(always)]
+    fn add_int16_pairs(self, sums: Self::I, a: Self::I) -> Self::I {
         intrinsics!(vpadalq_s16(sums, vreinterpretq_s16_s32(a)))
     }
 
     #[inline(always)]
-    fn store_halves_as_bytes(self, a: Self::I, b: Self::I, to: &mut [u8]) {
+    fn store_int16_as_u8(self, a: Self::I, b: Self::I, to: &mut [u8]) {
         let to = &mut to[..4 * LANES];
         intrinsics!({
             let low = vmovn_u16(vreinterpretq_u16_s32(a));
@@ -279,9 +288,9 @@ impl Simd for Neon {
         })
     }
 
-    /// 24 sums, three vectors of weights and one of activations: 28 of the 32 registers.
+    /// 24 accumulators, three vectors of weights and one of activations: 28 of the 32 registers.
     #[inline(always)]
-    fn multiply<M: TiledProduct>(self, product: M) -> M::Output {
-        product.run::<Self, 8, 3>(self)
+    fn with_register_tile<K: TiledKernel>(self, kernel: K) -> K::Output {
+        kernel.run::<Self, 8, 3>(self)
     }
 }

@@ -1,7 +1,9 @@
 //! Self-attention over packed windows, one window and head at a time, so that the scores stay in cache.
 
-use standpoint_kernels::training::matmul::{Matrix, MatrixMut, Write, multiply};
-use standpoint_kernels::training::sweeps::{self, Dropout};
+use standpoint_kernels::Isa;
+use standpoint_kernels::training::dropout::{self, Dropout};
+use standpoint_kernels::training::gemm::{Matrix, MatrixMut, Write, multiply};
+use standpoint_kernels::training::{elementwise, rowwise};
 use std::ops::Range;
 
 /// One attention head in one window: columns of `[tokens, hidden]` matrices in the rows of the window.
@@ -59,6 +61,7 @@ fn distance_range(distances: usize, heads: usize, view: &HeadView) -> (Range<usi
 /// `context = dropout(softmax(Q K^T / sqrt(width) + bias)) V`. Keeps the probabilities; those that are dropped have their sign set.
 #[expect(clippy::too_many_arguments, reason = "the operands of attention")]
 pub(super) fn forward(
+    isa: Isa,
     heads: usize,
     hidden: usize,
     windows: &[Range<usize>],
@@ -81,10 +84,10 @@ pub(super) fn forward(
         if !distances.is_empty() {
             let (range, longest) = distance_range(distances.len(), heads, &view);
             for (row, scores) in scores.chunks_exact_mut(length).enumerate() {
-                sweeps::add(scores, &distances[range.clone()][longest - 1 - row..][..length]);
+                elementwise::add(isa, scores, &distances[range.clone()][longest - 1 - row..][..length]);
             }
         }
-        sweeps::softmax(scores, length, dropout.map(|dropout| dropout.at(site)), &mut used);
+        rowwise::softmax(isa, scores, length, dropout.map(|dropout| dropout.at(site)), &mut used);
         let out = MatrixMut::strided(&mut context[view.context_start()..], length, view.width, hidden);
         multiply(out, Write::Replace, 1.0, Matrix::new(&used, length, length), value);
     }
@@ -94,6 +97,7 @@ pub(super) fn forward(
 /// distance.
 #[expect(clippy::too_many_arguments, reason = "the operands of an attention's backward pass")]
 pub(super) fn backward(
+    isa: Isa,
     heads: usize,
     hidden: usize,
     windows: &[Range<usize>],
@@ -114,17 +118,21 @@ pub(super) fn backward(
         let (query, key, value) = (view.qkv(qkv, 0), view.qkv(qkv, 1), view.qkv(qkv, 2));
         let upstream = Matrix::strided(&upstream[view.context_start()..], length, view.width, hidden);
 
-        sweeps::used_again(probabilities, dropout, &mut used);
+        dropout::apply_again(isa, probabilities, dropout, &mut used);
         let dropped = Matrix::new(&used, length, length);
         multiply(view.qkv_mut(qkv_gradient, 2), Write::Replace, 1.0, dropped.t(), upstream);
 
         gradient.resize(length * length, 0.0);
         multiply(MatrixMut::new(&mut gradient, length, length), Write::Replace, 1.0, upstream, value.t());
-        sweeps::softmax_backward(probabilities, &used, &mut gradient, length);
+        rowwise::softmax_backward(isa, probabilities, &used, &mut gradient, length);
         if !distance_gradient.is_empty() {
             let (range, longest) = distance_range(distance_gradient.len(), heads, &view);
             for (row, gradient) in gradient.chunks_exact(length).enumerate() {
-                sweeps::add(&mut distance_gradient[range.clone()][longest - 1 - row..][..length], gradient);
+                elementwise::add(
+                    isa,
+                    &mut distance_gradient[range.clone()][longest - 1 - row..][..length],
+                    gradient,
+                );
             }
         }
         let gradient = Matrix::new(&gradient, length, length);

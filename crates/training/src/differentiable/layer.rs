@@ -3,8 +3,11 @@
 use super::linear::Linear;
 use super::parameters::{Gradients, LayerRanges, Layout};
 use super::{PackedTokens, PassDropout, attention};
-use standpoint_kernels::training::matmul::Write;
-use standpoint_kernels::training::sweeps::{self, Dropout, Normalized};
+use standpoint_kernels::Isa;
+use standpoint_kernels::training::dropout::{self, Dropout};
+use standpoint_kernels::training::elementwise;
+use standpoint_kernels::training::gemm::Write;
+use standpoint_kernels::training::rowwise::{self, Normalized};
 use std::ops::Range;
 
 /// What a layer keeps of its forward pass for the backward pass. All matrices are row-major, with a row for each packed token.
@@ -30,7 +33,7 @@ pub(super) const AFTER_FEED_FORWARD: u64 = 2;
 
 /// Working memory that all layers of a pass share. Each is a matrix with a row for each token.
 #[derive(Default)]
-pub(super) struct Scratch {
+pub(super) struct Workspace {
     pub sum: Vec<f32>,
     branch: Vec<f32>,
     inner: Vec<f32>,
@@ -70,6 +73,7 @@ impl Layer<'_> {
 
         linear.forward(&trace.input, (&ranges.qkv_weight, &ranges.qkv_bias), &mut trace.qkv);
         attention::forward(
+            linear.isa,
             self.layout.dimensions.heads,
             hidden,
             &self.batch.windows,
@@ -80,9 +84,10 @@ impl Layer<'_> {
             &mut trace.context,
         );
         linear.forward(&trace.context, (&ranges.attention_weight, &ranges.attention_bias), sum);
-        sweeps::add_residual(sum, self.mask(dropout, AFTER_ATTENTION), &trace.input);
+        dropout::add_residual(linear.isa, sum, self.mask(dropout, AFTER_ATTENTION), &trace.input);
         trace.middle.resize(sum.len(), 0.0);
-        sweeps::layer_norm(
+        rowwise::layer_norm(
+            linear.isa,
             sum,
             self.parameter(&ranges.attention_norm_weight),
             self.parameter(&ranges.attention_norm_bias),
@@ -93,11 +98,12 @@ impl Layer<'_> {
 
         linear.forward(&trace.middle, (&ranges.up_weight, &ranges.up_bias), &mut trace.up);
         trace.activated.resize(trace.up.len(), 0.0);
-        sweeps::gelu(&mut trace.up, &mut trace.activated);
+        elementwise::gelu(linear.isa, &mut trace.up, &mut trace.activated);
         linear.forward(&trace.activated, (&ranges.down_weight, &ranges.down_bias), sum);
-        sweeps::add_residual(sum, self.mask(dropout, AFTER_FEED_FORWARD), &trace.middle);
+        dropout::add_residual(linear.isa, sum, self.mask(dropout, AFTER_FEED_FORWARD), &trace.middle);
         output.resize(sum.len(), 0.0);
-        sweeps::layer_norm(
+        rowwise::layer_norm(
+            linear.isa,
             sum,
             self.parameter(&ranges.output_norm_weight),
             self.parameter(&ranges.output_norm_bias),
@@ -114,30 +120,31 @@ impl Layer<'_> {
         linear: &mut Linear<'_>,
         trace: &LayerTrace,
         distances: &mut [f32],
-        scratch: &mut Scratch,
+        workspace: &mut Workspace,
         dropout: Option<PassDropout>,
         upstream: &mut Vec<f32>,
         gradients: &mut Gradients,
     ) {
         let ranges = self.ranges;
-        let Scratch { branch, inner, qkv_gradient, .. } = scratch;
+        let Workspace { branch, inner, qkv_gradient, .. } = workspace;
 
         let norm = (&ranges.output_norm_weight, &ranges.output_norm_bias);
-        self.norm_backward(upstream, &trace.output_norm, norm, gradients);
-        // The gradient of the residual stays in `upstream`; that of the feed-forward half is in `branch`.
-        sweeps::masked(upstream, self.mask(dropout, AFTER_FEED_FORWARD), branch);
+        self.norm_backward(linear.isa, upstream, &trace.output_norm, norm, gradients);
+        // The residual keeps `upstream`; the branch goes through the feed-forward half.
+        dropout::masked(linear.isa, upstream, self.mask(dropout, AFTER_FEED_FORWARD), branch);
         let down = (&ranges.down_weight, &ranges.down_bias);
         linear.backward((branch, &trace.activated), down, gradients, Write::Replace, inner);
-        sweeps::multiply(inner, &trace.up);
+        elementwise::multiply(linear.isa, inner, &trace.up);
         let up = (&ranges.up_weight, &ranges.up_bias);
         linear.backward((inner, &trace.middle), up, gradients, Write::Add, upstream);
 
         let norm = (&ranges.attention_norm_weight, &ranges.attention_norm_bias);
-        self.norm_backward(upstream, &trace.attention_norm, norm, gradients);
-        sweeps::masked(upstream, self.mask(dropout, AFTER_ATTENTION), branch);
+        self.norm_backward(linear.isa, upstream, &trace.attention_norm, norm, gradients);
+        dropout::masked(linear.isa, upstream, self.mask(dropout, AFTER_ATTENTION), branch);
         let output = (&ranges.attention_weight, &ranges.attention_bias);
         linear.backward((branch, &trace.context), output, gradients, Write::Replace, inner);
         attention::backward(
+            linear.isa,
             self.layout.dimensions.heads,
             self.layout.dimensions.hidden,
             &self.batch.windows,
@@ -154,13 +161,21 @@ impl Layer<'_> {
 
     fn norm_backward(
         &self,
+        isa: Isa,
         upstream: &mut [f32],
         kept: &Normalized,
         (weight, bias): (&Range<usize>, &Range<usize>),
         gradients: &mut Gradients,
     ) {
         let (weight_gradient, bias_gradient) = split_pair(&mut gradients.values, weight, bias);
-        sweeps::layer_norm_backward(upstream, kept, self.parameter(weight), weight_gradient, bias_gradient);
+        rowwise::layer_norm_backward(
+            isa,
+            upstream,
+            kept,
+            self.parameter(weight),
+            weight_gradient,
+            bias_gradient,
+        );
     }
 }
 

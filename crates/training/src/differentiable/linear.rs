@@ -2,13 +2,14 @@
 
 use super::parameters::Gradients;
 use super::products::{Operands, PackedWeights};
-use standpoint_kernels::training::Start;
-use standpoint_kernels::training::matmul::{Matrix, MatrixMut, Write, multiply};
-use standpoint_kernels::training::sweeps;
+use standpoint_kernels::Isa;
+use standpoint_kernels::training::gemm::{Matrix, MatrixMut, Write, multiply};
+use standpoint_kernels::training::{Init, elementwise};
 use std::ops::Range;
 
 /// The linear layers of one pass.
 pub(super) struct Linear<'a> {
+    pub isa: Isa,
     pub parameters: &'a [f32],
     pub weights: Option<&'a PackedWeights>,
     pub operands: &'a mut Operands,
@@ -37,7 +38,7 @@ impl Linear<'_> {
                     Matrix::new(input, tokens, inputs),
                     Matrix::new(&self.parameters[weight.clone()], outputs, inputs).t(),
                 );
-                sweeps::add_bias(output, bias);
+                elementwise::add_bias(self.isa, output, bias);
             }
         }
     }
@@ -54,14 +55,14 @@ impl Linear<'_> {
         let outputs = bias.len();
         let inputs = weight.len() / outputs;
         let tokens = input.len() / inputs;
-        sweeps::add_column_sums(upstream, &mut gradients.values[bias.clone()]);
+        elementwise::add_column_sums(self.isa, upstream, &mut gradients.values[bias.clone()]);
         input_gradient.resize(tokens * inputs, 0.0);
         let weight_gradient = &mut gradients.values[weight.clone()];
         if let Some(weights) = self.weights {
-            let start = if into == Write::Add { Start::Kept } else { Start::Zero };
-            let so_far = if gradients.fresh { Start::Zero } else { Start::Kept };
+            let init = if into == Write::Add { Init::Existing } else { Init::Zero };
+            let so_far = if gradients.fresh { Init::Zero } else { Init::Existing };
             self.operands.weight_gradient(weights, upstream, input, outputs, so_far, weight_gradient);
-            self.operands.backward(weights, weight, upstream, start, input_gradient);
+            self.operands.backward(weights, weight, upstream, init, input_gradient);
             return;
         }
         let upstream = Matrix::new(upstream, tokens, outputs);

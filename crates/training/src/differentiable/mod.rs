@@ -15,11 +15,14 @@ mod products;
 pub use parameters::{Dimensions, Gradients, HeadRanges, Layout, TensorRange};
 pub use products::{Arithmetic, PackedWeights};
 
-use layer::{AFTER_EMBEDDINGS, Layer, LayerTrace, Scratch, split_pair};
+use layer::{AFTER_EMBEDDINGS, Layer, LayerTrace, Workspace, split_pair};
 use linear::Linear;
 use products::Operands;
 use standpoint_core::window::Window;
-use standpoint_kernels::training::sweeps::{self, Dropout, Normalized};
+use standpoint_kernels::Isa;
+use standpoint_kernels::training::dropout::Dropout;
+use standpoint_kernels::training::elementwise;
+use standpoint_kernels::training::rowwise::{self, Normalized};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -49,6 +52,8 @@ impl PackedTokens {
 /// The working memory of one worker, reused from batch to batch.
 #[derive(Default)]
 pub struct Trace {
+    /// The instruction set of all passes, but for products in f32, for which the `gemm` crate chooses its own.
+    pub isa: Isa,
     embedding_norm: Normalized,
     layers: Vec<LayerTrace>,
     /// The last layer's output, `[tokens, hidden]`.
@@ -57,7 +62,7 @@ pub struct Trace {
     distances: Vec<f32>,
     /// Their gradient.
     distance_gradient: Vec<f32>,
-    scratch: Scratch,
+    workspace: Workspace,
     operands: Operands,
     /// The packed weights of the parameters that passes are run with. Without them, linear layers are computed in f32.
     pub weights: Option<Arc<PackedWeights>>,
@@ -110,15 +115,15 @@ impl Trace {
         let (kind, heads) = (layout.dimensions.kind, layout.dimensions.heads);
         self.distances = kind.by_distance(&parameters[layout.distances.clone()], heads, batch.longest());
         if let Some(dropout) = dropout {
-            dropout.hidden_at(0, AFTER_EMBEDDINGS).apply(&mut states);
+            dropout.hidden_at(0, AFTER_EMBEDDINGS).apply(self.isa, &mut states);
         }
         for (index, (ranges, trace)) in layout.layers.iter().zip(&mut self.layers).enumerate() {
             // The last layer's output becomes the input that this layer keeps, and the old input's buffer takes its output.
             std::mem::swap(&mut trace.input, &mut states);
             let layer = Layer { index, layout, ranges, parameters, batch };
             let weights = self.weights.as_deref();
-            let mut linear = Linear { parameters, weights, operands: &mut self.operands };
-            layer.forward(&mut linear, trace, &self.distances, &mut self.scratch.sum, dropout, &mut states);
+            let mut linear = Linear { isa: self.isa, parameters, weights, operands: &mut self.operands };
+            layer.forward(&mut linear, trace, &self.distances, &mut self.workspace.sum, dropout, &mut states);
         }
         self.states = states;
     }
@@ -129,19 +134,28 @@ impl Trace {
             let start = table.start + index * hidden;
             &parameters[start..start + hidden]
         };
-        let scratch = &mut self.scratch.sum;
+        let scratch = &mut self.workspace.sum;
         scratch.resize(states.len(), 0.0);
         for window in &batch.windows {
             for (position, token) in window.clone().enumerate() {
                 let sum = &mut scratch[token * hidden..(token + 1) * hidden];
                 sum.copy_from_slice(row(&layout.words, batch.tokens[token] as usize));
-                sweeps::add(sum, row(&layout.positions, position + layout.dimensions.kind.first_position()));
+                elementwise::add(
+                    self.isa,
+                    sum,
+                    row(&layout.positions, position + layout.dimensions.kind.first_position()),
+                );
                 if !layout.token_types.is_empty() {
-                    sweeps::add(sum, row(&layout.token_types, batch.token_types[token] as usize));
+                    elementwise::add(
+                        self.isa,
+                        sum,
+                        row(&layout.token_types, batch.token_types[token] as usize),
+                    );
                 }
             }
         }
-        sweeps::layer_norm(
+        rowwise::layer_norm(
+            self.isa,
             scratch,
             &parameters[layout.embedding_norm_weight.clone()],
             &parameters[layout.embedding_norm_bias.clone()],
@@ -167,19 +181,20 @@ impl Trace {
         for (index, (ranges, trace)) in layout.layers.iter().zip(&self.layers).enumerate().rev() {
             let layer = Layer { index, layout, ranges, parameters, batch };
             let weights = self.weights.as_deref();
-            let mut linear = Linear { parameters, weights, operands: &mut self.operands };
+            let mut linear = Linear { isa: self.isa, parameters, weights, operands: &mut self.operands };
             let distances = &mut self.distance_gradient;
-            layer.backward(&mut linear, trace, distances, &mut self.scratch, dropout, upstream, gradients);
+            layer.backward(&mut linear, trace, distances, &mut self.workspace, dropout, upstream, gradients);
         }
         self.add_distance_gradient(layout, batch, gradients);
         if let Some(dropout) = dropout {
-            dropout.hidden_at(0, AFTER_EMBEDDINGS).apply(upstream);
+            dropout.hidden_at(0, AFTER_EMBEDDINGS).apply(self.isa, upstream);
         }
         let hidden = layout.dimensions.hidden;
         let values = &mut gradients.values;
         let (weight_gradient, bias_gradient) =
             split_pair(values, &layout.embedding_norm_weight, &layout.embedding_norm_bias);
-        sweeps::layer_norm_backward(
+        rowwise::layer_norm_backward(
+            self.isa,
             upstream,
             &self.embedding_norm,
             &parameters[layout.embedding_norm_weight.clone()],
@@ -197,7 +212,7 @@ impl Trace {
                 ];
                 for (table, index) in tables.into_iter().filter(|(table, _)| !table.is_empty()) {
                     let start = table.start + index * hidden;
-                    sweeps::add(&mut values[start..start + hidden], gradient);
+                    elementwise::add(self.isa, &mut values[start..start + hidden], gradient);
                 }
             }
         }

@@ -3,7 +3,8 @@
 
 use rayon::prelude::*;
 use standpoint_core::model::{BertConfig, Kind};
-use standpoint_kernels::training::sweeps;
+use standpoint_kernels::Isa;
+use standpoint_kernels::training::elementwise;
 use std::ops::Range;
 
 /// The sizes from which all shapes of an encoder follow.
@@ -255,16 +256,20 @@ impl Gradients {
     pub fn absorb(&mut self, other: &mut Self, layout: &Layout) {
         /// The number of parameters that a thread adds at a time.
         const PIECE: usize = 1 << 16;
-        let hidden = layout.dimensions.hidden;
+        let (isa, hidden) = (Isa::default(), layout.dimensions.hidden);
         self.settle();
         other.settle();
         for &word in &other.touched {
             let start = layout.words.start + word as usize * hidden;
-            sweeps::add(&mut self.values[start..start + hidden], &other.values[start..start + hidden]);
+            elementwise::add(
+                isa,
+                &mut self.values[start..start + hidden],
+                &other.values[start..start + hidden],
+            );
         }
         let end = layout.words.end;
         let pieces = self.values[end..].par_chunks_mut(PIECE).zip(other.values[end..].par_chunks(PIECE));
-        pieces.for_each(|(values, others)| sweeps::add(values, others));
+        pieces.for_each(|(values, others)| elementwise::add(isa, values, others));
         self.touched.extend_from_slice(&other.touched);
     }
 

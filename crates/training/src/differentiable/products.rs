@@ -3,7 +3,8 @@
 
 use super::parameters::Layout;
 use rayon::prelude::*;
-use standpoint_kernels::training::{Start, fixed, tiles};
+use standpoint_kernels::Isa;
+use standpoint_kernels::training::{Init, bf16, fixed_point};
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -19,44 +20,50 @@ pub enum Arithmetic {
 impl Arithmetic {
     /// The fastest one on this processor; none if f32 is faster.
     pub fn fastest() -> Option<Self> {
-        if tiles::is_available() { Some(Self::Bf16) } else { fixed::is_fast().then_some(Self::FixedPoint) }
+        let isa = Isa::default();
+        if isa == Isa::Avx512Amx {
+            Some(Self::Bf16)
+        } else {
+            fixed_point::is_fast(isa).then_some(Self::FixedPoint)
+        }
     }
 
+    /// Whether the instruction set of this process can compute it.
     pub fn is_available(self) -> bool {
         match self {
             Self::FixedPoint => true,
-            Self::Bf16 => tiles::is_available(),
+            Self::Bf16 => Isa::default() == Isa::Avx512Amx,
         }
     }
 }
 
-/// The right-hand matrix of a product, packed by columns.
-enum PackedMatrix {
-    Fixed(fixed::Panels),
-    Tiles(tiles::Columns),
+/// The right side of a product.
+enum RightOperand {
+    FixedPoint(fixed_point::RightPanels),
+    Bf16(bf16::RightOperand),
 }
 
-impl PackedMatrix {
+impl RightOperand {
     fn new(arithmetic: Arithmetic) -> Self {
         match arithmetic {
-            Arithmetic::FixedPoint => Self::Fixed(fixed::Panels::default()),
-            Arithmetic::Bf16 => Self::Tiles(tiles::Columns::default()),
+            Arithmetic::FixedPoint => Self::FixedPoint(fixed_point::RightPanels::default()),
+            Arithmetic::Bf16 => Self::Bf16(bf16::RightOperand::default()),
         }
     }
 
-    /// Packs a row-major matrix of `columns` columns. Products sum over its rows.
-    fn pack(&mut self, matrix: &[f32], columns: usize) {
+    /// Packs `matrix`, which is row-major, `[terms, columns]`.
+    fn pack(&mut self, isa: Isa, matrix: &[f32], columns: usize) {
         match self {
-            Self::Fixed(panels) => panels.pack(matrix, columns),
-            Self::Tiles(panels) => panels.pack(matrix, columns),
+            Self::FixedPoint(panels) => panels.pack(isa, matrix, columns),
+            Self::Bf16(panels) => panels.pack(isa, matrix, columns),
         }
     }
 
-    /// Packs the transpose of a row-major matrix of `terms` columns. Products sum over those.
-    fn pack_transposed(&mut self, matrix: &[f32], terms: usize) {
+    /// Packs the transpose of `matrix`, which is row-major, `[columns, terms]`.
+    fn pack_transposed(&mut self, isa: Isa, matrix: &[f32], terms: usize) {
         match self {
-            Self::Fixed(panels) => panels.pack_transposed(matrix, terms),
-            Self::Tiles(panels) => panels.pack_transposed(matrix, terms),
+            Self::FixedPoint(panels) => panels.pack_transposed(isa, matrix, terms),
+            Self::Bf16(panels) => panels.pack_transposed(isa, matrix, terms),
         }
     }
 }
@@ -65,14 +72,15 @@ impl PackedMatrix {
 struct Weight {
     range: Range<usize>,
     inputs: usize,
-    /// PackedMatrix are outputs, terms inputs.
-    forward: PackedMatrix,
-    /// PackedMatrix are inputs, terms outputs.
-    backward: PackedMatrix,
+    /// Its columns are outputs, its terms inputs.
+    forward: RightOperand,
+    /// Its columns are inputs, its terms outputs.
+    backward: RightOperand,
 }
 
-/// All matrices of an encoder's layers, packed from the parameters of the last [`PackedWeights::refresh`].
+/// Every matrix of an encoder's layers, packed from the parameters that it was last refreshed with.
 pub struct PackedWeights {
+    pub(super) isa: Isa,
     arithmetic: Arithmetic,
     weights: Vec<Weight>,
     /// The number of a weight, by the start of its range.
@@ -80,26 +88,28 @@ pub struct PackedWeights {
 }
 
 impl PackedWeights {
+    /// Room for the weights of a layout, multiplied with the instruction set of this process.
     pub fn new(layout: &Layout, arithmetic: Arithmetic) -> Self {
         let weights: Vec<Weight> = layout
             .layer_matrices()
             .map(|(range, inputs)| Weight {
                 range,
                 inputs,
-                forward: PackedMatrix::new(arithmetic),
-                backward: PackedMatrix::new(arithmetic),
+                forward: RightOperand::new(arithmetic),
+                backward: RightOperand::new(arithmetic),
             })
             .collect();
         let index = weights.iter().enumerate().map(|(index, weight)| (weight.range.start, index)).collect();
-        Self { arithmetic, weights, index }
+        Self { isa: Isa::default(), arithmetic, weights, index }
     }
 
     /// Packs these parameters, on all threads.
     pub fn refresh(&mut self, parameters: &[f32]) {
+        let isa = self.isa;
         self.weights.par_iter_mut().for_each(|weight| {
             let values = &parameters[weight.range.clone()];
-            weight.forward.pack_transposed(values, weight.inputs);
-            weight.backward.pack(values, weight.inputs);
+            weight.forward.pack_transposed(isa, values, weight.inputs);
+            weight.backward.pack(isa, values, weight.inputs);
         });
     }
 
@@ -111,21 +121,21 @@ impl PackedWeights {
 /// A worker's memory for packed operands.
 #[derive(Default)]
 pub(super) struct Operands {
-    fixed: FixedOperands,
-    tiles: TileOperands,
+    fixed_point: FixedPointOperands,
+    bf16: Bf16Operands,
 }
 
 #[derive(Default)]
-struct FixedOperands {
-    rows: fixed::Rows,
-    left: fixed::Across,
-    right: fixed::Panels,
+struct FixedPointOperands {
+    rows: fixed_point::LeftRows,
+    left: fixed_point::LeftTransposed,
+    right: fixed_point::RightPanels,
 }
 
 #[derive(Default)]
-struct TileOperands {
-    rows: tiles::Rows,
-    right: tiles::Columns,
+struct Bf16Operands {
+    rows: bf16::LeftOperand,
+    right: bf16::RightOperand,
 }
 
 impl Operands {
@@ -139,7 +149,7 @@ impl Operands {
         output: &mut [f32],
     ) {
         let weight = weights.get(range);
-        self.multiply(input, weight.inputs, &weight.forward, Start::Bias(bias), output);
+        self.multiply(weights.isa, input, weight.inputs, &weight.forward, Init::Bias(bias), output);
     }
 
     /// The gradient of a linear layer's input, from that of its output.
@@ -148,57 +158,58 @@ impl Operands {
         weights: &PackedWeights,
         range: &Range<usize>,
         upstream: &[f32],
-        start: Start<'_>,
+        init: Init<'_>,
         input_gradient: &mut [f32],
     ) {
         let weight = weights.get(range);
         let outputs = range.len() / weight.inputs;
-        self.multiply(upstream, outputs, &weight.backward, start, input_gradient);
+        self.multiply(weights.isa, upstream, outputs, &weight.backward, init, input_gradient);
     }
 
     fn multiply(
         &mut self,
+        isa: Isa,
         rows: &[f32],
         terms: usize,
-        columns: &PackedMatrix,
-        start: Start<'_>,
+        right: &RightOperand,
+        init: Init<'_>,
         to: &mut [f32],
     ) {
-        match columns {
-            PackedMatrix::Fixed(columns) => {
-                self.fixed.rows.pack(rows, terms);
-                fixed::multiply(to, start, &self.fixed.rows, columns);
+        match right {
+            RightOperand::FixedPoint(columns) => {
+                self.fixed_point.rows.pack(isa, rows, terms);
+                fixed_point::multiply(isa, to, init, &self.fixed_point.rows, columns);
             }
-            PackedMatrix::Tiles(columns) => {
-                self.tiles.rows.pack(rows, terms);
-                tiles::multiply(to, start, &self.tiles.rows, columns);
+            RightOperand::Bf16(columns) => {
+                self.bf16.rows.pack(isa, rows, terms);
+                bf16::multiply(isa, to, init, &self.bf16.rows, columns);
             }
         }
     }
 
-    /// The gradient of a weight of shape `[outputs, inputs]`: `start + upstream^T * input`.
+    /// The gradient of a weight of shape `[outputs, inputs]`: `init + upstream^T * input`.
     pub fn weight_gradient(
         &mut self,
         weights: &PackedWeights,
         upstream: &[f32],
         input: &[f32],
         outputs: usize,
-        start: Start<'_>,
+        init: Init<'_>,
         gradient: &mut [f32],
     ) {
-        let inputs = gradient.len() / outputs;
+        let (isa, inputs) = (weights.isa, gradient.len() / outputs);
         match weights.arithmetic {
             Arithmetic::FixedPoint => {
-                let FixedOperands { left, right, .. } = &mut self.fixed;
-                left.pack(upstream, outputs);
-                right.pack(input, inputs);
-                fixed::multiply(gradient, start, left, right);
+                let FixedPointOperands { left, right, .. } = &mut self.fixed_point;
+                left.pack(isa, upstream, outputs);
+                right.pack(isa, input, inputs);
+                fixed_point::multiply(isa, gradient, init, left, right);
             }
             Arithmetic::Bf16 => {
-                let TileOperands { rows, right } = &mut self.tiles;
-                rows.pack_transposed(upstream, outputs);
-                right.pack(input, inputs);
-                tiles::multiply(gradient, start, rows, right);
+                let Bf16Operands { rows, right } = &mut self.bf16;
+                rows.pack_transposed(isa, upstream, outputs);
+                right.pack(isa, input, inputs);
+                bf16::multiply(isa, gradient, init, rows, right);
             }
         }
     }

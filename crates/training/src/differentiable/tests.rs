@@ -76,8 +76,14 @@ fn every_gradient_is_that_of_a_finite_difference_under_dropout() {
     assert_agrees_with_twin(TINY_MPNET, 4, dropout);
 }
 
+/// Says what is not tested, past the harness, which captures what a test prints.
+fn skipped(what: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "skipped {what}: this processor lacks it");
+}
+
 #[test]
-fn packed_weights_change_gradients_by_less_than_a_hundredth() {
+fn packed_weights_change_gradients_by_less_than_a_hundredth_and_alike_everywhere() {
     let dimensions =
         Dimensions { hidden: 48, heads: 4, intermediate: 144, vocabulary: 40, positions: 64, ..TINY };
     let layout = Layout::new(dimensions, &[]);
@@ -89,24 +95,27 @@ fn packed_weights_change_gradients_by_less_than_a_hundredth() {
     }
     let dropout = Some(PassDropout { hidden: 0.1, attention: 0.1, key: 5 });
     let upstream = numbers(batch.tokens.len() * dimensions.hidden, 4);
-    let gradients = |arithmetic: Option<Arithmetic>| {
+    let gradients = |isa: Isa, arithmetic: Option<Arithmetic>| {
         let weights = arithmetic.map(|arithmetic| {
             let mut weights = PackedWeights::new(&layout, arithmetic);
+            weights.isa = isa;
             weights.refresh(&parameters);
             Arc::new(weights)
         });
-        let mut trace = Trace { weights, ..Trace::default() };
+        let mut trace = Trace { isa, weights, ..Trace::default() };
         let mut gradients = Gradients::new(&layout);
         trace.forward(&layout, &parameters, &batch, dropout);
         trace.backward(&layout, &parameters, &batch, dropout, &mut upstream.clone(), &mut gradients);
         gradients.values
     };
-    let exact = gradients(None);
+    let isa = Isa::detect();
+    let exact = gradients(isa, None);
     for arithmetic in [Arithmetic::FixedPoint, Arithmetic::Bf16] {
-        if arithmetic == Arithmetic::Bf16 && !standpoint_kernels::amx::is_available() {
+        if !arithmetic.is_available() {
+            skipped(&format!("{arithmetic:?}"));
             continue;
         }
-        let found = gradients(Some(arithmetic));
+        let found = gradients(isa, Some(arithmetic));
         for segment in layout.tensors() {
             let norm = |values: &mut dyn Iterator<Item = f32>| values.map(|x| x * x).sum::<f32>().sqrt();
             let size = norm(&mut exact[segment.range.clone()].iter().copied());
@@ -115,6 +124,16 @@ fn packed_weights_change_gradients_by_less_than_a_hundredth() {
             assert!(off < allowed, "{arithmetic:?}, {}: off by {off} of {size}", segment.name);
         }
         assert_ne!(exact, found);
+    }
+    // The `gemm` crate gives the same bits on one processor, and all else the same on every instruction set.
+    let fixed_point = gradients(isa, Some(Arithmetic::FixedPoint));
+    for isa in Isa::ALL {
+        if !isa.is_available() {
+            skipped(isa.name());
+            continue;
+        }
+        assert!(gradients(isa, None) == exact, "{isa}");
+        assert!(gradients(isa, Some(Arithmetic::FixedPoint)) == fixed_point, "{isa}");
     }
 }
 

@@ -7,7 +7,7 @@
 
 use super::{AFTER_EMBEDDINGS, Layout, PackedTokens, PassDropout};
 use crate::differentiable::layer::{AFTER_ATTENTION, AFTER_FEED_FORWARD};
-use standpoint_kernels::training::sweeps::Dropout;
+use standpoint_kernels::training::dropout::Dropout;
 
 /// `[rows][columns]`
 pub(crate) type Rows = Vec<Vec<f64>>;

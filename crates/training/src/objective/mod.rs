@@ -11,7 +11,8 @@ use crate::teacher::TeacherPrediction;
 use standpoint_core::heads::{self, Logits, sentence_tokens};
 use standpoint_core::label::{Label, Role};
 use standpoint_core::model::Scaling;
-use standpoint_kernels::training::sweeps::Dropout;
+use standpoint_kernels::Isa;
+use standpoint_kernels::training::dropout::Dropout;
 use std::ops::Range;
 
 /// The total label weights of an average step, by which each head's loss is divided. A label then has the same weight in whichever
@@ -151,7 +152,7 @@ impl Pass<'_> {
             return 0.0;
         }
         let mut vector = mean_state(states, &row.vector, hidden);
-        mask.apply(&mut vector);
+        mask.apply(Isa::default(), &mut vector);
         let mut vector_gradient = vec![0.0; hidden];
         let [role_head, stance_head, checkworthy_head, ..] = self.layout.heads() else {
             unreachable!("a layout of HEADS")
@@ -186,7 +187,7 @@ impl Pass<'_> {
                 loss += self.head(head, &wanted, &vector, &mut vector_gradient, gradients);
             }
         }
-        mask.apply(&mut vector_gradient);
+        mask.apply(Isa::default(), &mut vector_gradient);
         let share = 1.0 / row.vector.len() as f32;
         for state in upstream[row.vector.start * hidden..row.vector.end * hidden].chunks_exact_mut(hidden) {
             for (gradient, value) in state.iter_mut().zip(&vector_gradient) {

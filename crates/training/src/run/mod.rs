@@ -20,6 +20,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use standpoint_core::hash::sha256;
 use standpoint_core::model::{BaseModel, HEADS, ModelSource};
+use standpoint_kernels::Isa;
 use standpoint_kernels::random::scramble;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -110,6 +111,7 @@ impl Trainer {
     /// # Errors
     /// If any of these cannot be read or does not fit, or if there is a checkpoint and `resume` is off.
     pub fn new(path: &Path, base: Option<&str>, offline: bool, resume: bool) -> Result<Self> {
+        Isa::from_environment().map_err(|problem| TrainError::Setting { path: path.to_owned(), problem })?;
         let config = TrainConfig::load(path)?;
         let folder = RunFolder::new(&config.run);
         let misplaced =

@@ -2,17 +2,16 @@
 
 use crate::model::{BertConfig, Weights};
 use standpoint_kernels::linear::{Activation, Linear};
-use standpoint_kernels::norm::Norm;
-use standpoint_kernels::numbers::Numbers;
-use standpoint_kernels::{Isa, padded};
+use standpoint_kernels::norm::LayerNorm;
+use standpoint_kernels::{ComputeFormat, Isa, padded};
 
 pub(super) struct Layer {
     pub(super) qkv: Linear,
     pub(super) output: Linear,
-    pub(super) attention_norm: Norm,
+    pub(super) attention_norm: LayerNorm,
     pub(super) widen: Linear,
     pub(super) narrow: Linear,
-    pub(super) output_norm: Norm,
+    pub(super) output_norm: LayerNorm,
 }
 
 impl Layer {
@@ -20,7 +19,7 @@ impl Layer {
         config: &BertConfig,
         weights: &Weights,
         layer: usize,
-        numbers: Numbers,
+        format: ComputeFormat,
         isa: Isa,
     ) -> Self {
         let (hidden, wide, size) = (config.hidden_size, config.intermediate_size, config.head_size());
@@ -32,8 +31,8 @@ impl Layer {
         let plain = |part: &str, inputs: usize, activation, from| {
             let (weight, bias) = (values(part, "weight"), values(part, "bias"));
             let rows = weight.chunks_exact(inputs).zip(bias.iter().copied());
-            let fill = std::iter::repeat_n(nothing, padded(bias.len()) - bias.len());
-            Linear::new(isa, numbers, activation, padded(inputs), from, rows.chain(fill))
+            let padding = std::iter::repeat_n(nothing, padded(bias.len()) - bias.len());
+            Linear::new(isa, format, activation, padded(inputs), from, rows.chain(padding))
         };
 
         // Queries are divided by the root of the head's size here, once and for all, and by ln 2, as attention wants it.
@@ -47,7 +46,7 @@ impl Layer {
         let none = vec![0.0; hidden];
         let (key, value) = (values(names.key, "weight"), values(names.value, "weight"));
         let parts = [(&query[..], &query_bias[..]), (key, &none[..]), (value, &none[..])];
-        // Each head's columns are filled up.
+        // Each head's columns are padded.
         let columns = parts.into_iter().flat_map(|(weight, bias)| {
             (0..heads * filled).map(move |column| {
                 let (head, at) = (column / filled, column % filled);
@@ -62,9 +61,9 @@ impl Layer {
         let from_norm = |name: &str| {
             Some((weights.values(&format!("{name}.weight")), weights.values(&format!("{name}.bias"))))
         };
-        let qkv = Linear::new(isa, numbers, Activation::None, padded(hidden), from_norm(&before), columns);
+        let qkv = Linear::new(isa, format, Activation::None, padded(hidden), from_norm(&before), columns);
 
-        // Rows that leave room where the heads' columns are filled up.
+        // Rows with zeros where the heads' columns are padded.
         let spread = |row: &[f32]| -> Vec<f32> {
             let mut wide = vec![0.0; heads * filled];
             for (to, from) in wide.chunks_exact_mut(filled).zip(row.chunks_exact(size)) {
@@ -78,9 +77,9 @@ impl Layer {
             bias + row.iter().zip(value_bias).map(|(weight, value)| weight * value).sum::<f32>()
         });
         let weight: Vec<Vec<f32>> = weight.chunks_exact(hidden).map(spread).collect();
-        let fill = std::iter::repeat_n(nothing, padded(hidden) - hidden);
-        let columns = weight.iter().map(Vec::as_slice).zip(bias).chain(fill);
-        let output = Linear::new(isa, numbers, Activation::None, heads * filled, None, columns);
+        let padding = std::iter::repeat_n(nothing, padded(hidden) - hidden);
+        let columns = weight.iter().map(Vec::as_slice).zip(bias).chain(padding);
+        let output = Linear::new(isa, format, Activation::None, heads * filled, None, columns);
 
         Self {
             qkv,
@@ -98,7 +97,7 @@ impl Layer {
     }
 }
 
-pub(super) fn norm(weights: &Weights, name: &str, config: &BertConfig) -> Norm {
+pub(super) fn norm(weights: &Weights, name: &str, config: &BertConfig) -> LayerNorm {
     let values = |kind| weights.values(&format!("{name}.{kind}"));
-    Norm::new(values("weight"), values("bias"), config.layer_norm_eps as f32)
+    LayerNorm::new(values("weight"), values("bias"), config.layer_norm_eps as f32)
 }

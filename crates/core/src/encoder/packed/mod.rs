@@ -1,10 +1,10 @@
 //! The packed encoder: all windows of a batch are one matrix of tokens, without padding between them. Weights are
-//! packed once into the order in which they are multiplied, bias and GELU, residual and layer norm are one sweep
+//! packed once into the order in which they are multiplied, bias and GELU, residual and layer norm are one pass over memory
 //! each, and attention works on one window and head at a time. Linear layers compute in int8, bf16 or f32, on the best
 //! [instruction set](Isa) that the processor has.
 //!
-//! Rows are filled up with zeros to multiples of [`standpoint_kernels::FILL`], so that kernels meet whole vectors only; weights are
-//! arranged so that what fills up stays zero.
+//! Rows are padded with zeros to multiples of [`standpoint_kernels::ROW_MULTIPLE`], so that kernels meet whole vectors only.
+//! Weights are arranged so that the padding stays zero.
 
 mod layer;
 
@@ -15,58 +15,52 @@ use crate::window::Window;
 use layer::Layer;
 use rayon::prelude::*;
 use standpoint_kernels::aligned::Aligned;
-use standpoint_kernels::attention::{Bias, Shape, bytes, floats, heads};
-use standpoint_kernels::linear::{Input, Space};
-use standpoint_kernels::norm::{AddNorm, Norm};
-use standpoint_kernels::numbers::Numbers;
-use standpoint_kernels::quantize::{Quantize, Quantized};
-use standpoint_kernels::simd::{Isa, Kernel, Simd};
-use standpoint_kernels::{Dtype, padded};
+use standpoint_kernels::attention::{HeadShape, PositionBias, QuantizedQkv, float, int8};
+use standpoint_kernels::embedding::EmbeddingTables;
+use standpoint_kernels::linear::{self, Input};
+use standpoint_kernels::norm::{LayerNorm, add_norm};
+use standpoint_kernels::quantize::{QuantizedRows, quantize};
+use standpoint_kernels::{ComputeFormat, Dtype, Isa, padded};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 /// A BERT encoder for the CPU. See the module's documentation.
 pub struct PackedEncoder {
     isa: Isa,
-    numbers: Numbers,
+    format: ComputeFormat,
     hidden: usize,
     /// The longest window.
     positions: usize,
-    /// `[vocabulary, hidden]`, not filled up, as the next two.
-    words: Vec<f32>,
-    /// `[positions, hidden]`
-    position_embeddings: Vec<f32>,
-    /// `[types, hidden]`
-    types: Vec<f32>,
-    embedding_norm: Norm,
-    shape: Shape,
-    bias: Option<Bias>,
+    embeddings: EmbeddingTables,
+    embedding_norm: LayerNorm,
+    shape: HeadShape,
+    bias: Option<PositionBias>,
     layers: Vec<Layer>,
-    /// Memory that is not in use.
-    idle: Mutex<Vec<Memory>>,
+    /// Workspaces that are not in use.
+    idle: Mutex<Vec<Workspace>>,
 }
 
-/// What one batch needs while it is encoded.
+/// The memory of one batch while it is encoded. Rows are padded.
 #[derive(Default)]
-struct Memory {
+struct Workspace {
     /// `[tokens, hidden]`
     states: Aligned<f32>,
-    /// The same as bytes.
-    quantized: Quantized,
-    /// `[tokens, hidden]`: the sum of position and type, then the attention's context.
+    /// The same, quantised.
+    quantized: QuantizedRows,
+    /// `[tokens, hidden]`: the sum of position and token type, then the context of attention.
     context: Aligned<f32>,
-    /// `[tokens, 3 * hidden]`, or of a block where attention is in int8.
+    /// `[tokens, 3 * hidden]`; where attention is in int8, `[block, 3 * hidden]`.
     qkv: Aligned<f32>,
-    heads: heads::Heads,
+    quantized_qkv: QuantizedQkv,
     /// `[block, hidden]`
     block: Aligned<f32>,
     /// `[block, intermediate]`
     wide: Aligned<f32>,
-    /// A block's context, then its inner states, as bytes.
-    inner: Quantized,
-    linear: Space,
-    floats: floats::Scratch,
-    bytes: bytes::Scratch,
+    /// The context of a block, then its inner states, quantised.
+    inner: QuantizedRows,
+    linear: linear::Scratch,
+    float: float::Scratch,
+    int8: int8::Scratch,
 }
 
 /// Why a batch cannot be encoded.
@@ -92,10 +86,10 @@ impl PackedEncoder {
     /// # Panics
     /// If a parameter of [`crate::model::encoder_parameters`] is missing, or this processor lacks the instruction set.
     pub fn new(config: &BertConfig, mut weights: Weights, dtype: Dtype, isa: Isa) -> Self {
-        let numbers = Numbers::of(dtype, isa, || weights.are_bytes(config));
+        let format = ComputeFormat::new(dtype, isa, || weights.are_bytes(config));
         let layers = (0..config.num_hidden_layers)
             .into_par_iter()
-            .map(|layer| Layer::new(config, &weights, layer, numbers, isa))
+            .map(|layer| Layer::new(config, &weights, layer, format, isa))
             .collect();
         let embedding_norm = layer::norm(&weights, "embeddings.LayerNorm", config);
         let distances = weights.remove(Kind::DISTANCES);
@@ -105,17 +99,20 @@ impl PackedEncoder {
         };
         let hidden = config.hidden_size;
         // A model without token types has two that make no difference.
-        let types = if config.type_vocab_size > 0 { take("token_type") } else { vec![0.0; 2 * hidden] };
+        let token_types = if config.type_vocab_size > 0 { take("token_type") } else { vec![0.0; 2 * hidden] };
         let encoder = Self {
             isa,
-            numbers,
-            hidden: config.hidden_size,
+            format,
+            hidden,
             positions: config.longest_window(),
-            words: take("word"),
-            position_embeddings: take("position").split_off(config.kind().first_position() * hidden),
-            types,
+            embeddings: EmbeddingTables {
+                width: hidden,
+                words: take("word"),
+                positions: take("position").split_off(config.kind().first_position() * hidden),
+                token_types,
+            },
             embedding_norm,
-            shape: Shape { heads: config.num_attention_heads, size: padded(config.head_size()) },
+            shape: HeadShape { heads: config.num_attention_heads, size: padded(config.head_size()) },
             bias: None,
             layers,
             idle: Mutex::default(),
@@ -129,19 +126,19 @@ impl PackedEncoder {
         }
     }
 
-    /// With a relative position bias, which every layer adds to its scores: for each head one for each distance from
-    /// query to key, `[heads, 2 * positions - 1]`, the key that stands farthest before the query first.
+    /// With a relative position bias, which every layer adds to its scores: for each head one number for each distance from
+    /// query to key, `[heads, 2 * positions - 1]`, the key farthest before the query first.
     ///
     /// # Panics
     /// If the table has another size.
     #[must_use]
     pub fn with_position_bias(mut self, table: &[f32]) -> Self {
-        self.bias = Some(Bias::new(table, self.shape.heads, self.positions));
+        self.bias = Some(PositionBias::new(table, self.shape.heads, self.positions));
         self
     }
 
     fn check(&self, windows: &[&Window]) -> Result<(), Problem> {
-        let (positions, vocabulary) = (self.positions, self.words.len() / self.hidden);
+        let (positions, vocabulary) = (self.positions, self.embeddings.vocabulary());
         for window in windows {
             let tokens = window.tokens.len();
             if tokens == 0 || tokens > positions {
@@ -154,8 +151,8 @@ impl PackedEncoder {
         Ok(())
     }
 
-    /// Writes the windows' states into `memory.states`, rows filled up.
-    fn forward(&self, windows: &[&Window], memory: &mut Memory) {
+    /// Writes the windows' states into `workspace.states`.
+    fn forward(&self, windows: &[&Window], workspace: &mut Workspace) {
         let stride = padded(self.hidden);
         let mut rows: Vec<Range<usize>> = Vec::with_capacity(windows.len());
         for window in windows {
@@ -164,138 +161,103 @@ impl PackedEncoder {
         }
         let tokens = rows.last().map_or(0, |window| window.end);
         let inner = self.shape.heads * self.shape.size;
-        memory.states.resize(tokens * stride);
-        memory.context.resize(tokens * inner.max(stride));
-        if let Some(digits) = self.numbers.digits() {
-            memory.quantized.resize(tokens, stride, digits);
+        workspace.states.resize(tokens * stride);
+        workspace.context.resize(tokens * inner.max(stride));
+        if let Some(format) = self.format.activations() {
+            workspace.quantized.resize(tokens, stride, format);
         }
-        self.embed(windows, memory);
-        memory.context.resize(tokens * inner);
+        self.embed(windows, workspace);
+        workspace.context.resize(tokens * inner);
         for layer in &self.layers {
-            self.attend(layer, &rows, tokens, memory);
-            let together = self.numbers.rows_together(self.isa);
-            for first in (0..tokens).step_by(together) {
-                let last = tokens.min(first + together);
-                self.feed_forward(layer, first..last, memory);
+            self.attend(layer, &rows, tokens, workspace);
+            let block = self.format.cache_block_rows(self.isa);
+            for first in (0..tokens).step_by(block) {
+                let last = tokens.min(first + block);
+                self.feed_forward(layer, first..last, workspace);
             }
         }
     }
 
     /// From states to context.
-    fn attend(&self, layer: &Layer, windows: &[Range<usize>], tokens: usize, memory: &mut Memory) {
+    fn attend(&self, layer: &Layer, windows: &[Range<usize>], tokens: usize, workspace: &mut Workspace) {
         let Self { isa, shape, ref bias, .. } = *self;
         let (bias, stride, width) = (bias.as_ref(), padded(self.hidden), layer.qkv.columns());
-        let Memory { states, quantized, context, qkv, heads, linear, .. } = memory;
-        let in_bytes = self.numbers.digits() == Some(1) && !isa.has_pairs();
-        let block = self.numbers.rows_together(isa);
-        if in_bytes {
-            heads.resize(shape, tokens);
+        let Workspace { states, quantized, context, qkv, quantized_qkv, linear, .. } = workspace;
+        let in_int8 = self.format.attends_in_int8(isa);
+        let block = self.format.cache_block_rows(isa);
+        if in_int8 {
+            quantized_qkv.resize(shape, tokens);
             qkv.resize(block * width);
         } else {
             qkv.resize(tokens * width);
         }
         for first in (0..tokens).step_by(block) {
             let count = block.min(tokens - first);
-            let input = match self.numbers.digits() {
-                Some(_) => Input::Bytes(quantized.rows(first, count)),
-                None => Input::Floats(&states[first * stride..][..count * stride]),
+            let input = match self.format.activations() {
+                Some(_) => Input::Quantized(quantized.rows(first, count)),
+                None => Input::F32(&states[first * stride..][..count * stride]),
             };
-            if in_bytes {
+            if in_int8 {
                 let qkv = &mut qkv[..count * width];
                 layer.qkv.forward(isa, input, qkv, linear);
-                isa.run(heads::Split { shape, qkv, first, heads });
+                quantized_qkv.quantize(isa, shape, qkv, first);
             } else {
                 layer.qkv.forward(isa, input, &mut qkv[first * width..][..count * width], linear);
             }
         }
-        if in_bytes {
-            let scratch = &mut memory.bytes;
-            isa.run(bytes::Attention { shape, bias, windows, heads, scratch, context });
+        if in_int8 {
+            int8::attend(isa, shape, bias, windows, quantized_qkv, &mut workspace.int8, context);
         } else {
-            let scratch = &mut memory.floats;
-            isa.run(floats::Attention { shape, bias, windows, qkv, scratch, context });
+            float::attend(isa, shape, bias, windows, qkv, &mut workspace.float, context);
         }
     }
 
     /// From the context of a block's rows to their next states.
-    fn feed_forward(&self, layer: &Layer, rows: Range<usize>, memory: &mut Memory) {
+    fn feed_forward(&self, layer: &Layer, rows: Range<usize>, workspace: &mut Workspace) {
         let (isa, first, count) = (self.isa, rows.start, rows.len());
-        let Memory { states, quantized, context, block, wide, inner, linear, .. } = memory;
+        let Workspace { states, quantized, context, block, wide, inner, linear, .. } = workspace;
         let of_rows = |width: usize| rows.start * width..rows.end * width;
         let states = &mut states[of_rows(padded(self.hidden))];
         let context = &context[of_rows(self.shape.heads * self.shape.size)];
         block.resize(states.len());
         wide.resize(count * layer.widen.columns());
-        if let Some(digits) = self.numbers.digits() {
-            inner.resize(count, context.len() / count, digits);
-            isa.run(Quantize { values: context, to: inner.rows_mut(0, count) });
-            layer.output.forward(isa, Input::Bytes(inner.rows(0, count)), block, linear);
+        if let Some(format) = self.format.activations() {
+            inner.resize(count, context.len() / count, format);
+            quantize(isa, context, inner.rows_mut(0, count));
+            layer.output.forward(isa, Input::Quantized(inner.rows(0, count)), block, linear);
             let to = Some(quantized.rows_mut(first, count));
-            isa.run(AddNorm { norm: &layer.attention_norm, rows: states, others: block, quantized: to });
-            layer.widen.forward(isa, Input::Bytes(quantized.rows(first, count)), wide, linear);
-            inner.resize(count, wide.len() / count, digits);
-            isa.run(Quantize { values: wide, to: inner.rows_mut(0, count) });
-            layer.narrow.forward(isa, Input::Bytes(inner.rows(0, count)), block, linear);
+            add_norm(isa, &layer.attention_norm, states, block, to);
+            layer.widen.forward(isa, Input::Quantized(quantized.rows(first, count)), wide, linear);
+            inner.resize(count, wide.len() / count, format);
+            quantize(isa, wide, inner.rows_mut(0, count));
+            layer.narrow.forward(isa, Input::Quantized(inner.rows(0, count)), block, linear);
             let to = Some(quantized.rows_mut(first, count));
-            isa.run(AddNorm { norm: &layer.output_norm, rows: states, others: block, quantized: to });
+            add_norm(isa, &layer.output_norm, states, block, to);
         } else {
-            layer.output.forward(isa, Input::Floats(context), block, linear);
-            isa.run(AddNorm { norm: &layer.attention_norm, rows: states, others: block, quantized: None });
-            layer.widen.forward(isa, Input::Floats(states), wide, linear);
-            layer.narrow.forward(isa, Input::Floats(wide), block, linear);
-            isa.run(AddNorm { norm: &layer.output_norm, rows: states, others: block, quantized: None });
+            layer.output.forward(isa, Input::F32(context), block, linear);
+            add_norm(isa, &layer.attention_norm, states, block, None);
+            layer.widen.forward(isa, Input::F32(states), wide, linear);
+            layer.narrow.forward(isa, Input::F32(wide), block, linear);
+            add_norm(isa, &layer.output_norm, states, block, None);
         }
     }
 
     /// `states = norm(word + position + type)`
-    fn embed(&self, windows: &[&Window], memory: &mut Memory) {
-        let Memory { states, context, quantized, .. } = memory;
-        let tokens = states.len() / padded(self.hidden);
+    fn embed(&self, windows: &[&Window], workspace: &mut Workspace) {
+        let Workspace { states, context, quantized, .. } = workspace;
+        let stride = padded(self.hidden);
+        let tokens = states.len() / stride;
         let others = &mut context[..states.len()];
-        self.isa.run(Embed { encoder: self, windows, states, others });
-        let quantized = self.numbers.digits().map(|_| quantized.rows_mut(0, tokens));
-        self.isa.run(AddNorm { norm: &self.embedding_norm, rows: states, others, quantized });
-    }
-}
-
-/// Writes the word of each token into `states`, and the sum of its position and type into `others`.
-struct Embed<'a> {
-    encoder: &'a PackedEncoder,
-    windows: &'a [&'a Window],
-    /// `[tokens, hidden]`, rows filled up, as the next one.
-    states: &'a mut [f32],
-    others: &'a mut [f32],
-}
-
-impl Kernel for Embed<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
-        let Self { encoder, windows, states, others } = self;
-        let hidden = encoder.hidden;
-        let stride = padded(hidden);
-        if stride > hidden {
-            // The columns that fill up are 0.
-            states.fill(0.0);
-            others.fill(0.0);
-        }
-        let mut row = 0;
+        let mut first = 0;
         for window in windows {
-            for (position, &id) in window.tokens.iter().enumerate() {
-                let kind = window.token_type(position) as usize;
-                let word = &encoder.words[id as usize * hidden..][..hidden];
-                let place = &encoder.position_embeddings[position * hidden..][..hidden];
-                let kind = &encoder.types[kind * hidden..][..hidden];
-                states[row * stride..][..hidden].copy_from_slice(word);
-                let other = &mut others[row * stride..][..hidden];
-                // A zip would not be inlined into the instruction set.
-                for at in 0..hidden {
-                    other[at] = place[at] + kind[at];
-                }
-                row += 1;
-            }
+            let last = first + window.tokens.len();
+            let rows = first * stride..last * stride;
+            let (states, others) = (&mut states[rows.clone()], &mut others[rows]);
+            self.embeddings.look_up(self.isa, &window.tokens, window.target_tokens, states, others);
+            first = last;
         }
+        let quantized = self.format.activations().map(|_| quantized.rows_mut(0, tokens));
+        add_norm(self.isa, &self.embedding_norm, states, others, quantized);
     }
 }
 
@@ -306,24 +268,24 @@ impl Encoder for PackedEncoder {
 
     fn encode(&self, windows: &[&Window]) -> Result<Vec<States>> {
         self.check(windows)?;
-        // What a thread that panicked has left behind is as good as any: memory is written before it is read.
+        // A workspace of a thread that panicked is as good as any: memory is written before it is read.
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut memory = idle().pop().unwrap_or_default();
-        self.forward(windows, &mut memory);
+        let mut workspace = idle().pop().unwrap_or_default();
+        self.forward(windows, &mut workspace);
         let stride = padded(self.hidden);
         let mut first = 0;
         let states: Vec<States> = windows
             .iter()
             .map(|window| {
                 let rows =
-                    memory.states[first * stride..][..window.tokens.len() * stride].chunks_exact(stride);
+                    workspace.states[first * stride..][..window.tokens.len() * stride].chunks_exact(stride);
                 first += window.tokens.len();
                 let mut values = Vec::with_capacity(window.tokens.len() * self.hidden);
                 rows.for_each(|row| values.extend_from_slice(&row[..self.hidden]));
                 States::new(values, self.hidden)
             })
             .collect();
-        idle().push(memory);
+        idle().push(workspace);
         if states.iter().all(States::is_finite) { Ok(states) } else { Err(Problem::NotFinite.into()) }
     }
 }

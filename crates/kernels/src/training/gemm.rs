@@ -1,9 +1,13 @@
-//! Matrix products on strided views, in safe clothing.
+//! Matrix products in f32 on strided views: [`multiply`] checks every bound and hands the pointers to the `gemm` crate, on
+//! one thread, because the trainer's threads each have a shard of the batch. The crate chooses its own instructions for
+//! the processor: an [`Isa`](crate::Isa) does not reach it.
 //!
-//! The only `unsafe` of the trainer: [`multiply`] checks every bound and hands the pointers to the `gemm`
-//! crate, single-threaded (the trainer's parallelism is over shards of a batch).
+//! ```text
+//! Matrix                 row r     data[r × row_stride ..][..cols]      a head's columns of a wider matrix, for example
+//! Matrix::t              the same cells, read as [cols, rows]
+//! ```
 
-/// A read-only matrix in somebody's buffer: element `(r, c)` stands at `r * row_stride + c * col_stride`.
+/// A view of a matrix in a buffer: element `(r, c)` is at `r * row_stride + c * col_stride`.
 #[derive(Clone, Copy)]
 pub struct Matrix<'a> {
     data: &'a [f32],
@@ -21,12 +25,15 @@ impl<'a> Matrix<'a> {
 
     /// A row-major matrix whose rows start `row_stride` elements apart, such as the columns of one head in a
     /// matrix of all heads.
+    ///
+    /// # Panics
+    /// If the last row ends behind the buffer.
     pub fn strided(data: &'a [f32], rows: usize, cols: usize, row_stride: usize) -> Self {
         assert!(fits(data.len(), rows, cols, row_stride), "matrix out of bounds");
         Self { data, rows, cols, row_stride, col_stride: 1 }
     }
 
-    /// The transpose, without moving anything.
+    /// The transpose, without a copy.
     pub fn t(self) -> Self {
         Self {
             rows: self.cols,
@@ -38,7 +45,7 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// A matrix to write to, row-major.
+/// A view of a matrix to write to, row-major.
 pub struct MatrixMut<'a> {
     data: &'a mut [f32],
     rows: usize,
@@ -53,6 +60,9 @@ impl<'a> MatrixMut<'a> {
     }
 
     /// A row-major matrix whose rows start `row_stride` elements apart.
+    ///
+    /// # Panics
+    /// If the last row ends behind the buffer, or rows overlap.
     pub fn strided(data: &'a mut [f32], rows: usize, cols: usize, row_stride: usize) -> Self {
         assert!(fits(data.len(), rows, cols, row_stride) && cols <= row_stride, "matrix out of bounds");
         Self { data, rows, cols, row_stride }
@@ -63,7 +73,7 @@ fn fits(length: usize, rows: usize, cols: usize, row_stride: usize) -> bool {
     rows == 0 || cols == 0 || (rows - 1) * row_stride + cols <= length
 }
 
-/// What happens to what the destination held before.
+/// Whether the product replaces what the destination holds, or is added to it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Write {
     Replace,

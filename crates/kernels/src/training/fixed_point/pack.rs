@@ -1,18 +1,25 @@
-//! Numbers to whole numbers, in the order in which the inner loop reads them: two neighbouring terms in a word, blocks
-//! of terms one behind the other.
+//! f32 to int16 words with scales, in the order in which the inner loop reads them: two neighbouring terms in a word, one
+//! block of terms behind the other.
+//!
+//! ```text
+//! LeftRows          words [blocks, rows, 64]             scales [blocks, rows]
+//! LeftTransposed    words [panels, blocks, 64, 16]       scales [panels, blocks, 16]     two tiles of 8 rows in a panel
+//! RightPanels       words [panels, blocks, 64, 48]       scales [panels, blocks, 48]
+//! ```
 
-use super::{BLOCK, LARGEST, Left, TILE_ROWS, WORDS};
-use crate::training::vectorized::vectorized;
+use super::{BLOCK, LARGEST, LeftOperand, TILE_ROWS, WORDS};
+use crate::Isa;
+use crate::training::vectorized;
 
 /// A scale and its inverse from the largest magnitude of a block, given as bits.
 #[inline(always)]
 fn scale(largest: u32) -> (f32, f32) {
     let largest = f32::from_bits(largest);
-    // Below this the inverse would overflow; such a block is as good as zero.
+    // The inverse of a smaller number would overflow; such a block is as good as zero.
     if largest < 1e-30 { (0.0, 0.0) } else { (largest / LARGEST, LARGEST / largest) }
 }
 
-/// The bits of a number's magnitude: as integers they are ordered like the magnitudes, with NaN above all.
+/// The bits of a number's magnitude: as integers they have the order of the magnitudes, with NaN above all.
 #[inline(always)]
 fn magnitude(x: f32) -> u32 {
     x.to_bits() & 0x7fff_ffff
@@ -21,7 +28,7 @@ fn magnitude(x: f32) -> u32 {
 /// `x` times the inverse of the scale, rounded to the nearest whole number, in the low 16 bits.
 #[inline(always)]
 fn whole(x: f32, inverse: f32) -> u32 {
-    // Adding 1.5 * 2^23 leaves the whole number in the last bits.
+    // Adding 1.5 * 2^23 rounds to a whole number, which is then in the last bits.
     (x * inverse + 12_582_912.0).to_bits().wrapping_sub(12_582_912_f32.to_bits())
 }
 
@@ -31,27 +38,27 @@ fn word(first: u32, second: u32) -> u32 {
     (first & 0xffff) | (second << 16)
 }
 
-/// The words and the scale of up to a block of terms that follow each other.
+/// Writes the words of up to a block of terms that are side by side, and returns their scale.
 #[inline(always)]
 fn pack_run(terms: &[f32], words: &mut [u32]) -> f32 {
     let largest = terms.iter().fold(0, |largest, &x| largest.max(magnitude(x)));
     let (scale, inverse) = scale(largest);
-    // Two neighbours are a word: that is how 16-bit numbers lie in memory, on all processors that have these kernels.
-    let halves: &mut [u16] = bytemuck::cast_slice_mut(words);
-    for (to, &x) in halves.iter_mut().zip(terms) {
+    // Two neighbours are a word, on little-endian processors; others are not supported.
+    let whole_numbers: &mut [u16] = bytemuck::cast_slice_mut(words);
+    for (to, &x) in whole_numbers.iter_mut().zip(terms) {
         *to = whole(x, inverse) as u16;
     }
-    if let Some(to) = halves.get_mut(terms.len()) {
+    if let Some(to) = whole_numbers.get_mut(terms.len()) {
         *to = 0;
     }
     scale
 }
 
-/// A matrix whose rows' terms follow each other: the left side of a product with row-major input.
+/// The left side of a product, from row-major rows.
 #[derive(Default)]
-pub struct Rows {
+pub struct LeftRows {
     terms: usize,
-    /// Filled up to whole tiles.
+    /// Padded to whole tiles.
     rows: usize,
     /// `[blocks, rows, WORDS]`
     words: Vec<u32>,
@@ -59,15 +66,15 @@ pub struct Rows {
     scales: Vec<f32>,
 }
 
-impl Rows {
-    /// `matrix` is row-major, of `terms` columns.
-    pub fn pack(&mut self, matrix: &[f32], terms: usize) {
+impl LeftRows {
+    /// Packs `matrix`, which is row-major, `[rows, terms]`.
+    pub fn pack(&mut self, isa: Isa, matrix: &[f32], terms: usize) {
         let blocks = terms.div_ceil(BLOCK);
         self.terms = terms;
         self.rows = (matrix.len() / terms).next_multiple_of(TILE_ROWS);
         self.words.resize(blocks * self.rows * WORDS, 0);
         self.scales.resize(blocks * self.rows, 0.0);
-        vectorized!(|| {
+        vectorized!(isa, || {
             for (index, row) in matrix.chunks_exact(terms).enumerate() {
                 for (block, run) in row.chunks(BLOCK).enumerate() {
                     let at = block * self.rows + index;
@@ -82,7 +89,7 @@ impl Rows {
     }
 }
 
-impl Left for Rows {
+impl LeftOperand for LeftRows {
     const ROW_STRIDE: usize = WORDS;
     const WORD_STRIDE: usize = 1;
 
@@ -101,16 +108,15 @@ impl Left for Rows {
     }
 }
 
-/// Two tiles of rows stand side by side: a full vector, when they are packed.
-const ACROSS: usize = 2 * TILE_ROWS;
+/// Two tiles of rows are side by side, because packing then writes full vectors.
+const TRANSPOSED_WIDTH: usize = 2 * TILE_ROWS;
 
-/// The left side of a product with the transpose of row-major input.
-pub type Across = Columns<ACROSS>;
+/// The left side of a product, from the transpose of row-major rows.
+pub type LeftTransposed = Panels<TRANSPOSED_WIDTH>;
 
-/// A matrix whose columns are cut into panels of `WIDTH`, the terms of which lie across: the right side of a product,
-/// or the left side of a product with the transpose of row-major input.
+/// A matrix whose columns are cut into panels of `WIDTH`: word by word, the columns of a panel are side by side.
 #[derive(Default)]
-pub struct Columns<const WIDTH: usize> {
+pub struct Panels<const WIDTH: usize> {
     terms: usize,
     columns: usize,
     /// `[panels, blocks, WORDS, WIDTH]`
@@ -121,11 +127,13 @@ pub struct Columns<const WIDTH: usize> {
     inverses: Vec<f32>,
 }
 
-impl<const WIDTH: usize> Columns<WIDTH> {
+impl<const WIDTH: usize> Panels<WIDTH> {
+    /// The terms of each column.
     pub fn terms(&self) -> usize {
         self.terms
     }
 
+    /// How many columns there are, without padding.
     pub fn columns(&self) -> usize {
         self.columns
     }
@@ -136,6 +144,7 @@ impl<const WIDTH: usize> Columns<WIDTH> {
         &self.words[self.at(panel, block) * WORDS * WIDTH..][..WORDS * WIDTH]
     }
 
+    /// The scales of a panel and block, `[WIDTH]`.
     #[inline]
     pub fn scales(&self, panel: usize, block: usize) -> &[f32] {
         &self.scales[self.at(panel, block) * WIDTH..][..WIDTH]
@@ -153,11 +162,11 @@ impl<const WIDTH: usize> Columns<WIDTH> {
         self.scales.resize(blocks * WIDTH, 0.0);
     }
 
-    /// `matrix` is row-major, of `columns` columns; its rows are the terms.
-    pub fn pack(&mut self, matrix: &[f32], columns: usize) {
+    /// Packs `matrix`, which is row-major, `[terms, columns]`.
+    pub fn pack(&mut self, isa: Isa, matrix: &[f32], columns: usize) {
         self.resize(matrix.len() / columns, columns);
         for (block, rows) in matrix.chunks(BLOCK * columns).enumerate() {
-            vectorized!(|| self.pack_block(block, rows));
+            vectorized!(isa, || self.pack_block(block, rows));
         }
     }
 
@@ -180,7 +189,7 @@ impl<const WIDTH: usize> Columns<WIDTH> {
         }
         for (index, pair) in rows.chunks(2 * columns).enumerate() {
             let (first, second) = pair.split_at(columns);
-            // An odd number of terms is filled up with zeros.
+            // An odd last term is followed by 0.
             let (second, keep) = if second.is_empty() { (first, 0.0) } else { (second, 1.0) };
             for (panel, start) in (0..columns).step_by(WIDTH).enumerate() {
                 let at = (self.at(panel, block) * WORDS + index) * WIDTH;
@@ -198,11 +207,11 @@ impl<const WIDTH: usize> Columns<WIDTH> {
         }
     }
 
-    /// `matrix` is row-major, of `terms` columns; its rows are the columns here.
-    pub fn pack_transposed(&mut self, matrix: &[f32], terms: usize) {
+    /// Packs the transpose of `matrix`, which is row-major, `[columns, terms]`.
+    pub fn pack_transposed(&mut self, isa: Isa, matrix: &[f32], terms: usize) {
         self.resize(terms, matrix.len() / terms);
         let mut run = [0; WORDS];
-        vectorized!(|| {
+        vectorized!(isa, || {
             for (column, row) in matrix.chunks_exact(terms).enumerate() {
                 let (panel, lane) = (column / WIDTH, column % WIDTH);
                 for (block, terms) in row.chunks(BLOCK).enumerate() {
@@ -221,7 +230,7 @@ impl<const WIDTH: usize> Columns<WIDTH> {
     }
 }
 
-/// A slice of a known length, for which loops are compiled to vectors throughout.
+/// A slice of a known length: loops over it are vectorised without a rest.
 #[inline(always)]
 fn known<const WIDTH: usize>(slice: &[f32]) -> Option<&[f32; WIDTH]> {
     slice.try_into().ok()
@@ -234,9 +243,9 @@ fn pack_pairs(first: &[f32], second: &[f32], keep: f32, inverses: &[f32], to: &m
     }
 }
 
-impl Left for Across {
+impl LeftOperand for LeftTransposed {
     const ROW_STRIDE: usize = 1;
-    const WORD_STRIDE: usize = ACROSS;
+    const WORD_STRIDE: usize = TRANSPOSED_WIDTH;
 
     fn terms(&self) -> usize {
         self.terms
@@ -244,11 +253,11 @@ impl Left for Across {
 
     #[inline]
     fn tile(&self, block: usize, row: usize) -> &[u32] {
-        &self.block(row / ACROSS, block)[row % ACROSS..]
+        &self.block(row / TRANSPOSED_WIDTH, block)[row % TRANSPOSED_WIDTH..]
     }
 
     #[inline]
     fn scales(&self, block: usize, row: usize) -> &[f32] {
-        &self.scales(row / ACROSS, block)[row % ACROSS..]
+        &self.scales(row / TRANSPOSED_WIDTH, block)[row % TRANSPOSED_WIDTH..]
     }
 }
