@@ -152,7 +152,7 @@ pub(crate) fn mask(dropout: Option<Dropout>) -> impl Fn(usize) -> Vec<f64> {
     move |length| {
         let mut factors = vec![1.0_f32; length];
         if let Some(dropout) = dropout {
-            dropout.apply(&mut factors);
+            dropout.apply(standpoint_kernels::Isa::Portable, &mut factors);
         }
         factors.into_iter().map(f64::from).collect()
     }
