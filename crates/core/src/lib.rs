@@ -3,6 +3,8 @@
 //!
 //! The modules, from the bottom up; each uses only those before it (held by a test).
 
+#[cfg(test)]
+mod random_tests;
 pub mod error;
 pub mod atomic;
 pub mod hash;

@@ -111,10 +111,11 @@ impl Whole {
         let Self { span, last, to_end, .. } = *next;
         *self = Self {
             span: Span::new(self.span.start(), span.end().max(self.span.end())),
-            // What is whole is not less for what stands before it in its sentence, where marks contradict each other.
+            // Marks that contradict each other say that one piece fills a sentence and that another stands before or
+            // behind it there. Joined, they still fill it.
             from_start: self.from_start || self.last == next.first && next.from_start,
             last,
-            to_end,
+            to_end: to_end || self.last == next.first && self.to_end,
             ..*self
         };
     }
@@ -334,6 +335,27 @@ mod tests {
     }
 
     #[test]
+    fn a_whole_sentence_is_not_lost_with_a_piece_that_follows_it() {
+        let piece = |part, start, length, whole| Piece {
+            part,
+            sentence: start / 20,
+            span: Span::new(start, start + length),
+            continues: whole,
+            from_start: whole,
+            to_end: length % 2 == 0,
+        };
+        let pieces = [
+            piece(Part::Cue, 7, 2, false),
+            piece(Part::Content, 4, 13, false),
+            piece(Part::Content, 4, 7, false),
+            piece(Part::Cue, 20, 1, true),
+            piece(Part::Content, 1, 2, true),
+        ];
+        let found = attributions(&pieces);
+        assert!(found.iter().any(|a| a.content == [Span::new(1, 11)]), "{found:?}");
+    }
+
+    #[test]
     fn a_content_without_a_cue_stands_alone() {
         let text = "\"It cannot go on.\"";
         let found = attributions(&[piece(text, Part::Content, text)]);
@@ -344,6 +366,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::random_tests::config())]
+
         #[test]
         fn no_piece_is_used_twice_and_whole_sentences_always(
             marks in prop::collection::vec((0usize..3, 0usize..200, 1usize..30, any::<bool>()), 0..40),

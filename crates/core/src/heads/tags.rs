@@ -141,6 +141,8 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #![proptest_config(crate::random_tests::config())]
+
         #[test]
         fn marginals_are_those_of_all_sequences(
             logits in prop::collection::vec(prop::array::uniform3(-4.0_f32..4.0), 1..6),
@@ -197,6 +199,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::random_tests::config())]
+
         #[test]
         fn no_allowed_sequence_is_likelier(logits in prop::collection::vec(prop::array::uniform3(-3.0_f32..3.0), 1..7)) {
             let score = |tags: &[Tag]| -> f32 { tags.iter().zip(&logits).map(|(tag, logits)| logits[*tag as usize]).sum() };

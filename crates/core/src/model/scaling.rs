@@ -157,6 +157,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::random_tests::config())]
+
         #[test]
         fn probabilities_sum_to_one_and_keep_the_order(
             logits in prop::array::uniform3(prop_oneof![-30.0f32..30.0, Just(1e30), Just(-1e30), Just(5.0)]),
