@@ -25,7 +25,8 @@
 //! bottom up.
 
 pub use standpoint_core::{
-    atomic, encoder, error, hash, heads, label, machine, model, pipeline, positions, segment, text, window,
+    atomic, calibration, encoder, error, hash, heads, label, machine, model, pipeline, positions, segment,
+    tags, text, window,
 };
 pub use standpoint_evaluation as evaluation;
 pub use standpoint_evaluation::{gold, metrics};

@@ -1,9 +1,9 @@
 //! A tiny BERT with seeded random weights, made through the public API: a fixture for whatever needs a model
 //! but not its judgement.
 
-use standpoint::label::{Role, Stance};
+use standpoint::calibration::TemperatureScaling;
 use standpoint::model::{
-    BertConfig, CHECKWORTHY, HEADS, HOLDER, HeadSettings, Model, Settings, TAGS, Tensor, Tokenizer,
+    ATTRIBUTION, BertConfig, CHECKWORTHY, HEADS, HOLDER, Model, ROLE, STANCE, Settings, Tensor, Tokenizer,
     WeightFormat, Weights, encoder_parameters, head_parameters,
 };
 use std::sync::Arc;
@@ -103,11 +103,10 @@ pub fn settings() -> Settings {
         version: "1".to_owned(),
         max_tokens: 64,
         default_target: "withdrawal of foreign troops".to_owned(),
-        role: HeadSettings::new::<Role>(1.25),
-        stance: HeadSettings::new::<Stance>(0.8),
-        checkworthy: Some(HeadSettings::named(&CHECKWORTHY, 1.5)),
-        attribution: Some(HeadSettings::named(&TAGS, 1.0)),
-        holder: Some(HeadSettings::named(&HOLDER, 1.0)),
+        heads: [(ROLE, 1.25), (STANCE, 0.8), (CHECKWORTHY, 1.5), (ATTRIBUTION, 1.0), (HOLDER, 1.0)]
+            .map(|(head, temperature)| (head, TemperatureScaling::of_temperature(temperature)))
+            .into_iter()
+            .collect(),
         training: toml::Table::new(),
     }
 }
@@ -154,14 +153,16 @@ pub fn folder() -> TempDir {
     folder
 }
 
-/// The fixture with the two heads that every model has, and no other, in a folder.
+/// The fixture with the heads that every model has, and no other, in a folder.
 pub fn plain_folder() -> TempDir {
-    let settings = Settings { checkworthy: None, attribution: None, holder: None, ..settings() };
+    let all = settings();
+    let scaling = |head| Some((head, all.heads.get(&head).filter(|_| head.is_required)?.scaling()));
+    let settings = Settings { heads: HEADS.into_iter().filter_map(scaling).collect(), ..settings() };
     let (config, tokenizer) = (config(), Arc::new(tokenizer()));
     let mut weights = Weights::default();
     let all = self::weights(&config);
     for parameter in
-        encoder_parameters(&config).into_iter().chain(head_parameters(&config, &settings.heads()))
+        encoder_parameters(&config).into_iter().chain(head_parameters(&config, settings.heads.heads()))
     {
         let tensor = all.get(&parameter.name).expect("the fixture has all heads").clone();
         weights.insert(parameter.name, tensor);

@@ -14,6 +14,8 @@ pub mod label;
 pub mod positions;
 pub mod segment;
 pub mod window;
+pub mod tags;
+pub mod calibration;
 pub mod model;
 pub mod encoder;
 pub mod heads;

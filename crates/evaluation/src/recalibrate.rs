@@ -1,73 +1,63 @@
-//! Calibration of a model that is trained already, on labelled sentences: a scaling of each head, and what it
-//! changes about how far its probabilities are from the truth.
+//! Calibrates a trained model anew on labelled sentences, and measures what that changes.
 
-use super::sample::{Answer, Sample, Task};
 use crate::metrics::Calibration;
-use standpoint_core::model::{HeadSettings, Scaling, likeliest};
+use crate::sample::{Answer, Sample, Task};
+use standpoint_core::calibration::{LabelledLogits, TemperatureScaling, argmax};
 use std::collections::BTreeMap;
-
-/// Parts that documents are dealt into, of which each is judged by a scaling that was fitted on the others.
-const FOLDS: usize = 5;
 
 /// What was fitted for one head.
 #[derive(Clone, Debug)]
 pub struct Recalibration {
-    pub settings: HeadSettings,
+    pub scaling: TemperatureScaling,
+    /// How many answers it was fitted on.
     pub answers: usize,
-    /// Expected calibration error as the model was.
+    /// Expected calibration error with the model's own scaling.
     pub before: f64,
-    /// On the sentences that the scaling was fitted on.
+    /// Expected calibration error with the new scaling, on the answers that it was fitted on.
     pub after: f64,
-    /// On sentences of documents that it was not fitted on: what is to be expected of others like them.
+    /// Expected calibration error of scalings that were fitted on other documents: what to expect on new ones.
     pub held_out: f64,
 }
 
-/// A sentence's document, its logits, and its label.
-type Item = (usize, [f32; 3], usize);
-
-/// Fits the scaling of role or stance, whose settings are `head`; None without answers to it.
-pub fn recalibrate(task: Task, head: &HeadSettings, samples: &[Sample]) -> Option<Recalibration> {
+/// Fits the scaling of the head that answers `task` with one of three labels. The head's own scaling is `current`. `None` if
+/// `samples` has no answers to this task.
+pub fn recalibrate(task: Task, current: TemperatureScaling, samples: &[Sample]) -> Option<Recalibration> {
     let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut items: Vec<Item> = Vec::new();
+    let mut items: Vec<LabelledLogits<3>> = Vec::new();
     for sample in samples.iter().filter(|sample| sample.task == task) {
         let next = numbers.len();
         let document = *numbers.entry(&sample.doc).or_insert(next);
         let Answer::Label { gold, probs, .. } = &sample.answer else { continue };
         let label = task.labels().iter().position(|label| label == gold);
         let Ok(probabilities) = <[f64; 3]>::try_from(&probs[..]) else { continue };
-        items.extend(label.map(|label| (document, head.scaling().undo(probabilities), label)));
+        let logits = current.undo(probabilities);
+        items.extend(label.map(|label| LabelledLogits { document, logits, label }));
     }
     if items.is_empty() {
         return None;
     }
-    let fit = |of: &dyn Fn(usize) -> bool| {
-        let pairs: Vec<([f32; 3], usize)> =
-            items.iter().filter(|item| of(item.0)).map(|&(_, logits, label)| (logits, label)).collect();
-        Scaling::fit(&pairs)
-    };
-    let error = |scaling: &dyn Fn(usize) -> Scaling| {
+    let error = |scalings: &mut dyn Iterator<Item = TemperatureScaling>| {
         let mut calibration = Calibration::default();
-        for &(document, logits, label) in &items {
-            let probabilities = scaling(document).apply(logits).map(f64::from);
-            calibration.add(&probabilities, likeliest(&logits), label);
+        for (item, scaling) in items.iter().zip(scalings) {
+            let probabilities = scaling.apply(item.logits).map(f64::from);
+            calibration.add(&probabilities, argmax(&item.logits), item.label);
         }
         calibration.calibration_error().unwrap_or(0.0)
     };
-    let fitted = fit(&|_| true);
-    let folds: [Scaling; FOLDS] = std::array::from_fn(|fold| fit(&|document| document % FOLDS != fold));
+    let always = |scaling| std::iter::repeat_n(scaling, items.len());
+    let scaling = TemperatureScaling::fit(&items);
     Some(Recalibration {
-        settings: head.clone().scaled(fitted),
+        scaling,
         answers: items.len(),
-        before: error(&|_| head.scaling()),
-        after: error(&|_| fitted),
-        held_out: error(&|document| folds[document % FOLDS]),
+        before: error(&mut always(current)),
+        after: error(&mut always(scaling)),
+        held_out: error(&mut TemperatureScaling::fit_held_out(&items).into_iter()),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use standpoint_core::label::Role;
 
     /// Claims that are right in nine of ten cases and given out at 0.8, and those right in five of ten at 0.5.
     fn samples() -> Vec<Sample> {
@@ -94,14 +84,14 @@ mod tests {
 
     #[test]
     fn what_is_given_out_becomes_what_is_right() {
-        let head = HeadSettings::new::<Role>(2.0);
-        let found = recalibrate(Task::Role, &head, &samples()).unwrap();
+        let current = TemperatureScaling::of_temperature(2.0);
+        let found = recalibrate(Task::Role, current, &samples()).unwrap();
         assert!((found.before - 0.05).abs() < 1e-6, "{found:?}");
         assert!(found.after < 1e-2 && found.held_out < 2e-2, "{found:?}");
         assert_eq!(found.answers, 2000);
         // From the model's own logits, which were divided by 2.
         let logits = [0.8_f32, 0.15, 0.05].map(|probability| 2.0 * probability.ln());
-        assert!((found.settings.scaling().apply(logits)[0] - 0.9).abs() < 1e-2, "{found:?}");
-        assert!(recalibrate(Task::Stance, &head, &samples()).is_none());
+        assert!((found.scaling.apply(logits)[0] - 0.9).abs() < 1e-2, "{found:?}");
+        assert!(recalibrate(Task::Stance, current, &samples()).is_none());
     }
 }

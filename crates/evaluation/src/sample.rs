@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use standpoint_core::model::{ATTRIBUTION, CHECKWORTHY, HOLDER, Head, HeadInput, Metric, ROLE, STANCE};
 use standpoint_core::text::Span;
 use std::fmt;
 
@@ -39,35 +40,57 @@ impl Task {
         }
     }
 
-    /// The labels of a task that gives one to each sentence, in the order of a confusion matrix. Of tasks with a
-    /// positive label it is the first.
+    /// The task with this name, if there is one.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|task| task.as_str() == name)
+    }
+
+    /// The head whose answers the task judges.
+    pub fn head(self) -> &'static Head {
+        match self {
+            Self::Role | Self::Attributed => &ROLE,
+            Self::Stance => &STANCE,
+            Self::Checkworthy => &CHECKWORTHY,
+            Self::Spans => &ATTRIBUTION,
+            Self::Holder => &HOLDER,
+        }
+    }
+
+    /// The labels of a task that gives one to each sentence, in the order of a confusion matrix; none of a task that marks
+    /// spans. A positive label comes first.
     pub fn labels(self) -> &'static [&'static str] {
-        match self {
-            Self::Role => &["claim", "attributed", "background"],
-            Self::Stance => &["favor", "against", "none"],
-            Self::Attributed => &["attributed", "other"],
-            Self::Checkworthy => &["yes", "no"],
-            Self::Spans | Self::Holder => &[],
+        match (self, self.head().input) {
+            (Self::Attributed, _) => &["attributed", "other"],
+            (_, HeadInput::Sentence) => self.head().labels,
+            (_, HeadInput::Token) => &[],
         }
     }
 
-    /// The names of the parts that a task marks, of tasks that mark spans.
+    /// The kinds of span that a task marks; none of a task that gives labels.
     pub fn parts(self) -> &'static [&'static str] {
-        match self {
-            Self::Spans => &["source", "cue", "content"],
-            Self::Holder => &[Self::HOLDER, Self::HOLDER_ANYWHERE],
-            _ => &[],
+        match (self, self.head().input) {
+            (Self::Holder, _) => &[Self::HOLDER, Self::HOLDER_ANYWHERE],
+            (_, HeadInput::Token) => self.head().layers,
+            (_, HeadInput::Sentence) => &[],
         }
     }
 
-    /// The holder in the sentences of which gold names one.
+    /// The holder in sentences for which gold names one.
     pub const HOLDER: &str = "holder";
-    /// The holder in all sentences: one where gold names none is wrong.
+    /// The holder in all sentences: it is an error to find one where gold names none.
     pub const HOLDER_ANYWHERE: &str = "holder, any sentence";
 
-    /// The label that a ranking puts first, of tasks that have one.
+    /// The figure by which the task is known.
+    pub fn metric(self) -> Metric {
+        match self {
+            Self::Attributed => Metric::AveragePrecision,
+            _ => self.head().metric,
+        }
+    }
+
+    /// The label that a ranking puts first, of tasks that rank.
     pub fn positive(self) -> Option<&'static str> {
-        matches!(self, Self::Attributed | Self::Checkworthy).then(|| self.labels()[0])
+        (self.metric() == Metric::AveragePrecision).then(|| self.labels()[0])
     }
 }
 

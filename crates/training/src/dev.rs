@@ -1,17 +1,17 @@
 //! How good a model is on dev: the figures that choose an epoch, calibrate it and go into the model
 //! card.
 
-use crate::calibrate::{Sequence, begin_shift};
 use crate::differentiable::{Layout, Trace};
 use crate::labels::Labels;
 use crate::objective::{evaluate, evaluate_tags};
 use crate::plan::{Example, document_examples};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use standpoint_core::calibration::{LabelledLogits, TaggedTokens, TemperatureScaling, fit_begin_bias};
 use standpoint_core::error::Result;
 use standpoint_core::heads::Logits;
 use standpoint_core::label::{Label, Prediction, Role, Stance};
-use standpoint_core::model::{Scaling, Tokenizer};
+use standpoint_core::model::Tokenizer;
 use standpoint_evaluation::gold::GoldDocument;
 use standpoint_evaluation::metrics::{HeadScore, Judged};
 use std::collections::BTreeMap;
@@ -20,8 +20,8 @@ use std::collections::BTreeMap;
 /// independent.
 pub struct DevSet {
     examples: Vec<(usize, Example)>,
-    /// Of every token of each example, whether it is the rest of a word.
-    goes_on: Vec<Vec<bool>>,
+    /// For each token of each example, whether it continues a word.
+    is_subword: Vec<Vec<bool>>,
 }
 
 /// Macro-F1 of both heads.
@@ -46,7 +46,7 @@ pub struct DevReports {
 
 /// One head on dev.
 pub struct HeadReport {
-    pub scaling: Scaling,
+    pub scaling: TemperatureScaling,
     /// With that scaling.
     pub score: HeadScore,
     /// Expected calibration error without it.
@@ -68,11 +68,11 @@ impl DevSet {
             .into_iter()
             .map(|(index, example)| (numbers[documents[index].document.id()], example))
             .collect();
-        let goes_on = |(_, example): &(usize, Example)| {
-            example.window.tokens.iter().map(|&token| tokenizer.goes_on(token)).collect()
+        let is_subword = |(_, example): &(usize, Example)| {
+            example.window.tokens.iter().map(|&token| tokenizer.is_subword(token)).collect()
         };
-        let goes_on = examples.iter().map(goes_on).collect();
-        Ok(Self { examples, goes_on })
+        let is_subword = examples.iter().map(is_subword).collect();
+        Ok(Self { examples, is_subword })
     }
 
     /// Whether both heads can be scored.
@@ -104,13 +104,15 @@ impl DevSet {
         DevReports { role: report(&answers, role), stance: report(&answers, stance) }
     }
 
-    /// What to add to the logit of a beginning, for source, cue and content; without attributions, nothing.
-    pub fn begin_shifts(&self, layout: &Layout, parameters: &[f32]) -> [f32; 3] {
+    /// The begin bias of each part of attributions; 0 if dev has no attributions.
+    pub fn begin_biases(&self, layout: &Layout, parameters: &[f32]) -> [f32; 3] {
         let marked: Vec<(&Example, &Vec<bool>)> = self
             .examples
             .iter()
-            .zip(&self.goes_on)
-            .filter_map(|((_, example), goes_on)| (!example.tags.is_empty()).then_some((example, goes_on)))
+            .zip(&self.is_subword)
+            .filter_map(|((_, example), is_subword)| {
+                (!example.tags.is_empty()).then_some((example, is_subword))
+            })
             .collect();
         let logits: Vec<[Vec<[f32; 3]>; 3]> = marked
             .par_iter()
@@ -118,49 +120,51 @@ impl DevSet {
             .collect();
         std::array::from_fn(|part| {
             let mut sequences = Vec::with_capacity(marked.len());
-            for ((example, goes_on), logits) in marked.iter().zip(&logits) {
+            for ((example, is_subword), logits) in marked.iter().zip(&logits) {
                 // As the model reads it: without the target.
                 let text = example.window.target_tokens..;
-                sequences.push(Sequence {
+                sequences.push(TaggedTokens {
                     logits: logits[part][text.clone()].to_vec(),
-                    goes_on: goes_on[text.clone()].to_vec(),
+                    is_subword: is_subword[text.clone()].to_vec(),
                     gold: example.tags[text].iter().map(|tags| tags.map(|tags| tags[part])).collect(),
                 });
             }
-            begin_shift(&sequences)
+            fit_begin_bias(&sequences)
         })
     }
 
     /// The scaling of the check-worthiness head; none without labels for it.
-    pub fn checkworthy_scaling(&self, layout: &Layout, parameters: &[f32]) -> Scaling {
+    pub fn checkworthy_scaling(&self, layout: &Layout, parameters: &[f32]) -> TemperatureScaling {
         let answers = self.answers(layout, parameters);
-        let items: Vec<([f32; 2], usize)> = answers
+        let items: Vec<LabelledLogits<2>> = answers
             .iter()
-            .flat_map(|(_, sentences)| sentences)
-            .filter_map(|(labels, logits)| Some((logits.checkworthy?, usize::from(!labels.checkworthy?))))
+            .flat_map(|(document, sentences)| sentences.iter().map(|sentence| (*document, sentence)))
+            .filter_map(|(document, (labels, logits))| {
+                let label = usize::from(!labels.checkworthy?);
+                Some(LabelledLogits { document, logits: logits.checkworthy?, label })
+            })
             .collect();
-        Scaling::fit(&items)
+        TemperatureScaling::fit(&items)
     }
 }
 
 fn report<L: Label>(answers: &Answers, of: impl Fn(&Labels, &Logits) -> Option<(L, [f32; 3])>) -> HeadReport {
-    let items: Vec<(usize, L, [f32; 3])> = answers
+    let items: Vec<LabelledLogits<3>> = answers
         .iter()
         .flat_map(|(document, sentences)| sentences.iter().map(move |sentence| (*document, sentence)))
         .filter_map(|(document, (labels, logits))| {
-            of(labels, logits).map(|(label, logits)| (document, label, logits))
+            let (label, logits) = of(labels, logits)?;
+            Some(LabelledLogits { document, logits, label: label.index() })
         })
         .collect();
-    let pairs: Vec<([f32; 3], usize)> =
-        items.iter().map(|&(_, label, logits)| (logits, label.index())).collect();
-    let fitted = Scaling::fit(&pairs);
-    let score_at = |scaling: Scaling| {
+    let fitted = TemperatureScaling::fit(&items);
+    let score_at = |scaling: TemperatureScaling| {
         let judged: Vec<Judged<L>> = items
             .iter()
-            .map(|&(document, gold, logits)| Judged {
-                document,
-                gold,
-                prediction: Prediction::new(scaling.apply(logits)),
+            .map(|item| Judged {
+                document: item.document,
+                gold: L::ALL[item.label],
+                prediction: Prediction::new(scaling.apply(item.logits)),
             })
             .collect();
         HeadScore::new(&judged)
@@ -168,7 +172,7 @@ fn report<L: Label>(answers: &Answers, of: impl Fn(&Labels, &Logits) -> Option<(
     HeadReport {
         scaling: fitted,
         score: score_at(fitted),
-        uncalibrated_error: score_at(Scaling::NONE).calibration_error,
+        uncalibrated_error: score_at(TemperatureScaling::NONE).calibration_error,
     }
 }
 

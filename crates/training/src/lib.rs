@@ -2,7 +2,6 @@
 //! together. Knows nothing of terminals: whoever starts a run watches it through [`Observer`].
 
 mod average;
-mod calibrate;
 mod card;
 mod checkpoint;
 mod config;

@@ -14,14 +14,14 @@ use crate::start;
 use crate::teacher::{self, Teaching};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use standpoint_core::calibration::TemperatureScaling;
 use standpoint_core::error::{ModelError, Result, TrainError};
 use standpoint_core::hash::sha256;
-use standpoint_core::heads::tags::{Part, Tag};
-use standpoint_core::label::{Role, Stance};
 use standpoint_core::model::{
-    BaseModel, CHECKWORTHY, HEADS, HOLDER, HeadSettings, Model, ModelSource, Settings, TAGS, Tensor,
-    WeightFormat, Weights, round_to_bytes,
+    ATTRIBUTION, BaseModel, CHECKWORTHY, HEADS, HOLDER, Model, ModelSource, ROLE, STANCE, Settings, Tensor,
+    WeightFormat, Weights, head_parameters, round_to_int8,
 };
+use standpoint_core::tags::Tag;
 use standpoint_kernels::random::scramble;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -342,7 +342,7 @@ impl Trainer {
             let values = shipped[segment.range.clone()].to_vec();
             weights.insert(segment.name.clone(), Tensor { shape: segment.shape.clone(), values });
         }
-        round_to_bytes(&self.base.config, &mut weights);
+        round_to_int8(&self.base.config, &mut weights);
         // What is measured and calibrated is what is shipped.
         let output = self.config.output.clone();
         let origin = output.display().to_string();
@@ -354,29 +354,30 @@ impl Trainer {
         }
         let reports = self.dev.reports(&self.layout, &shipped);
         let checkworthy = self.further_dev.checkworthy_scaling(&self.layout, &shipped);
-        let begin = self.further_dev.begin_shifts(&self.layout, &shipped);
-        for (part, begin) in Part::ALL.into_iter().zip(begin) {
-            begin_more(&mut weights, part, begin);
-        }
+        let begin_biases = self.further_dev.begin_biases(&self.layout, &shipped);
+        add_begin_biases(&mut weights, &begin_biases);
         let Trained { checkworthy: rates, attribution, holder } = self.trained;
+        let heads = [
+            (ROLE, true, reports.role.scaling),
+            (STANCE, true, reports.stance.scaling),
+            (CHECKWORTHY, rates, checkworthy),
+            (ATTRIBUTION, attribution, TemperatureScaling::NONE),
+            (HOLDER, holder, TemperatureScaling::NONE),
+        ];
+        let trained = heads.into_iter().filter(|(_, is_trained, _)| *is_trained);
         let settings = Settings {
             format: Settings::FORMAT,
             name: self.config.name.clone(),
             version: self.config.version.clone(),
             max_tokens: self.config.max_tokens,
             default_target: self.config.default_target.clone(),
-            role: HeadSettings::new::<Role>(1.0).scaled(reports.role.scaling),
-            stance: HeadSettings::new::<Stance>(1.0).scaled(reports.stance.scaling),
-            checkworthy: rates.then(|| HeadSettings::named(&CHECKWORTHY, 1.0).scaled(checkworthy)),
-            attribution: attribution.then(|| HeadSettings::named(&TAGS, 1.0)),
-            holder: holder.then(|| HeadSettings::named(&HOLDER, 1.0)),
+            heads: trained.map(|(head, _, scaling)| (head, scaling)).collect(),
             training: card::provenance(&self.config, &self.origins, &self.files, best),
         };
-        // Heads that no label was seen for are not shipped.
-        let shipped_heads = settings.heads();
-        for (head, _) in HEADS.iter().filter(|head| !shipped_heads.contains(head)) {
-            weights.remove(&format!("heads.{head}.weight"));
-            weights.remove(&format!("heads.{head}.bias"));
+        // Heads without a label to learn from are not shipped.
+        let untrained = HEADS.iter().filter(|head| !settings.heads.contains(head));
+        for parameter in head_parameters(&self.base.config, untrained) {
+            weights.remove(&parameter.name);
         }
         let model =
             Model::new(origin, self.base.config.clone(), settings, self.base.tokenizer.clone(), weights)?;
@@ -396,12 +397,13 @@ impl Trainer {
     }
 }
 
-/// Adds to the logit of a beginning.
-fn begin_more(weights: &mut Weights, part: Part, shift: f32) {
-    let name = format!("heads.{}.bias", part.as_str());
-    if let Some(mut bias) = weights.remove(&name) {
-        bias.values[Tag::Begin as usize] += shift;
-        weights.insert(name, bias);
+/// Adds to the bias of the begin tag, for each part of attributions.
+fn add_begin_biases(weights: &mut Weights, begin_biases: &[f32]) {
+    for ([_, name], begin) in ATTRIBUTION.tensor_names().zip(begin_biases) {
+        if let Some(mut bias) = weights.remove(&name) {
+            bias.values[Tag::Begin as usize] += begin;
+            weights.insert(name, bias);
+        }
     }
 }
 

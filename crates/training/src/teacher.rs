@@ -8,7 +8,7 @@ use standpoint_core::atomic::write_whole;
 use standpoint_core::error::{InputError, InputProblem, Place, Result, UsageError};
 use standpoint_core::hash::{Digest, sha256};
 use standpoint_core::label::{Attribution, SentenceAnalysis, Target};
-use standpoint_core::model::{Model, ModelSource};
+use standpoint_core::model::{ATTRIBUTION, Model, ModelSource};
 use standpoint_core::pipeline::Pipeline;
 use standpoint_core::text::Document;
 use standpoint_evaluation::gold::{GoldDocument, GoldFile, GoldLabels};
@@ -112,7 +112,7 @@ pub fn ask(
     let model = Model::load(&ModelSource::parse(&config.model, None, offline)?)?;
     let teacher_sha256 = model.fingerprint()?;
     let asked = config.text.iter().any(|text| text.attributions);
-    if asked && model.settings().attribution.is_none() {
+    if asked && !model.settings().heads.contains(&ATTRIBUTION) {
         let problem = format!("data.teacher.text.attributions: {} finds no attributions", config.model);
         return Err(UsageError::Other(problem).into());
     }

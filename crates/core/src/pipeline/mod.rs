@@ -5,8 +5,7 @@ mod stream;
 
 use crate::encoder::{Encoder, Engine};
 use crate::error::{Error, Result, UsageError};
-use crate::heads::tags::Marked;
-use crate::heads::{self, Heads, Piece, SentencePredictions};
+use crate::heads::{self, Heads, Mark, SentencePredictions, TokenMark};
 use crate::label::{Analysis, SentenceAnalysis, Stance, Target, TargetStance};
 use crate::model::{Model, Settings, Tokenizer};
 use crate::text::{Document, Span};
@@ -51,7 +50,7 @@ struct Answer {
     predictions: SentencePredictions,
     holder: Option<Span>,
     /// Pieces of attributions; only asked for in the first pass. Their sentences are counted as the piece's.
-    pieces: Vec<Piece>,
+    pieces: Vec<Mark>,
     truncated: bool,
 }
 
@@ -147,7 +146,7 @@ impl Pipeline {
         for (job, states) in jobs.iter().zip(states) {
             // Attributions do not depend on the target: those of the first pass are taken.
             let mut marked = match job.target {
-                0 => self.heads.marked(&states, &job.window, |token| self.tokenizer.goes_on(token)),
+                0 => self.heads.marked(&states, &job.window, |token| self.tokenizer.is_subword(token)),
                 _ => Vec::new(),
             };
             for (at, sentence) in job.window.sentences.iter().enumerate().filter(|(_, s)| s.answered) {
@@ -167,7 +166,7 @@ impl Pipeline {
                 };
                 let index = sentence.index - job.first;
                 let pieces = marked.get_mut(at).map(std::mem::take).unwrap_or_default();
-                let pieces = pieces.into_iter().map(|Marked { part, tokens, continues }| Piece {
+                let pieces = pieces.into_iter().map(|TokenMark { part, tokens, continues }| Mark {
                     part,
                     sentence: index,
                     continues,
@@ -197,7 +196,7 @@ impl Pipeline {
             let answer = answers[pass * sentences + sentence].as_ref();
             answer.expect("every sentence is answered by one window of each pass")
         };
-        let pieces: Vec<Piece> =
+        let pieces: Vec<Mark> =
             (0..sentences).flat_map(|sentence| answer(0, sentence).pieces.iter().copied()).collect();
         let stances = |sentence| {
             targets.iter().enumerate().map(move |(pass, target)| TargetStance {

@@ -140,7 +140,7 @@ impl Pipeline {
         for sentence in &document.sentences()[seen.clone()] {
             let tokens = self.tokenizer.encode_start(sentence.slice(document.text()), max_tokens)?;
             sentences.push(tokens.ids);
-            places.push(tokens.places.into_iter().map(|place| place.moved(sentence.start())).collect());
+            places.push(tokens.spans.into_iter().map(|place| place.moved(sentence.start())).collect());
         }
         let places: Arc<[Vec<Span>]> = places.into();
         let answered = start - seen.start..end - seen.start;

@@ -1,6 +1,8 @@
 //! Figures and verdicts in words, the same in all three forms of a report.
 
 use crate::report::{Figure, FloorReport, McNemarReport, Report, Rival, RunIdentity, TaskReport};
+use crate::sample::Task;
+use standpoint_core::model::Metric;
 
 /// What is shown where there is no value.
 pub(super) const NOTHING: &str = "–";
@@ -185,8 +187,9 @@ impl TaskReport {
                 ]
             })
             .map(|(name, figure)| (name.to_owned(), figure));
-        let spans = self.spans.iter().map(|spans| match self.task.as_str() {
-            "holder" => (format!("{}, overlap F1", spans.kind), spans.overlap_f1),
+        let metric = Task::named(&self.task).map(Task::metric);
+        let spans = self.spans.iter().map(|spans| match metric {
+            Some(Metric::OverlapSpanF1) => (format!("{}, overlap F1", spans.kind), spans.overlap_f1),
             _ => (format!("{}, exact F1", spans.kind), spans.exact_f1),
         });
         classes.chain(ranking).chain(spans).collect()

@@ -12,8 +12,9 @@ mod linear;
 mod parameters;
 mod products;
 
-pub use parameters::{Dimensions, Gradients, Head, Layout, Segment};
+pub use parameters::{Gradients, HeadLayerRanges, Layout, Segment};
 pub use products::{Arithmetic, PackedWeights};
+pub use standpoint_core::model::Dimensions;
 
 use layer::{AFTER_EMBEDDINGS, Layer, LayerTrace, Space, two_parts};
 use linear::Linear;
@@ -107,8 +108,9 @@ impl Trace {
         let mut states = std::mem::take(&mut self.states);
         states.resize(tokens * hidden, 0.0);
         self.embed(layout, parameters, batch, &mut states);
-        let (kind, heads) = (layout.dimensions.kind, layout.dimensions.heads);
-        self.distances = kind.by_distance(&parameters[layout.distances.clone()], heads, batch.longest());
+        let Dimensions { architecture, heads, .. } = layout.dimensions;
+        let table = &parameters[layout.distances.clone()];
+        self.distances = architecture.relative_position_bias(table, heads, batch.longest());
         if let Some(dropout) = dropout {
             dropout.hidden_at(0, AFTER_EMBEDDINGS).apply(&mut states);
         }
@@ -135,7 +137,10 @@ impl Trace {
             for (position, token) in window.clone().enumerate() {
                 let sum = &mut scratch[token * hidden..(token + 1) * hidden];
                 sum.copy_from_slice(row(&layout.words, batch.tokens[token] as usize));
-                sweeps::add(sum, row(&layout.positions, position + layout.dimensions.kind.first_position()));
+                sweeps::add(
+                    sum,
+                    row(&layout.positions, position + layout.dimensions.architecture.first_position()),
+                );
                 if !layout.token_types.is_empty() {
                     sweeps::add(sum, row(&layout.token_types, batch.token_types[token] as usize));
                 }
@@ -189,7 +194,7 @@ impl Trace {
         for window in &batch.windows {
             for (position, token) in window.clone().enumerate() {
                 let gradient = &upstream[token * hidden..(token + 1) * hidden];
-                let position = position + layout.dimensions.kind.first_position();
+                let position = position + layout.dimensions.architecture.first_position();
                 let tables = [
                     (&layout.words, batch.tokens[token] as usize),
                     (&layout.positions, position),
@@ -207,13 +212,13 @@ impl Trace {
 
     /// From the gradient of each distance's bias to that of its bucket.
     fn add_distance_gradient(&self, layout: &Layout, batch: &PackedTokens, gradients: &mut Gradients) {
-        let Dimensions { kind, heads, .. } = layout.dimensions;
+        let Dimensions { architecture, heads, .. } = layout.dimensions;
         let longest = batch.longest();
         let table = &mut gradients.values[layout.distances.clone()];
         for (head, gradient) in self.distance_gradient.chunks((2 * longest).max(2) - 1).enumerate() {
             for (index, gradient) in gradient.iter().enumerate() {
                 let distance = index as isize - (longest as isize - 1);
-                table[kind.bucket(distance) * heads + head] += gradient;
+                table[architecture.relative_position_bucket(distance) * heads + head] += gradient;
             }
         }
     }
@@ -222,7 +227,7 @@ impl Trace {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use standpoint_core::model::Kind;
+    use standpoint_core::model::{Architecture, EncoderTensors};
 
     const TINY: Dimensions = Dimensions {
         vocabulary: 7,
@@ -233,12 +238,12 @@ mod tests {
         heads: 2,
         intermediate: 12,
         layer_norm_epsilon: 1e-5,
-        kind: Kind::Bert,
+        architecture: Architecture::Bert,
     };
 
     /// With so few buckets, distances share some.
     const TINY_MPNET: Dimensions =
-        Dimensions { positions: 9, token_types: 0, kind: Kind::Mpnet { buckets: 8 }, ..TINY };
+        Dimensions { positions: 9, token_types: 0, architecture: Architecture::Mpnet { buckets: 8 }, ..TINY };
 
     /// Numbers in -1..1 that depend on the seed and the index alone.
     fn numbers(length: usize, seed: u64) -> Vec<f32> {
@@ -266,6 +271,7 @@ mod tests {
 
     fn assert_gradients_match_differences(dimensions: Dimensions, seed: u64, dropout: Option<PassDropout>) {
         let layout = Layout::new(dimensions, &[]);
+        let layers = EncoderTensors::new(&dimensions).layers;
         let parameters: Vec<f32> = numbers(layout.len(), seed).iter().map(|x| x * 1.2).collect();
         let batch = batch();
         let weights: Vec<f32> =
@@ -298,7 +304,7 @@ mod tests {
                 largest = largest.max(gradient.abs());
             }
             // A key's bias moves all scores of a query alike, which softmax does not see: its true gradient is 0.
-            if !segment.name.ends_with(&format!("{}.bias", dimensions.kind.names().key)) {
+            if !layers.iter().any(|layer| layer.key.bias.name == segment.name) {
                 assert!(largest > 1e-2, "{}: no gradient reaches it, at most {largest}", segment.name);
             }
         }

@@ -1,20 +1,24 @@
-//! How readily spans begin, fitted on dev.
+//! The begin bias: how readily a head that tags tokens begins a span.
 
-use standpoint_core::heads::tags::{Tag, runs};
+use crate::tags::{Tag, runs};
 use std::ops::Range;
 
-/// The tokens of a window as a head marks them, and as they are.
-pub struct Sequence {
+/// The tokens of a window: what a head says of them, and what is true.
+pub struct TaggedTokens {
+    /// One for each tag, in the order of [`Tag`].
     pub logits: Vec<[f32; 3]>,
-    /// Whether a token is the rest of the word before it.
-    pub goes_on: Vec<bool>,
-    /// Of tokens whose tag is known.
+    /// Whether a token continues the word of the token before.
+    pub is_subword: Vec<bool>,
+    /// `None` where the tag is not known.
     pub gold: Vec<Option<Tag>>,
 }
 
-/// What to add to the logit of a span's beginning so that most spans are found exactly: the likeliest tags leave out
-/// more than they invent. 0 if there is nothing to fit it on.
-pub fn begin_shift(sequences: &[Sequence]) -> f32 {
+/// The number to add to the logits of [`Tag::Begin`] so that F1 of exactly found spans is highest: the likeliest tags miss
+/// more spans than they invent. Of equally good numbers it is the smallest in magnitude; 0 if there is nothing to fit on.
+///
+/// # Panics
+/// If the vectors of a sequence differ in length.
+pub fn fit_begin_bias(sequences: &[TaggedTokens]) -> f32 {
     const STEPS: Range<i32> = -4..13;
     const STEP: f32 = 0.25;
     let f1 = |step: &i32| {
@@ -22,7 +26,7 @@ pub fn begin_shift(sequences: &[Sequence]) -> f32 {
         for sequence in sequences {
             let mut logits = sequence.logits.clone();
             logits.iter_mut().for_each(|logits| logits[Tag::Begin as usize] += *step as f32 * STEP);
-            let likeliest = Tag::likeliest(&logits, &sequence.goes_on);
+            let likeliest = Tag::likeliest(&logits, &sequence.is_subword);
             let mut start = 0;
             for known in sequence.gold.chunk_by(|one, next| one.is_some() == next.is_some()) {
                 let tags: Vec<Tag> = known.iter().copied().flatten().collect();
@@ -35,7 +39,6 @@ pub fn begin_shift(sequences: &[Sequence]) -> f32 {
         }
         if gold + found == 0 { 0.0 } else { 2.0 * both as f64 / (gold + found) as f64 }
     };
-    // Of equal ones the least.
     let mut steps: Vec<(i32, f64)> = STEPS.map(|step| (step, f1(&step))).collect();
     steps.sort_by_key(|(step, _)| step.abs());
     let best = steps.into_iter().reduce(|best, other| if other.1 > best.1 { other } else { best });
@@ -51,12 +54,13 @@ mod tests {
         // Of three spans two lack a little to begin; what is none lacks more.
         let logits = [[1.0, 2.0, 0.0], [1.0, 0.3, 0.0], [2.0, 0.0, 0.0], [1.0, 0.4, 0.0], [3.0, 0.0, 0.0]];
         let gold = [Tag::Begin, Tag::Begin, Tag::Outside, Tag::Begin, Tag::Outside].map(Some);
-        let sequence = Sequence { logits: logits.to_vec(), goes_on: vec![false; 5], gold: gold.to_vec() };
-        assert_eq!(begin_shift(&[sequence]), 0.75);
+        let sequence =
+            TaggedTokens { logits: logits.to_vec(), is_subword: vec![false; 5], gold: gold.to_vec() };
+        assert_eq!(fit_begin_bias(&[sequence]), 0.75);
     }
 
     #[test]
     fn nothing_to_fit_on_changes_nothing() {
-        assert_eq!(begin_shift(&[]), 0.0);
+        assert_eq!(fit_begin_bias(&[]), 0.0);
     }
 }
