@@ -6,6 +6,7 @@
 use serde_json::json;
 use standpoint::encoder::{Dtype, Encoder, Engine, Isa};
 use standpoint::evaluation::EvalSet;
+use standpoint::heads::{mean_state, sentence_tokens};
 use standpoint::model::Model;
 use standpoint::window::{self, Window};
 use std::path::Path;
@@ -57,18 +58,13 @@ fn windows(model: &Model) -> Vec<Window> {
         .collect()
 }
 
-/// The mean state of each answered sentence.
+/// The vector of each answered sentence.
 fn vectors(encoder: &dyn Encoder, windows: &[Window]) -> Vec<Vec<f32>> {
     let mut vectors = Vec::new();
     for window in windows {
         let states = encoder.encode(&[window]).expect("windows can be encoded").remove(0);
         for sentence in window.sentences.iter().filter(|sentence| sentence.answered) {
-            let end = sentence.tokens.end.max(sentence.tokens.start + 1);
-            let mut sum = vec![0.0; states.hidden_size()];
-            for row in states.rows(sentence.tokens.start..end) {
-                sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
-            }
-            vectors.push(sum);
+            vectors.push(mean_state(states.values(), states.hidden_size(), sentence_tokens(sentence)));
         }
     }
     vectors

@@ -5,10 +5,11 @@ use crate::failure::{Failure, Result};
 use clap::Args;
 use comfy_table::{CellAlignment, LineStyle, Table, presets::UTF8_HORIZONTAL_ONLY};
 use standpoint::atomic::write_whole;
+use standpoint::calibration::TemperatureScaling;
 use standpoint::error::ModelError;
 use standpoint::evaluation::recalibrate::{Recalibration, recalibrate};
 use standpoint::evaluation::{EvalSet, Evaluation, Task};
-use standpoint::model::{Model, Scaling};
+use standpoint::model::{HeadSettings, Model};
 use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -63,10 +64,13 @@ impl Calibrate {
             "on documents left out",
         ]);
         let mut any = false;
-        for (task, head) in [(Task::Role, &mut settings.role), (Task::Stance, &mut settings.stance)] {
-            if let Some(found) = recalibrate(task, head, evaluation.samples()) {
+        for task in [Task::Role, Task::Stance] {
+            let head = task.head();
+            let current = settings.heads.get(head).map(HeadSettings::scaling);
+            if let Some(found) = current.and_then(|current| recalibrate(task, current, evaluation.samples()))
+            {
                 add_row(&mut table, task, &found);
-                *head = found.settings;
+                settings.heads.insert(*head, HeadSettings::new(head, found.scaling));
                 any = true;
             }
         }
@@ -87,7 +91,7 @@ impl Calibrate {
 }
 
 fn add_row(table: &mut Table, task: Task, found: &Recalibration) {
-    let Scaling { temperature, sharpening } = found.settings.scaling();
+    let TemperatureScaling { temperature, sharpening } = found.scaling;
     let numbers = [temperature.into(), sharpening.into(), found.before, found.after, found.held_out];
     let numbers = numbers.map(|number: f64| format!("{number:.3}"));
     table.add_row([task.as_str().to_owned(), found.answers.to_string()].into_iter().chain(numbers));

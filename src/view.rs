@@ -3,7 +3,7 @@
 use crate::failure::{Failure, Result};
 use clap::{Args, ValueEnum};
 use standpoint::label::Target;
-use standpoint::model::Settings;
+use standpoint::model::{ATTRIBUTION, CHECKWORTHY, Settings};
 use standpoint::output::jsonl::JsonlSink;
 use standpoint::output::positions::PositionsSink;
 use standpoint::output::ranking::RankingSink;
@@ -57,10 +57,10 @@ impl View {
                 "{flag} needs a model that answers {what}, which \"{model}\" does not: name another with --model"
             )))
         };
-        if self.attributions && model.attribution.is_none() {
+        if self.attributions && !model.heads.contains(&ATTRIBUTION) {
             return missing("--attributions", "source, cue and content");
         }
-        if self.sort == Some(SortBy::Checkworthy) && model.checkworthy.is_none() {
+        if self.sort == Some(SortBy::Checkworthy) && !model.heads.contains(&CHECKWORTHY) {
             return missing("--sort checkworthy", "check-worthiness");
         }
         Ok(())

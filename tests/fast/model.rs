@@ -211,7 +211,10 @@ fn settings_out_of_range_are_found() {
         ("\"withdrawal of foreign troops\"", "\"\"", "default_target"),
     ] {
         let problem = problem(|folder| edit(&folder.join("standpoint.toml"), from, to));
-        assert!(matches!(problem, ModelProblem::Setting { field: found, .. } if found == field), "{problem}");
+        assert!(
+            matches!(&problem, ModelProblem::Setting { field: found, .. } if found == field),
+            "{problem}"
+        );
     }
 }
 

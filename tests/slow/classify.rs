@@ -123,6 +123,28 @@ fn attributions_and_holders_are_found_in_plain_cases() {
 }
 
 #[test]
+fn every_head_has_its_key_in_json_lines() {
+    fn holds(value: &Value, key: &str) -> bool {
+        match value {
+            Value::Object(fields) => {
+                fields.contains_key(key) || fields.values().any(|field| holds(field, key))
+            }
+            Value::Array(items) => items.iter().any(|item| holds(item, key)),
+            _ => false,
+        }
+    }
+    let article = lines(&mut standpoint(&["classify", "examples/airfield-handover.txt"]));
+    for head in standpoint::model::HEADS {
+        assert!(
+            article.iter().any(|line| holds(line, head.key)),
+            "no {} of the head {}",
+            head.key,
+            head.name
+        );
+    }
+}
+
+#[test]
 fn plain_cases_get_their_labels() {
     let labelled = |name: &str| lines(&mut standpoint(&["classify", &format!("examples/{name}.txt")]));
     let article = labelled("airfield-handover");

@@ -5,7 +5,7 @@ use crate::tiny;
 use assert_cmd::Command;
 use standpoint::encoder::{Dtype, Encoder, Engine, Isa, PackedEncoder, ReferenceEncoder, States};
 use standpoint::evaluation::{EvalSet, Evaluation};
-use standpoint::model::{Model, WeightFormat, round_to_bytes};
+use standpoint::model::{Model, WeightFormat, round_to_int8};
 use standpoint::window::{self, Window};
 use std::path::Path;
 use std::sync::Arc;
@@ -24,9 +24,9 @@ fn on_grid() -> Model {
     let (config, settings, tokenizer) =
         (model.config().clone(), model.settings().clone(), Arc::clone(model.tokenizer()));
     let mut weights = model.into_weights();
-    round_to_bytes(&config, &mut weights);
+    round_to_int8(&config, &mut weights);
     let weights = weights.rounded(&config, WeightFormat::Int8).unwrap();
-    assert!(weights.are_bytes(&config));
+    assert!(weights.are_int8(&config));
     Model::new("on the grid", config, settings, tokenizer, weights).unwrap()
 }
 

@@ -101,7 +101,7 @@ pub enum ModelProblem {
     #[error("standpoint.toml: labels of {head} are {found:?}, but must be {expected:?}, in this order")]
     Labels { head: &'static str, expected: Vec<&'static str>, found: Vec<String> },
     #[error("standpoint.toml: {field} is {found}, but must be {expected}")]
-    Setting { field: &'static str, found: String, expected: &'static str },
+    Setting { field: String, found: String, expected: &'static str },
     #[error("tokenizer.json has no token {token}: it does not belong to a BERT model")]
     MissingToken { token: &'static str },
     #[error(

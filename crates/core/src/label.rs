@@ -14,6 +14,9 @@ pub trait Label: Copy + Eq + fmt::Debug + fmt::Display + FromStr + Send + Sync +
     /// Every label, in the order of probability vectors.
     const ALL: [Self; 3];
 
+    /// The names of [`Label::ALL`], in its order.
+    const NAMES: [&'static str; 3];
+
     /// The label's name in files, flags and tables.
     fn as_str(self) -> &'static str;
 
@@ -32,6 +35,7 @@ macro_rules! label {
 
         impl Label for $name {
             const ALL: [Self; 3] = [$(Self::$variant),*];
+            const NAMES: [&'static str; 3] = [$($text),*];
 
             fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text),* }

@@ -5,6 +5,8 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+mod random_tests;
 pub mod error;
 pub mod atomic;
 pub mod hash;
@@ -15,6 +17,8 @@ pub mod record;
 pub mod positions;
 pub mod segment;
 pub mod window;
+pub mod tags;
+pub mod calibration;
 pub mod model;
 pub mod encoder;
 pub mod heads;

@@ -274,6 +274,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::random_tests::config())]
+
         #[test]
         fn nothing_is_lost_of_any_text(text in any::<String>()) {
             check(&text);

@@ -183,6 +183,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::random_tests::config())]
+
         #[test]
         fn every_sentence_is_answered_once_and_no_window_is_too_long(
             lengths in prop::collection::vec(0usize..80, 0..60),

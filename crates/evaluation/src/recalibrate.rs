@@ -1,75 +1,63 @@
-//! Calibrates a trained model on labelled sentences: fits the scaling of a head, and measures the calibration error before
-//! and after.
+//! Calibrates a trained model anew on labelled sentences, and measures what that changes.
 
 use crate::metrics::Calibration;
 use crate::{Annotations, Sample, Task};
-use standpoint_core::model::{HeadSettings, Scaling, likeliest};
+use standpoint_core::calibration::{LabelledLogits, TemperatureScaling, argmax};
 use std::collections::BTreeMap;
 
-/// The folds of the cross-validation. Each is measured with a scaling that was fitted to the others.
-const FOLDS: usize = 5;
-
-/// The new settings of a head, and what they change.
+/// What was fitted for one head.
 #[derive(Clone, Debug)]
 pub struct Recalibration {
-    pub settings: HeadSettings,
-    /// The number of sentences.
+    pub scaling: TemperatureScaling,
+    /// How many answers it was fitted on.
     pub answers: usize,
-    /// The expected calibration error (ECE) before.
+    /// Expected calibration error with the model's own scaling.
     pub before: f64,
-    /// The ECE on the sentences that the scaling was fitted to.
+    /// Expected calibration error with the new scaling, on the answers that it was fitted on.
     pub after: f64,
-    /// The ECE on held-out documents, by cross-validation. Expect this one on similar sentences.
+    /// Expected calibration error of scalings that were fitted on other documents: what to expect on new ones.
     pub held_out: f64,
 }
 
-/// A sentence: its document's number, its logits, and the index of its gold label.
-type Item = (usize, [f32; 3], usize);
-
-/// Fits the scaling of a task with three labels, role or stance. `head` has the settings that the samples were predicted
-/// with. `None` if no sample is of the task.
-pub fn recalibrate(task: Task, head: &HeadSettings, samples: &[Sample]) -> Option<Recalibration> {
+/// Fits the scaling of the head that answers `task` with one of three labels. The head's own scaling is `current`. `None` if
+/// `samples` has no answers to this task.
+pub fn recalibrate(task: Task, current: TemperatureScaling, samples: &[Sample]) -> Option<Recalibration> {
     let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut items: Vec<Item> = Vec::new();
+    let mut items: Vec<LabelledLogits<3>> = Vec::new();
     for sample in samples.iter().filter(|sample| sample.task == task) {
         let next = numbers.len();
         let document = *numbers.entry(&sample.doc).or_insert(next);
         let Annotations::Label { gold, probs, .. } = &sample.annotations else { continue };
         let label = task.labels().iter().position(|label| label == gold);
         let Ok(probabilities) = <[f64; 3]>::try_from(&probs[..]) else { continue };
-        items.extend(label.map(|label| (document, head.scaling().undo(probabilities), label)));
+        let logits = current.undo(probabilities);
+        items.extend(label.map(|label| LabelledLogits { document, logits, label }));
     }
     if items.is_empty() {
         return None;
     }
-    let fit = |of: &dyn Fn(usize) -> bool| {
-        let pairs: Vec<([f32; 3], usize)> =
-            items.iter().filter(|item| of(item.0)).map(|&(_, logits, label)| (logits, label)).collect();
-        Scaling::fit(&pairs)
-    };
-    let error = |scaling: &dyn Fn(usize) -> Scaling| {
+    let error = |scalings: &mut dyn Iterator<Item = TemperatureScaling>| {
         let mut calibration = Calibration::default();
-        for &(document, logits, label) in &items {
-            let probabilities = scaling(document).apply(logits).map(f64::from);
-            calibration.add(&probabilities, likeliest(&logits), label);
+        for (item, scaling) in items.iter().zip(scalings) {
+            let probabilities = scaling.apply(item.logits).map(f64::from);
+            calibration.add(&probabilities, argmax(&item.logits), item.label);
         }
         calibration.calibration_error().unwrap_or(0.0)
     };
-    let fitted = fit(&|_| true);
-    let folds: [Scaling; FOLDS] = std::array::from_fn(|fold| fit(&|document| document % FOLDS != fold));
+    let always = |scaling| std::iter::repeat_n(scaling, items.len());
+    let scaling = TemperatureScaling::fit(&items);
     Some(Recalibration {
-        settings: head.clone().scaled(fitted),
+        scaling,
         answers: items.len(),
-        before: error(&|_| head.scaling()),
-        after: error(&|_| fitted),
-        held_out: error(&|document| folds[document % FOLDS]),
+        before: error(&mut always(current)),
+        after: error(&mut always(scaling)),
+        held_out: error(&mut TemperatureScaling::fit_held_out(&items).into_iter()),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use standpoint_core::label::Role;
 
     /// Half of the predictions have confidence 0.8 and are right in 90% of cases. The other half have 0.5 and are right in 50%.
     fn samples() -> Vec<Sample> {
@@ -96,14 +84,14 @@ mod tests {
 
     #[test]
     fn confidence_becomes_accuracy() {
-        let head = HeadSettings::new::<Role>(2.0);
-        let found = recalibrate(Task::Role, &head, &samples()).unwrap();
+        let current = TemperatureScaling::of_temperature(2.0);
+        let found = recalibrate(Task::Role, current, &samples()).unwrap();
         assert!((found.before - 0.05).abs() < 1e-6, "{found:?}");
         assert!(found.after < 1e-2 && found.held_out < 2e-2, "{found:?}");
         assert_eq!(found.answers, 2000);
         // The samples' probabilities come from logits that were divided by 2.
         let logits = [0.8_f32, 0.15, 0.05].map(|probability| 2.0 * probability.ln());
-        assert!((found.settings.scaling().apply(logits)[0] - 0.9).abs() < 1e-2, "{found:?}");
-        assert!(recalibrate(Task::Stance, &head, &samples()).is_none());
+        assert!((found.scaling.apply(logits)[0] - 0.9).abs() < 1e-2, "{found:?}");
+        assert!(recalibrate(Task::Stance, current, &samples()).is_none());
     }
 }

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use standpoint_core::model::{ATTRIBUTION, CHECKWORTHY, HOLDER, Head, HeadInput, Metric, ROLE, STANCE};
 use standpoint_core::text::Span;
 use std::fmt;
 
@@ -40,35 +41,57 @@ impl Task {
         }
     }
 
-    /// The labels of a task that gives each sentence one, in the order of probabilities and confusion matrices. A positive
-    /// label comes first. Empty for tasks that mark spans.
+    /// The task with this name, if there is one.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|task| task.as_str() == name)
+    }
+
+    /// The head whose answers the task judges.
+    pub fn head(self) -> &'static Head {
+        match self {
+            Self::Role | Self::Attributed => &ROLE,
+            Self::Stance => &STANCE,
+            Self::Checkworthy => &CHECKWORTHY,
+            Self::Spans => &ATTRIBUTION,
+            Self::Holder => &HOLDER,
+        }
+    }
+
+    /// The labels of a task that gives one to each sentence, in the order of a confusion matrix; none of a task that marks
+    /// spans. A positive label comes first.
     pub fn labels(self) -> &'static [&'static str] {
-        match self {
-            Self::Role => &["claim", "attributed", "background"],
-            Self::Stance => &["favor", "against", "none"],
-            Self::Attributed => &["attributed", "other"],
-            Self::Checkworthy => &["yes", "no"],
-            Self::Spans | Self::Holder => &[],
+        match (self, self.head().input) {
+            (Self::Attributed, _) => &["attributed", "other"],
+            (_, HeadInput::Sentence) => self.head().labels,
+            (_, HeadInput::Token) => &[],
         }
     }
 
-    /// The kinds of span that a task marks. Empty for tasks that give labels.
+    /// The kinds of span that a task marks; none of a task that gives labels.
     pub fn span_kinds(self) -> &'static [&'static str] {
-        match self {
-            Self::Spans => &["source", "cue", "content"],
-            Self::Holder => &[Self::HOLDER, Self::HOLDER_ANYWHERE],
-            _ => &[],
+        match (self, self.head().input) {
+            (Self::Holder, _) => &[Self::HOLDER, Self::HOLDER_ANYWHERE],
+            (_, HeadInput::Token) => self.head().layers,
+            (_, HeadInput::Sentence) => &[],
         }
     }
 
-    /// The kind of span that counts the sentences in which gold names a holder.
+    /// The holder in sentences for which gold names one.
     pub const HOLDER: &str = "holder";
-    /// The kind of span that counts all sentences. A holder where gold names none is an error.
+    /// The holder in all sentences: it is an error to find one where gold names none.
     pub const HOLDER_ANYWHERE: &str = "holder, any sentence";
 
-    /// The positive label of a task that has one: rankings put it first.
+    /// The figure by which the task is known.
+    pub fn metric(self) -> Metric {
+        match self {
+            Self::Attributed => Metric::AveragePrecision,
+            _ => self.head().metric,
+        }
+    }
+
+    /// The label that a ranking puts first, of tasks that rank.
     pub fn positive(self) -> Option<&'static str> {
-        matches!(self, Self::Attributed | Self::Checkworthy).then(|| self.labels()[0])
+        (self.metric() == Metric::AveragePrecision).then(|| self.labels()[0])
     }
 }
 

@@ -4,6 +4,7 @@ use crate::card::DataFile;
 use crate::config::DataConfig;
 use crate::error::Result;
 use crate::teacher::read_unlabelled;
+use standpoint_core::model::{ATTRIBUTION, CHECKWORTHY, HOLDER, Head};
 use standpoint_evaluation::gold::{
     self, GoldDocument, GoldFile, GoldFormat, GoldLabels, GoldSource, read_gold,
 };
@@ -31,13 +32,13 @@ pub struct Trained {
 }
 
 impl Trained {
-    /// Whether the head of this name is trained.
-    pub fn has(self, head: &str) -> bool {
-        match head {
-            "checkworthy" => self.checkworthy,
-            "source" | "cue" | "content" => self.attribution,
-            "holder" => self.holder,
-            _ => true,
+    /// Whether a head is trained. Every model has the required ones.
+    pub fn has(self, head: &Head) -> bool {
+        match *head {
+            CHECKWORTHY => self.checkworthy,
+            ATTRIBUTION => self.attribution,
+            HOLDER => self.holder,
+            _ => head.is_required,
         }
     }
 }

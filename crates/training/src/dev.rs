@@ -5,12 +5,12 @@ use crate::error::Result;
 use crate::labels::Labels;
 use crate::objective::{evaluate, evaluate_tags};
 use crate::plan::{Example, document_examples};
-use crate::span_bias::{Sequence, fit_begin_bias};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use standpoint_core::calibration::{LabelledLogits, TaggedTokens, TemperatureScaling, fit_begin_bias};
 use standpoint_core::heads::Logits;
 use standpoint_core::label::{Label, Prediction, Role, Stance};
-use standpoint_core::model::{Scaling, Tokenizer};
+use standpoint_core::model::Tokenizer;
 use standpoint_evaluation::gold::GoldDocument;
 use standpoint_evaluation::metrics::{HeadScore, Judged};
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 pub struct DevSet {
     /// Each with the number of its document.
     examples: Vec<(usize, Example)>,
-    /// For every token of each example, whether it continues a word.
+    /// For each token of each example, whether it continues a word.
     is_subword: Vec<Vec<bool>>,
 }
 
@@ -46,8 +46,7 @@ pub struct DevReports {
 
 /// The figures of one head on dev.
 pub struct HeadReport {
-    /// The calibration, fitted on dev.
-    pub scaling: Scaling,
+    pub scaling: TemperatureScaling,
     /// With that scaling.
     pub score: HeadScore,
     /// Expected calibration error without it.
@@ -73,7 +72,7 @@ impl DevSet {
             .map(|(index, example)| (numbers[documents[index].document.id()], example))
             .collect();
         let is_subword = |(_, example): &(usize, Example)| {
-            example.window.tokens.iter().map(|&token| tokenizer.goes_on(token)).collect()
+            example.window.tokens.iter().map(|&token| tokenizer.is_subword(token)).collect()
         };
         let is_subword = examples.iter().map(is_subword).collect();
         Ok(Self { examples, is_subword })
@@ -111,7 +110,7 @@ impl DevSet {
         DevReports { role: report(&answers, role), stance: report(&answers, stance) }
     }
 
-    /// The biases on the logit of a beginning, for source, cue and content; 0 if there are no attributions.
+    /// The begin bias of each part of attributions; 0 if dev has no attributions.
     pub fn begin_biases(&self, layout: &Layout, parameters: &[f32]) -> [f32; 3] {
         let marked: Vec<(&Example, &Vec<bool>)> = self
             .examples
@@ -128,9 +127,9 @@ impl DevSet {
         std::array::from_fn(|part| {
             let mut sequences = Vec::with_capacity(marked.len());
             for ((example, is_subword), logits) in marked.iter().zip(&logits) {
-                // The model tags the text without the target.
+                // As the model reads it: without the target.
                 let text = example.window.target_tokens..;
-                sequences.push(Sequence {
+                sequences.push(TaggedTokens {
                     logits: logits[part][text.clone()].to_vec(),
                     is_subword: is_subword[text.clone()].to_vec(),
                     gold: example.tags[text].iter().map(|tags| tags.map(|tags| tags[part])).collect(),
@@ -140,36 +139,38 @@ impl DevSet {
         })
     }
 
-    /// The scaling of the check-worthiness head; [`Scaling::NONE`] if there are no labels for it.
-    pub fn checkworthy_scaling(&self, layout: &Layout, parameters: &[f32]) -> Scaling {
+    /// The scaling of the check-worthiness head; none without labels for it.
+    pub fn checkworthy_scaling(&self, layout: &Layout, parameters: &[f32]) -> TemperatureScaling {
         let answers = self.answers(layout, parameters);
-        let items: Vec<([f32; 2], usize)> = answers
+        let items: Vec<LabelledLogits<2>> = answers
             .iter()
-            .flat_map(|(_, sentences)| sentences)
-            .filter_map(|(labels, logits)| Some((logits.checkworthy?, usize::from(!labels.checkworthy?))))
+            .flat_map(|(document, sentences)| sentences.iter().map(|sentence| (*document, sentence)))
+            .filter_map(|(document, (labels, logits))| {
+                let label = usize::from(!labels.checkworthy?);
+                Some(LabelledLogits { document, logits: logits.checkworthy?, label })
+            })
             .collect();
-        Scaling::fit(&items)
+        TemperatureScaling::fit(&items)
     }
 }
 
 fn report<L: Label>(answers: &Answers, of: impl Fn(&Labels, &Logits) -> Option<(L, [f32; 3])>) -> HeadReport {
-    let items: Vec<(usize, L, [f32; 3])> = answers
+    let items: Vec<LabelledLogits<3>> = answers
         .iter()
         .flat_map(|(document, sentences)| sentences.iter().map(move |sentence| (*document, sentence)))
         .filter_map(|(document, (labels, logits))| {
-            of(labels, logits).map(|(label, logits)| (document, label, logits))
+            let (label, logits) = of(labels, logits)?;
+            Some(LabelledLogits { document, logits, label: label.index() })
         })
         .collect();
-    let pairs: Vec<([f32; 3], usize)> =
-        items.iter().map(|&(_, label, logits)| (logits, label.index())).collect();
-    let fitted = Scaling::fit(&pairs);
-    let score_at = |scaling: Scaling| {
+    let fitted = TemperatureScaling::fit(&items);
+    let score_at = |scaling: TemperatureScaling| {
         let judged: Vec<Judged<L>> = items
             .iter()
-            .map(|&(document, gold, logits)| Judged {
-                document,
-                gold,
-                prediction: Prediction::new(scaling.apply(logits)),
+            .map(|item| Judged {
+                document: item.document,
+                gold: L::ALL[item.label],
+                prediction: Prediction::new(scaling.apply(item.logits)),
             })
             .collect();
         HeadScore::new(&judged)
@@ -177,7 +178,7 @@ fn report<L: Label>(answers: &Answers, of: impl Fn(&Labels, &Logits) -> Option<(
     HeadReport {
         scaling: fitted,
         score: score_at(fitted),
-        uncalibrated_error: score_at(Scaling::NONE).calibration_error,
+        uncalibrated_error: score_at(TemperatureScaling::NONE).calibration_error,
     }
 }
 

@@ -85,8 +85,9 @@ pub fn of_teacher_predictions(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use standpoint_core::label::{Role, Stance, Target};
-    use standpoint_core::model::HeadSettings;
+    use standpoint_core::calibration::TemperatureScaling;
+    use standpoint_core::label::Target;
+    use standpoint_core::model::{ROLE, STANCE};
     use standpoint_core::text::Document;
     use standpoint_evaluation::gold::GoldLabels;
 
@@ -194,11 +195,12 @@ mod tests {
             version: "1.2.3".into(),
             max_tokens: 128,
             default_target: Target::DEFAULT.into(),
-            role: HeadSettings::new::<Role>(1.5),
-            stance: HeadSettings::new::<Stance>(0.5),
-            checkworthy: None,
-            attribution: None,
-            holder: None,
+            heads: [
+                (ROLE, TemperatureScaling::of_temperature(1.5)),
+                (STANCE, TemperatureScaling::of_temperature(0.5)),
+            ]
+            .into_iter()
+            .collect(),
             training: toml::Table::new(),
         };
         let gold = |target: &str| GoldDocument {

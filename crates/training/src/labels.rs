@@ -3,9 +3,10 @@
 use crate::error::Result;
 use crate::teacher::TeacherPrediction;
 use rayon::prelude::*;
-use standpoint_core::heads::tags::{Part, Tag};
+use standpoint_core::heads::AttributionPart;
 use standpoint_core::label::{Attribution, Role, Stance};
-use standpoint_core::model::Tokenizer;
+use standpoint_core::model::{Tokenizer, Tokens};
+use standpoint_core::tags::Tag;
 use standpoint_core::text::Span;
 use standpoint_evaluation::gold::{GoldDocument, GoldLabels};
 use std::collections::HashMap;
@@ -33,7 +34,7 @@ pub enum HolderLabel {
     Tokens { first: usize, last: usize },
 }
 
-/// The tags of a token, in the order of [`Part::ALL`].
+/// The tags of a token, in the order of [`AttributionPart::ALL`].
 pub type Tags = [Tag; 3];
 
 /// A document as token ids.
@@ -100,10 +101,10 @@ pub fn tokenize(
             };
             let spans = gold.attributions.as_deref().map(spans_by_part);
             for (&sentence, labels) in gold.document.sentences().iter().zip(&gold.labels) {
-                let placed = tokenizer.encode_placed(sentence.slice(gold.document.text()))?;
-                let places: Vec<Span> =
-                    placed.places.iter().map(|place| place.moved(sentence.start())).collect();
-                tokenized.sentences.push(placed.ids);
+                let Tokens { ids, spans: in_sentence } =
+                    tokenizer.encode_with_spans(sentence.slice(gold.document.text()))?;
+                let places: Vec<Span> = in_sentence.iter().map(|span| span.moved(sentence.start())).collect();
+                tokenized.sentences.push(ids);
                 tokenized.labels.push(sentence_labels(labels, &places));
                 if let (Some(tags), Some(spans)) = (&mut tokenized.tags, &spans) {
                     tags.push(sentence_tags(spans, sentence, &places));
@@ -141,15 +142,15 @@ fn tokens_of(span: Span, places: &[Span]) -> Option<Range<usize>> {
     (first < end).then_some(first..end)
 }
 
-/// The spans of source, cue and content in all attributions, by start. The longest of those with the same start comes first.
+/// The spans of each part in all attributions, in order; of those that begin together the longest first.
 fn spans_by_part(attributions: &[Attribution]) -> [Vec<Span>; 3] {
-    Part::ALL.map(|part| {
-        let spans_of = |attribution: &Attribution| match part {
-            Part::Source => attribution.source.clone(),
-            Part::Cue => attribution.cue.clone(),
-            Part::Content => attribution.content.clone(),
+    AttributionPart::ALL.map(|part| {
+        let of = |attribution: &Attribution| match part {
+            AttributionPart::Source => attribution.source.clone(),
+            AttributionPart::Cue => attribution.cue.clone(),
+            AttributionPart::Content => attribution.content.clone(),
         };
-        let mut spans: Vec<Span> = attributions.iter().flat_map(spans_of).collect();
+        let mut spans: Vec<Span> = attributions.iter().flat_map(of).collect();
         spans.sort_by_key(|span| (span.start(), usize::MAX - span.end()));
         spans.dedup();
         spans

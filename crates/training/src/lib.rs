@@ -18,7 +18,6 @@ mod objective;
 mod optimizer;
 mod plan;
 mod run;
-mod span_bias;
 mod start;
 mod teacher;
 

@@ -130,7 +130,7 @@ mod tests {
         heads: 1,
         intermediate: 3,
         layer_norm_epsilon: 1e-5,
-        kind: standpoint_core::model::Kind::Bert,
+        architecture: standpoint_core::model::Architecture::Bert,
     };
 
     #[test]
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn two_steps_are_those_of_the_paper() {
-        let layout = Layout::new(TINY, &[("role", 3)]);
+        let layout = Layout::new(TINY, &[standpoint_core::model::ROLE]);
         let mut parameters = vec![0.5_f32; layout.len()];
         let mut gradients = Gradients::new(&layout);
         gradients.values.fill(0.01);

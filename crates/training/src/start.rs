@@ -2,9 +2,9 @@
 
 use crate::checkpoint::RunFolder;
 use crate::data::Trained;
-use crate::differentiable::{HeadRanges, Layout, TensorRange};
+use crate::differentiable::{Layout, TensorRange};
 use crate::error::{Result, TrainError};
-use standpoint_core::model::{BaseModel, Model, ModelSource, Parameter, Weights};
+use standpoint_core::model::{BaseModel, HEADS, Head, Model, ModelSource, Parameter, Weights};
 use standpoint_kernels::random::{SplitMix, scramble};
 use std::path::Path;
 
@@ -39,15 +39,13 @@ pub fn from_folder(layout: &Layout, folder: &Path, seed: u64) -> Result<Vec<f32>
 ///
 /// # Errors
 /// If the folder holds a model without a head that is trained, or a model that cannot be loaded.
-pub fn check_blended(layout: &Layout, folder: &Path, trained: Trained) -> Result<()> {
+pub fn check_blended(folder: &Path, trained: Trained) -> Result<()> {
     if !is_model(folder) {
         return Ok(());
     }
     let model = Model::load(&ModelSource::Folder(folder.to_owned()))?;
-    let lacks = |head: &&HeadRanges| {
-        trained.has(head.name) && model.weights().get(&format!("heads.{}.weight", head.name)).is_none()
-    };
-    match layout.heads().iter().find(lacks) {
+    let lacks = |head: &&Head| trained.has(head) && !model.settings().heads.contains(head);
+    match HEADS.iter().find(lacks) {
         None => Ok(()),
         Some(head) => {
             let problem = format!(

@@ -9,7 +9,7 @@ use serde_json::Value;
 use standpoint_core::atomic::write_whole;
 use standpoint_core::hash::sha256;
 use standpoint_core::label::{Attribution, Target};
-use standpoint_core::model::{Model, ModelSource};
+use standpoint_core::model::{ATTRIBUTION, Model, ModelSource};
 use standpoint_core::pipeline::Pipeline;
 use standpoint_core::record::{Record, attributions};
 use standpoint_core::text::Document;
@@ -115,7 +115,7 @@ pub fn predict(
     let model = Model::load(&ModelSource::parse(&config.model, None, offline)?)?;
     let teacher_sha256 = model.fingerprint()?;
     let learns_attributions = config.text.iter().any(|text| text.attributions);
-    if learns_attributions && model.settings().attribution.is_none() {
+    if learns_attributions && !model.settings().heads.contains(&ATTRIBUTION) {
         let problem = format!("data.teacher.text.attributions: {} finds no attributions", config.model);
         return Err(TrainError::Teacher(problem).into());
     }

@@ -1,5 +1,5 @@
-//! Encoders: windows of tokens in, one state vector for each token out. Windows may be encoded together, but nothing
-//! that is encoded beside a window can change its states.
+//! Encoders: from windows of tokens to one state vector for each token. Windows may be encoded together, but the states of a
+//! window never depend on what it is encoded with.
 
 #[cfg(feature = "reference")]
 mod mpnet;
@@ -29,10 +29,13 @@ pub enum Engine {
 }
 
 impl Engine {
-    /// Makes the encoder, which takes the weights over.
+    /// Makes the encoder, which consumes the weights.
     ///
     /// # Errors
     /// If candle cannot build its encoder.
+    ///
+    /// # Panics
+    /// If a parameter of [`crate::model::encoder_parameters`] is missing, or this processor lacks the instruction set.
     pub fn build(self, config: &BertConfig, weights: Weights) -> Result<Box<dyn Encoder>> {
         Ok(match self {
             Self::Packed { dtype, isa } => Box::new(PackedEncoder::new(config, weights, dtype, isa)),
@@ -63,8 +66,8 @@ pub trait Encoder: Send + Sync {
     /// The length of a state vector.
     fn hidden_size(&self) -> usize;
 
-    /// The last hidden state of each token, window by window. The same window always has the same states, bit for
-    /// bit, whatever it is encoded with.
+    /// The last hidden state of each token, for each window. A window always has the same states, bit for bit, whatever it is
+    /// encoded with.
     ///
     /// # Errors
     /// If a window is empty, longer than the model has positions for, or holds ids beyond its vocabulary.
@@ -79,14 +82,16 @@ pub struct States {
 }
 
 impl States {
+    /// States from their values, `[tokens, hidden]`.
+    ///
     /// # Panics
-    /// If `values` is not a whole number of rows of `hidden` values.
+    /// If `values` is not a whole number of rows.
     pub fn new(values: Vec<f32>, hidden: usize) -> Self {
         assert!(hidden > 0 && values.len().is_multiple_of(hidden), "states must be whole rows");
         Self { values, hidden }
     }
 
-    /// How many tokens there are.
+    /// The number of tokens.
     pub fn len(&self) -> usize {
         self.values.len() / self.hidden
     }
@@ -99,7 +104,7 @@ impl States {
         self.hidden
     }
 
-    /// The states of some tokens, one after the other.
+    /// The states of some tokens, in order.
     ///
     /// # Panics
     /// If there are no such tokens.

@@ -1,11 +1,13 @@
-//! MPNet in candle's tensor operations, for inference alone: what [`super::ReferenceEncoder`] runs where the model is
-//! one, for candle has none of its own. Plain rather than fast.
+//! MPNet in candle's tensor operations, for inference. [`super::ReferenceEncoder`] runs it, because candle has no MPNet. It is
+//! plain rather than fast.
 
-use crate::model::{BertConfig, Kind, Weights};
+use crate::model::{
+    Architecture, BertConfig, EncoderTensors, LayerTensors, Parameter, WeightAndBias, Weights,
+};
 use candle_core::{D, Device, Result, Tensor};
 use candle_nn::ops::softmax;
 
-/// A linear layer's weight, transposed, and its bias; or a layer norm's weight and bias.
+/// The weight of a linear layer, transposed, and its bias; or the weight and bias of a layer norm.
 struct Pair {
     weight: Tensor,
     bias: Tensor,
@@ -29,13 +31,13 @@ struct Layer {
     value: Pair,
     output: Pair,
     attention_norm: Pair,
-    widen: Pair,
-    narrow: Pair,
+    up: Pair,
+    down: Pair,
     output_norm: Pair,
 }
 
 pub(super) struct Mpnet {
-    kind: Kind,
+    architecture: Architecture,
     heads: usize,
     hidden: usize,
     epsilon: f64,
@@ -43,50 +45,52 @@ pub(super) struct Mpnet {
     positions: Tensor,
     embedding_norm: Pair,
     /// `[buckets, heads]`
-    distances: Vec<f32>,
+    relative_position_bias: Vec<f32>,
     layers: Vec<Layer>,
 }
 
 impl Mpnet {
+    /// # Errors
+    /// If candle cannot make a tensor.
+    ///
     /// # Panics
-    /// If a parameter of [`crate::model::encoder_parameters`] is missing.
+    /// If a parameter of [`crate::model::encoder_parameters`] is missing, or the architecture is not MPNet.
     pub(super) fn new(config: &BertConfig, weights: &Weights) -> Result<Self> {
-        let tensor = |name: &str| {
-            let tensor = weights.get(name).expect("the parameters were checked");
-            Tensor::from_slice(&tensor.values, tensor.shape.as_slice(), &Device::Cpu)
+        let tensor = |parameter: &Parameter| {
+            let values = weights.values(&parameter.name);
+            Tensor::from_slice(values, parameter.shape.as_slice(), &Device::Cpu)
         };
-        let norm = |name: &str| -> Result<Pair> {
-            Ok(Pair { weight: tensor(&format!("{name}.weight"))?, bias: tensor(&format!("{name}.bias"))? })
+        let norm = |tensors: &WeightAndBias| -> Result<Pair> {
+            Ok(Pair { weight: tensor(&tensors.weight)?, bias: tensor(&tensors.bias)? })
         };
-        let linear = |name: &str| -> Result<Pair> {
-            let Pair { weight, bias } = norm(name)?;
+        let linear = |tensors: &WeightAndBias| -> Result<Pair> {
+            let Pair { weight, bias } = norm(tensors)?;
             Ok(Pair { weight: weight.t()?.contiguous()?, bias })
         };
-        let layer = |layer: usize| -> Result<Layer> {
-            let names = config.kind().names();
-            let linear = |part: &str| linear(&format!("encoder.layer.{layer}.{part}"));
-            let norm = |part: &str| norm(&format!("encoder.layer.{layer}.{part}"));
+        let layer = |tensors: &LayerTensors| -> Result<Layer> {
             Ok(Layer {
-                query: linear(names.query)?,
-                key: linear(names.key)?,
-                value: linear(names.value)?,
-                output: linear(names.attention_output)?,
-                attention_norm: norm(names.attention_norm)?,
-                widen: linear("intermediate.dense")?,
-                narrow: linear("output.dense")?,
-                output_norm: norm("output.LayerNorm")?,
+                query: linear(&tensors.query)?,
+                key: linear(&tensors.key)?,
+                value: linear(&tensors.value)?,
+                output: linear(&tensors.attention_output)?,
+                attention_norm: norm(&tensors.attention_norm)?,
+                up: linear(&tensors.up)?,
+                down: linear(&tensors.down)?,
+                output_norm: norm(&tensors.output_norm)?,
             })
         };
+        let tensors = EncoderTensors::new(&config.into());
+        let bias = tensors.relative_position_bias.as_ref().expect("MPNet has a relative position bias");
         Ok(Self {
-            kind: config.kind(),
+            architecture: config.architecture(),
             heads: config.num_attention_heads,
             hidden: config.hidden_size,
             epsilon: config.layer_norm_eps,
-            words: tensor("embeddings.word_embeddings.weight")?,
-            positions: tensor("embeddings.position_embeddings.weight")?,
-            embedding_norm: norm("embeddings.LayerNorm")?,
-            distances: weights.values(Kind::DISTANCES).to_vec(),
-            layers: (0..config.num_hidden_layers).map(layer).collect::<Result<_>>()?,
+            words: tensor(&tensors.words)?,
+            positions: tensor(&tensors.positions)?,
+            embedding_norm: norm(&tensors.embedding_norm)?,
+            relative_position_bias: weights.values(&bias.name).to_vec(),
+            layers: tensors.layers.iter().map(layer).collect::<Result<_>>()?,
         })
     }
 
@@ -94,29 +98,31 @@ impl Mpnet {
     pub(super) fn forward(&self, tokens: &[u32]) -> Result<Tensor> {
         let length = tokens.len();
         let words = self.words.embedding(&Tensor::new(tokens, &Device::Cpu)?)?;
-        let positions = self.positions.narrow(0, self.kind.first_position(), length)?;
+        let positions = self.positions.narrow(0, self.architecture.first_position(), length)?;
         let bias = self.bias(length)?;
         let mut states = self.embedding_norm.norm(&(words + positions)?, self.epsilon)?;
         for layer in &self.layers {
             let attended = (layer.output.linear(&self.attend(layer, &states, &bias)?)? + &states)?;
             let attended = layer.attention_norm.norm(&attended, self.epsilon)?;
-            let inner = layer.widen.linear(&attended)?.gelu_erf()?;
-            states = (layer.narrow.linear(&inner)? + &attended)?;
+            let inner = layer.up.linear(&attended)?.gelu_erf()?;
+            states = (layer.down.linear(&inner)? + &attended)?;
             states = layer.output_norm.norm(&states, self.epsilon)?;
         }
         Ok(states)
     }
 
-    /// `[heads, length, length]`: what is added to the score of each query and key.
+    /// What is added to the score of each query and key, `[heads, length, length]`.
     fn bias(&self, length: usize) -> Result<Tensor> {
-        let mut bias = Vec::with_capacity(self.heads * length * length);
-        for head in 0..self.heads {
+        let (table, heads) = (&self.relative_position_bias, self.heads);
+        let mut bias = Vec::with_capacity(heads * length * length);
+        for head in 0..heads {
             for query in 0..length as isize {
-                let buckets = (0..length as isize).map(|key| self.kind.bucket(key - query));
-                bias.extend(buckets.map(|bucket| self.distances[bucket * self.heads + head]));
+                let buckets =
+                    (0..length as isize).map(|key| self.architecture.relative_position_bucket(key - query));
+                bias.extend(buckets.map(|bucket| table[bucket * heads + head]));
             }
         }
-        Tensor::from_vec(bias, (self.heads, length, length), &Device::Cpu)
+        Tensor::from_vec(bias, (heads, length, length), &Device::Cpu)
     }
 
     fn attend(&self, layer: &Layer, states: &Tensor, bias: &Tensor) -> Result<Tensor> {

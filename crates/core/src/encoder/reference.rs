@@ -1,16 +1,17 @@
-//! The reference encoder: candle's own BERT on the CPU in f32, or an MPNet made of its operations. Plain rather than fast; other encoders are
-//! held to what it says.
+//! The reference encoder: candle's own BERT on the CPU in f32, or an MPNet made of candle's operations. It is plain rather than
+//! fast. Tests compare other encoders with it.
 
 use crate::encoder::mpnet::Mpnet;
 use crate::encoder::{Encoder, States};
 use crate::error::{Error, Result};
-use crate::model::{BertConfig, Kind, Weights, encoder_parameters};
+use crate::model::{Architecture, BertConfig, Weights, encoder_parameters};
 use crate::window::Window;
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use candle_transformers::models::bert::{BertModel, Config};
 use std::collections::HashMap;
 
+/// An encoder for comparison. See the module's documentation.
 pub struct ReferenceEncoder {
     model: Reference,
     hidden: usize,
@@ -22,13 +23,13 @@ enum Reference {
 }
 
 impl ReferenceEncoder {
-    /// Builds the encoder, which takes the weights over: a copy would double what loading costs.
+    /// Builds the encoder. Consumes the weights, because a copy would double what loading costs.
     ///
     /// # Errors
-    /// If a weight is missing or misshapen; those of a [`crate::model::Model`] are not.
+    /// If a weight is missing or misshapen, which a [`crate::model::Model`] excludes.
     pub fn new(config: &BertConfig, mut weights: Weights) -> Result<Self> {
         let hidden = config.hidden_size;
-        if let Kind::Mpnet { .. } = config.kind() {
+        if let Architecture::Mpnet { .. } = config.architecture() {
             let model = Reference::Mpnet(Mpnet::new(config, &weights).map_err(failed)?);
             return Ok(Self { model, hidden });
         }
@@ -76,7 +77,7 @@ fn failed(error: candle_core::Error) -> Error {
     Error::Encoder(Box::new(error))
 }
 
-/// What candle's BERT asks to know; activation and kind of positions are its defaults, and checked to be ours.
+/// The configuration of candle's BERT. [`BertConfig::check`] admits only its defaults for activation and positions.
 fn candle_config(config: &BertConfig) -> Config {
     Config {
         vocab_size: config.vocab_size,

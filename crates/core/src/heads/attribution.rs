@@ -1,53 +1,77 @@
-//! From marked pieces to attributions: what belongs to which cue. A cue is one attribution; the rules that join
-//! sources and contents to it look at places alone, never at words.
+//! From marks to attributions: which source and which contents belong to which cue. The rules look at positions alone, never
+//! at words.
 
-use super::tags::Part;
 use crate::label::Attribution;
 use crate::text::Span;
+use std::ops::Range;
 
-/// A piece of an attribution in a document.
+/// A part of an attribution. The attribution head has a layer for each, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Piece {
-    pub part: Part,
-    /// The sentence it stands in, or begins in.
+pub enum AttributionPart {
+    /// Whom the content comes from.
+    Source,
+    /// The words that attribute it.
+    Cue,
+    /// What is attributed.
+    Content,
+}
+
+impl AttributionPart {
+    pub const ALL: [Self; 3] = [Self::Source, Self::Cue, Self::Content];
+}
+
+/// Tokens of a sentence that the attribution head marks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenMark {
+    pub part: AttributionPart,
+    /// Counted from the sentence's first token.
+    pub tokens: Range<usize>,
+    /// The mark continues one of the sentence before.
+    pub continues: bool,
+}
+
+/// A mark as a span of the document. It lies in one sentence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    pub part: AttributionPart,
+    /// The sentence's index in the document.
     pub sentence: usize,
     pub span: Span,
-    /// It goes on from the sentence before.
+    /// The mark continues one of the sentence before.
     pub continues: bool,
-    /// It begins with its sentence.
+    /// The mark starts where its sentence does.
     pub from_start: bool,
-    /// It reaches the end of its sentence.
+    /// The mark ends where its sentence does.
     pub to_end: bool,
 }
 
-/// How many cues before and behind a content may be its own.
+/// A content may belong to one of this many cues before it, or of as many after it.
 const CUES_IN_SIGHT: usize = 8;
 
-/// How many bytes the way from a content to a cue seems longer for each other content in between.
+/// Each content between another content and a cue makes their distance longer by this many bytes.
 const CONTENT_BETWEEN: usize = 30;
 
-/// The attributions that a document's pieces make up, in the order of their first bytes.
+/// The attributions that the marks of a document make, in the order of their first bytes.
 ///
-/// - A piece that goes on from the sentence before is one with the last piece of its part there, if that reaches the
-///   sentence's end. Sources, or cues, that follow each other without a word between them are one.
-/// - Where nothing is attributed there is no attribution: a cue without a content is left out.
-/// - A content belongs to the nearest cue that is not inside it: one in a sentence it stands in, if there is any. A cue
-///   that comes after it counts as twice as far, and other contents in between make the way longer. Only a content that
-///   is a whole sentence, as in a quote that runs on, may have its cue in an earlier one. A content without a cue is an
-///   attribution of its own.
-/// - Contents of one cue that follow each other without a word between them, in one sentence or over the end of it, are
-///   one.
-/// - A cue has at most one content before it and one behind it, the nearest: so it is with 99% of the attributions of
-///   PolNeAR's training articles. Another one is left out, if it is less than a sentence: more may stand alone.
-/// - The source of a cue is the nearest one of its sentence that is neither in what the cue attributes, nor in a content
-///   in which the cue is not.
+/// - A mark that continues one of the sentence before is joined to the last mark of its part there, if that one reaches
+///   the end of its sentence. Sources with no word between them are joined, and so are cues.
+/// - A cue without a content makes no attribution.
+/// - A content belongs to the nearest cue outside of it. Cues in its own sentences come first. A cue after the content
+///   counts as twice as far, and other contents in between add to the distance. Only a content that is a whole sentence, as
+///   in a quote that runs on, may have its cue in an earlier sentence. A content without a cue is an attribution of its own.
+/// - Contents of one cue with no word between them, within a sentence or over its end, are joined.
+/// - A cue keeps at most one content before it and one after it, the nearest ones. That holds for 99% of the attributions in
+///   PolNeAR's training articles. A further content is an attribution of its own if it fills a sentence or crosses the end of
+///   one; otherwise it is left out.
+/// - The source of a cue is the nearest one in its sentence that is not in a content of the cue, and not in a content that
+///   the cue is outside of.
 ///
-/// On the true spans of PolNeAR's training articles, the last rule finds 97.5% of the sources.
-pub fn attributions(pieces: &[Piece]) -> Vec<Attribution> {
-    let sources = joined(pieces, Part::Source);
-    let cues = joined(pieces, Part::Cue);
-    let contents = joined(pieces, Part::Content);
-    let mut of_cues: Vec<Vec<Whole>> = vec![Vec::new(); cues.len()];
+/// Given the gold spans of PolNeAR's training articles, the last rule finds 97.5% of the sources.
+pub fn attributions(marks: &[Mark]) -> Vec<Attribution> {
+    let sources = joined(marks, AttributionPart::Source);
+    let cues = joined(marks, AttributionPart::Cue);
+    let contents = joined(marks, AttributionPart::Content);
+    let mut of_cues: Vec<Vec<Joined>> = vec![Vec::new(); cues.len()];
     let mut attributions: Vec<Attribution> = Vec::with_capacity(cues.len());
     for (index, content) in contents.iter().enumerate() {
         match cue_of(index, &contents, &cues) {
@@ -79,8 +103,8 @@ pub fn attributions(pieces: &[Piece]) -> Vec<Attribution> {
     attributions
 }
 
-/// The last content before a cue and the first one behind it, and all others; `own` stand in order.
-fn nearest(cue: &Whole, own: Vec<Whole>) -> (Vec<Span>, Vec<Whole>) {
+/// The last content before a cue and the first one after it, and all others. `own` are in order.
+fn nearest(cue: &Joined, own: Vec<Joined>) -> (Vec<Span>, Vec<Joined>) {
     let behind = own.partition_point(|content| content.span.start() < cue.span.start());
     let (nearest, others): (Vec<_>, Vec<_>) =
         own.into_iter().enumerate().partition(|&(index, _)| index + 1 == behind || index == behind);
@@ -88,9 +112,9 @@ fn nearest(cue: &Whole, own: Vec<Whole>) -> (Vec<Span>, Vec<Whole>) {
     (spans, others.into_iter().map(|(_, content)| content).collect())
 }
 
-/// A piece as long as it goes on: with the sentences that it begins and ends in.
+/// Marks that are one: from the sentence `first` to the sentence `last`.
 #[derive(Clone, Copy)]
-struct Whole {
+struct Joined {
     span: Span,
     first: usize,
     last: usize,
@@ -98,8 +122,8 @@ struct Whole {
     to_end: bool,
 }
 
-impl Whole {
-    /// Whether nothing stands between this and a piece behind it.
+impl Joined {
+    /// Whether there is no word between this and `next`, which comes after it.
     fn meets(&self, next: &Self) -> bool {
         match self.last == next.first {
             true => self.span.end() <= next.span.start() && next.span.start() <= self.span.end() + 1,
@@ -111,35 +135,36 @@ impl Whole {
         let Self { span, last, to_end, .. } = *next;
         *self = Self {
             span: Span::new(self.span.start(), span.end().max(self.span.end())),
-            // What is whole is not less for what stands before it in its sentence, where marks contradict each other.
+            // Marks that contradict each other say that one piece fills a sentence and that another stands before or
+            // behind it there. Joined, they still fill it.
             from_start: self.from_start || self.last == next.first && next.from_start,
             last,
-            to_end,
+            to_end: to_end || self.last == next.first && self.to_end,
             ..*self
         };
     }
 }
 
-/// The pieces of one part in order, those that go on made one.
-fn joined(pieces: &[Piece], part: Part) -> Vec<Whole> {
-    let mut pieces: Vec<&Piece> = pieces.iter().filter(|piece| piece.part == part).collect();
-    pieces.sort_by_key(|piece| piece.span);
-    let mut wholes: Vec<Whole> = Vec::with_capacity(pieces.len());
-    for piece in pieces {
-        let Piece { span, sentence, from_start, to_end, .. } = *piece;
-        let whole = Whole { span, first: sentence, last: sentence, from_start, to_end };
-        match wholes.last_mut() {
-            Some(before) if piece.continues && before.last + 1 == sentence && before.to_end => {
-                before.extend(&whole);
+/// The marks of one part in order, joined.
+fn joined(marks: &[Mark], part: AttributionPart) -> Vec<Joined> {
+    let mut marks: Vec<&Mark> = marks.iter().filter(|mark| mark.part == part).collect();
+    marks.sort_by_key(|mark| mark.span);
+    let mut all: Vec<Joined> = Vec::with_capacity(marks.len());
+    for mark in marks {
+        let Mark { span, sentence, from_start, to_end, continues, .. } = *mark;
+        let next = Joined { span, first: sentence, last: sentence, from_start, to_end };
+        match all.last_mut() {
+            Some(before) if continues && before.last + 1 == sentence && before.to_end => before.extend(&next),
+            // Contents that meet may belong to two cues.
+            Some(before)
+                if part != AttributionPart::Content && before.last == sentence && before.meets(&next) =>
+            {
+                before.extend(&next);
             }
-            // Contents that meet may be of two cues.
-            Some(before) if part != Part::Content && before.last == sentence && before.meets(&whole) => {
-                before.extend(&whole);
-            }
-            _ => wholes.push(whole),
+            _ => all.push(next),
         }
     }
-    wholes
+    all
 }
 
 fn contains(outer: Span, inner: Span) -> bool {
@@ -150,20 +175,20 @@ fn gap(one: Span, other: Span) -> usize {
     one.start().max(other.start()).saturating_sub(one.end().min(other.end()))
 }
 
-/// The cue that a content belongs to.
-fn cue_of(index: usize, contents: &[Whole], cues: &[Whole]) -> Option<usize> {
+/// The index of the cue that the content at `index` belongs to, if there is one.
+fn cue_of(index: usize, contents: &[Joined], cues: &[Joined]) -> Option<usize> {
     let content = contents[index];
     let next = cues.partition_point(|cue| cue.span < content.span);
     let behind = cues.partition_point(|cue| cue.span.start() < content.span.end());
     let in_sight = next.saturating_sub(CUES_IN_SIGHT)..(behind + CUES_IN_SIGHT).min(cues.len());
-    // A content in a sentence without a cue of its own goes on with what the sentence before says, or stands alone.
+    // A content in a sentence without a cue continues what the sentence before says, or is alone.
     let runs_on = content.from_start && content.to_end;
-    let in_reach = |cue: &Whole| {
+    let in_reach = |cue: &Joined| {
         let elsewhere = cue.last < content.first || content.last < cue.first;
         !contains(content.span, cue.span) && (!elsewhere || runs_on && cue.last < content.first)
     };
     in_sight.filter(|&cue| in_reach(&cues[cue])).min_by_key(|&cue| {
-        let Whole { span, first, last, .. } = cues[cue];
+        let Joined { span, first, last, .. } = cues[cue];
         let elsewhere = last < content.first || content.last < first;
         let follows = span.start() > content.span.start();
         let (left, right) = match follows {
@@ -180,8 +205,8 @@ fn cue_of(index: usize, contents: &[Whole], cues: &[Whole]) -> Option<usize> {
     })
 }
 
-/// The source of a cue.
-fn source_of(cue: &Whole, sources: &[Whole], contents: &[Whole], own: &[Span]) -> Option<Span> {
+/// The source of a cue whose contents are `own`.
+fn source_of(cue: &Joined, sources: &[Joined], contents: &[Joined], own: &[Span]) -> Option<Span> {
     let from = sources.partition_point(|source| source.first < cue.first);
     let hidden = |source: Span| {
         let near = contents.partition_point(|content| content.last < cue.first);
@@ -202,13 +227,14 @@ fn source_of(cue: &Whole, sources: &[Whole], contents: &[Whole], own: &[Span]) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ATTRIBUTION;
     use proptest::prelude::*;
 
-    /// A piece of some words of a text whose lines are its sentences.
-    fn piece(text: &str, part: Part, words: &str) -> Piece {
+    /// A mark of some words of a text whose lines are its sentences.
+    fn mark(text: &str, part: AttributionPart, words: &str) -> Mark {
         let start = text.find(words).expect("the text has these words");
         let end = start + words.len();
-        Piece {
+        Mark {
             part,
             sentence: text[..start].matches('\n').count(),
             span: Span::new(start, end),
@@ -223,16 +249,16 @@ mod tests {
     }
 
     #[test]
-    fn a_quote_in_two_pieces_is_one_content_and_runs_on() {
+    fn a_quote_in_two_spans_is_one_content_and_runs_on() {
         let text = "\"We go,\" the mayor said, \"and soon.\nNobody stays.\"\nHe lives here.";
-        let pieces = [
-            piece(text, Part::Content, "\"We go,\""),
-            piece(text, Part::Source, "the mayor"),
-            piece(text, Part::Cue, "said"),
-            piece(text, Part::Content, "\"and soon."),
-            piece(text, Part::Content, "Nobody stays.\""),
+        let marks = [
+            mark(text, AttributionPart::Content, "\"We go,\""),
+            mark(text, AttributionPart::Source, "the mayor"),
+            mark(text, AttributionPart::Cue, "said"),
+            mark(text, AttributionPart::Content, "\"and soon."),
+            mark(text, AttributionPart::Content, "Nobody stays.\""),
         ];
-        let found = attributions(&pieces);
+        let found = attributions(&marks);
         assert_eq!(found.len(), 1);
         assert_eq!(words(text, &found[0].source), ["the mayor"]);
         assert_eq!(words(text, &found[0].content), ["\"We go,\"", "\"and soon.\nNobody stays.\""]);
@@ -241,16 +267,16 @@ mod tests {
     #[test]
     fn contents_of_a_cue_that_meet_are_one() {
         let text = "He said President Diallo won.";
-        let mut pieces = [
-            piece(text, Part::Source, "He"),
-            piece(text, Part::Cue, "said"),
-            piece(text, Part::Content, "President"),
-            piece(text, Part::Content, "Diallo won"),
+        let mut marks = [
+            mark(text, AttributionPart::Source, "He"),
+            mark(text, AttributionPart::Cue, "said"),
+            mark(text, AttributionPart::Content, "President"),
+            mark(text, AttributionPart::Content, "Diallo won"),
         ];
-        assert_eq!(words(text, &attributions(&pieces)[0].content), ["President Diallo won"]);
-        pieces[3] = piece(text, Part::Content, "won");
+        assert_eq!(words(text, &attributions(&marks)[0].content), ["President Diallo won"]);
+        marks[3] = mark(text, AttributionPart::Content, "won");
         assert_eq!(
-            words(text, &attributions(&pieces)[0].content),
+            words(text, &attributions(&marks)[0].content),
             ["President"],
             "the nearest behind the cue"
         );
@@ -259,15 +285,15 @@ mod tests {
     #[test]
     fn what_is_attributed_within_a_content_keeps_its_own_source() {
         let text = "The guard said that the pilot denied the raid.";
-        let pieces = [
-            piece(text, Part::Source, "The guard"),
-            piece(text, Part::Source, "the pilot"),
-            piece(text, Part::Cue, "said"),
-            piece(text, Part::Cue, "denied"),
-            piece(text, Part::Content, "that the pilot denied the raid"),
-            piece(text, Part::Content, "the raid"),
+        let marks = [
+            mark(text, AttributionPart::Source, "The guard"),
+            mark(text, AttributionPart::Source, "the pilot"),
+            mark(text, AttributionPart::Cue, "said"),
+            mark(text, AttributionPart::Cue, "denied"),
+            mark(text, AttributionPart::Content, "that the pilot denied the raid"),
+            mark(text, AttributionPart::Content, "the raid"),
         ];
-        let found = attributions(&pieces);
+        let found = attributions(&marks);
         let shape: Vec<_> = found
             .iter()
             .map(|a| (words(text, &a.source), words(text, &a.cue), words(text, &a.content)))
@@ -284,14 +310,14 @@ mod tests {
     #[test]
     fn a_cue_is_one_and_has_a_content() {
         let text = "He went on to say it was over. They will hand the keys back.";
-        let pieces = [
-            piece(text, Part::Source, "He"),
-            piece(text, Part::Cue, "went on"),
-            piece(text, Part::Cue, "to say"),
-            piece(text, Part::Content, "it was over"),
-            piece(text, Part::Cue, "will hand"),
+        let marks = [
+            mark(text, AttributionPart::Source, "He"),
+            mark(text, AttributionPart::Cue, "went on"),
+            mark(text, AttributionPart::Cue, "to say"),
+            mark(text, AttributionPart::Content, "it was over"),
+            mark(text, AttributionPart::Cue, "will hand"),
         ];
-        let found = attributions(&pieces);
+        let found = attributions(&marks);
         assert_eq!(found.len(), 1);
         assert_eq!(words(text, &found[0].cue), ["went on to say"]);
     }
@@ -299,59 +325,88 @@ mod tests {
     #[test]
     fn a_sentence_is_not_lost_with_the_words_that_it_goes_on_from() {
         let text = "He said no and that was it\nNobody stays";
-        let pieces = [
-            piece(text, Part::Cue, "said"),
-            piece(text, Part::Content, "no"),
-            piece(text, Part::Content, "it"),
-            Piece { to_end: true, continues: false, ..piece(text, Part::Content, "Nobody stays") },
+        let marks = [
+            mark(text, AttributionPart::Cue, "said"),
+            mark(text, AttributionPart::Content, "no"),
+            mark(text, AttributionPart::Content, "it"),
+            Mark { to_end: true, continues: false, ..mark(text, AttributionPart::Content, "Nobody stays") },
         ];
-        let found = attributions(&pieces);
+        let found = attributions(&marks);
         assert_eq!(words(text, &found[0].content), ["no"]);
         assert_eq!(words(text, &found[1].content), ["it\nNobody stays"]);
     }
 
     #[test]
-    fn a_whole_sentence_is_not_lost_with_a_piece_that_meets_it() {
-        let content = |sentence, start, end, whole| Piece {
-            part: Part::Content,
+    fn a_whole_sentence_is_not_lost_with_a_mark_that_meets_it() {
+        let content = |sentence, start, end, whole| Mark {
+            part: AttributionPart::Content,
             sentence,
             span: Span::new(start, end),
             continues: whole,
             from_start: whole,
             to_end: whole,
         };
-        let cue = Piece { part: Part::Cue, ..content(5, 100, 120, false) };
-        let rest = Piece { sentence: 6, span: Span::new(120, 121), continues: true, ..cue };
-        let pieces = [
+        let cue = Mark { part: AttributionPart::Cue, ..content(5, 100, 120, false) };
+        let rest = Mark { sentence: 6, span: Span::new(120, 121), continues: true, ..cue };
+        let marks = [
             content(6, 127, 134, false),
             content(6, 134, 140, true),
-            Piece { to_end: true, ..cue },
+            Mark { to_end: true, ..cue },
             rest,
             content(5, 100, 101, false),
         ];
-        let found = attributions(&pieces);
+        let found = attributions(&marks);
         assert!(found.iter().any(|a| a.content == [Span::new(127, 140)]), "{found:?}");
+    }
+
+    #[test]
+    fn a_whole_sentence_is_not_lost_with_a_mark_that_follows_it() {
+        let mark = |part, start, length, whole| Mark {
+            part,
+            sentence: start / 20,
+            span: Span::new(start, start + length),
+            continues: whole,
+            from_start: whole,
+            to_end: length % 2 == 0,
+        };
+        let marks = [
+            mark(AttributionPart::Cue, 7, 2, false),
+            mark(AttributionPart::Content, 4, 13, false),
+            mark(AttributionPart::Content, 4, 7, false),
+            mark(AttributionPart::Cue, 20, 1, true),
+            mark(AttributionPart::Content, 1, 2, true),
+        ];
+        let found = attributions(&marks);
+        assert!(found.iter().any(|a| a.content == [Span::new(1, 11)]), "{found:?}");
     }
 
     #[test]
     fn a_content_without_a_cue_stands_alone() {
         let text = "\"It cannot go on.\"";
-        let found = attributions(&[piece(text, Part::Content, text)]);
+        let found = attributions(&[mark(text, AttributionPart::Content, text)]);
         assert_eq!(
             found,
             [Attribution { content: vec![Span::new(0, text.len())], ..Attribution::default() }]
         );
     }
 
+    #[test]
+    fn parts_are_in_the_order_of_the_layers() {
+        let names = AttributionPart::ALL.map(|part| format!("{part:?}").to_lowercase());
+        assert_eq!(names.as_slice(), ATTRIBUTION.layers);
+    }
+
     proptest! {
+        #![proptest_config(crate::random_tests::config())]
+
         #[test]
-        fn no_piece_is_used_twice_and_whole_sentences_always(
+        fn no_mark_is_used_twice_and_whole_sentences_always(
             marks in prop::collection::vec((0usize..3, 0usize..200, 1usize..30, any::<bool>()), 0..40),
         ) {
-            let pieces: Vec<Piece> = marks
+            let marks: Vec<Mark> = marks
                 .iter()
-                .map(|&(part, start, length, flag)| Piece {
-                    part: Part::ALL[part],
+                .map(|&(part, start, length, flag)| Mark {
+                    part: AttributionPart::ALL[part],
                     sentence: start / 20,
                     span: Span::new(start, start + length),
                     continues: flag,
@@ -359,12 +414,12 @@ mod tests {
                     to_end: length % 2 == 0,
                 })
                 .collect();
-            let found = attributions(&pieces);
-            let of = |part| joined(&pieces, part).len();
-            prop_assert!(found.iter().map(|a| a.cue.len()).sum::<usize>() <= of(Part::Cue));
-            prop_assert!(found.iter().map(|a| a.content.len()).sum::<usize>() <= of(Part::Content));
+            let found = attributions(&marks);
+            let of = |part| joined(&marks, part).len();
+            prop_assert!(found.iter().map(|a| a.cue.len()).sum::<usize>() <= of(AttributionPart::Cue));
+            prop_assert!(found.iter().map(|a| a.content.len()).sum::<usize>() <= of(AttributionPart::Content));
             prop_assert!(found.iter().all(|a| !a.content.is_empty()));
-            for content in joined(&pieces, Part::Content).into_iter().filter(|c| c.from_start && c.to_end) {
+            for content in joined(&marks, AttributionPart::Content).into_iter().filter(|c| c.from_start && c.to_end) {
                 let covers = |a: &Attribution| a.content.iter().any(|whole| contains(*whole, content.span));
                 prop_assert!(found.iter().any(covers));
             }

@@ -1,12 +1,13 @@
-//! Whose stance it is: the likeliest first and last token of a name in a sentence.
+//! Whose stance it is: the likeliest first and last token of a holder in a sentence.
 
 use std::ops::Range;
 
-/// The longest holder, in tokens.
-pub const LONGEST: usize = 24;
+/// A holder has at most this many tokens.
+const LONGEST: usize = 24;
 
-/// The span with the highest sum of its first token's and its last token's logits, unless the separator, which comes
-/// last, has a higher one as both: then there is no holder in the sentence.
+/// The span whose first and last token have the highest sum of logits. `logits` are those of a sentence's tokens and of the
+/// separator after it, as first and as last token. `None` if the separator has the highest sum: the sentence then names no
+/// holder.
 pub fn likeliest(logits: &[[f32; 2]]) -> Option<Range<usize>> {
     let (separator, tokens) = logits.split_last()?;
     let mut best = (separator[0] + separator[1], None);

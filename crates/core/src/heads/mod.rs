@@ -1,47 +1,64 @@
-//! The heads: states in, answers out, with calibrated probabilities. Heads of sentences read a sentence's vector, the
-//! mean of its tokens' states; others mark tokens: the spans that make [`attributions()`] and the [`holder`]
-//! of a stance. Plain f32 on whatever encoder made the states.
+//! The heads: from states to answers. Some give a label to a sentence with calibrated probabilities; others mark tokens, from
+//! which [`attributions()`] and the holder of a stance are made. All are plain f32, whatever encoder made the states.
+//!
+//! [`crate::model::HEADS`] declares them; here is their arithmetic.
 
 mod attribution;
-pub mod holder;
-pub mod tags;
+mod holder;
 
-pub use attribution::{Piece, attributions};
+pub use attribution::{AttributionPart, Mark, TokenMark, attributions};
 
+use crate::calibration::TemperatureScaling;
 use crate::encoder::States;
 use crate::label::{Prediction, Role, Stance};
-use crate::model::{HeadSettings, Scaling, Settings, Weights};
+use crate::model::{ATTRIBUTION, CHECKWORTHY, HOLDER, Head, ROLE, STANCE, Settings, Weights};
+use crate::tags::{self, Tag};
 use crate::window::{Window, WindowSentence};
 use std::ops::Range;
-use tags::{Marked, Part, Tag};
 
-/// The tokens whose mean state stands for a sentence: its own, or, for a sentence without any (it is empty,
-/// or holds only what the tokenizer drops), the `[SEP]` that ends it.
+/// The tokens whose mean state represents a sentence: its own, or the `[SEP]` after it if it has none, because it is empty or
+/// holds only what the tokenizer drops.
 pub fn sentence_tokens(sentence: &WindowSentence) -> Range<usize> {
     let Range { start, end } = sentence.tokens;
     start..end.max(start + 1)
 }
 
-/// What the heads say of a sentence before calibration, in the order of [`crate::label::Label::ALL`] and of
-/// [`crate::model::CHECKWORTHY`].
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Logits {
-    pub role: [f32; 3],
-    pub stance: [f32; 3],
-    /// Where the model has that head.
-    pub checkworthy: Option<[f32; 2]>,
+/// A sentence's vector: the mean of its tokens' states, `[hidden]`. `states` is `[tokens, hidden]`, row-major.
+///
+/// # Panics
+/// If `states` has no such tokens.
+pub fn mean_state(states: &[f32], hidden: usize, tokens: Range<usize>) -> Vec<f32> {
+    let mut mean = vec![0.0; hidden];
+    for state in states[tokens.start * hidden..tokens.end * hidden].chunks_exact(hidden) {
+        for (sum, value) in mean.iter_mut().zip(state) {
+            *sum += value;
+        }
+    }
+    let count = tokens.len() as f32;
+    mean.iter_mut().for_each(|sum| *sum /= count);
+    mean
 }
 
-/// The same with calibrated probabilities.
+/// The logits of one sentence, in the order of each head's labels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Logits {
+    pub role: [f32; ROLE.labels.len()],
+    pub stance: [f32; STANCE.labels.len()],
+    /// `None` if the model lacks this head.
+    pub checkworthy: Option<[f32; CHECKWORTHY.labels.len()]>,
+}
+
+/// What the model says of one sentence, with calibrated probabilities.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SentencePredictions {
     pub role: Prediction<Role>,
     pub stance: Prediction<Stance>,
+    /// The probability that the sentence is worth checking; `None` if the model lacks this head.
     pub checkworthiness: Option<f32>,
 }
 
 impl SentencePredictions {
-    /// Whether all of it are numbers: weights that are too large end in infinities.
+    /// Whether all probabilities are numbers. Weights that are too large make them infinite or NaN.
     pub fn are_finite(&self) -> bool {
         self.role.confidence().is_finite()
             && self.stance.confidence().is_finite()
@@ -52,67 +69,65 @@ impl SentencePredictions {
 /// The heads of a model.
 #[derive(Clone, Debug)]
 pub struct Heads {
-    role: Head<3>,
-    stance: Head<3>,
-    checkworthy: Option<Head<2>>,
-    /// In the order of [`Part::ALL`].
-    attribution: Option<[Head<3>; 3]>,
-    holder: Option<Head<2>>,
+    role: Classifier<{ ROLE.labels.len() }>,
+    stance: Classifier<{ STANCE.labels.len() }>,
+    checkworthy: Option<Classifier<{ CHECKWORTHY.labels.len() }>>,
+    /// In the order of [`AttributionPart::ALL`].
+    attribution: Option<Vec<LinearLayer<{ ATTRIBUTION.labels.len() }>>>,
+    holder: Option<LinearLayer<{ HOLDER.labels.len() }>>,
 }
 
+/// A linear layer over one vector.
 #[derive(Clone, Debug)]
-struct Head<const N: usize> {
+struct LinearLayer<const N: usize> {
     /// `[N, hidden]`
     weight: Vec<f32>,
     bias: [f32; N],
-    scaling: Scaling,
+}
+
+/// A linear layer over a sentence's vector, and how its logits become probabilities.
+#[derive(Clone, Debug)]
+struct Classifier<const N: usize> {
+    layer: LinearLayer<N>,
+    scaling: TemperatureScaling,
 }
 
 impl Heads {
-    /// The heads of checked weights.
+    /// The heads that `settings` names.
     ///
     /// # Panics
-    /// If the weights lack the [`crate::model::head_parameters`] of the settings; those of a
-    /// [`crate::model::Model`] do not.
+    /// If a required head or a parameter of [`crate::model::head_parameters`] is missing, which a
+    /// [`crate::model::Model`] excludes.
     pub fn new(settings: &Settings, weights: &Weights) -> Self {
-        let part = |part: Part| settings.attribution.as_ref().map(|of| Head::new(part.as_str(), of, weights));
-        let [source, cue, content] = Part::ALL.map(part);
+        let has = |head| settings.heads.contains(head);
         Self {
-            role: Head::new("role", &settings.role, weights),
-            stance: Head::new("stance", &settings.stance, weights),
-            checkworthy: settings.checkworthy.as_ref().map(|of| Head::new("checkworthy", of, weights)),
-            attribution: source.zip(cue).zip(content).map(|((source, cue), content)| [source, cue, content]),
-            holder: settings.holder.as_ref().map(|of| Head::new("holder", of, weights)),
+            role: Classifier::new(&ROLE, settings, weights).expect("every model has roles"),
+            stance: Classifier::new(&STANCE, settings, weights).expect("every model has stances"),
+            checkworthy: Classifier::new(&CHECKWORTHY, settings, weights),
+            attribution: has(&ATTRIBUTION).then(|| LinearLayer::of_head(&ATTRIBUTION, weights).collect()),
+            holder: has(&HOLDER).then(|| LinearLayer::of_head(&HOLDER, weights).next()).flatten(),
         }
     }
 
-    /// Whether [`Heads::marked`] marks anything.
+    /// Whether [`Heads::marked`] can mark anything.
     pub fn marks_attributions(&self) -> bool {
         self.attribution.is_some()
     }
 
-    /// The logits of one sentence of the window that `states` are of.
+    /// The logits of one sentence of the window that `states` belong to.
     ///
     /// # Panics
-    /// If the sentence does not lie in the window.
+    /// If the sentence is not in the window.
     pub fn logits(&self, states: &States, sentence: &WindowSentence) -> Logits {
-        let tokens = sentence_tokens(sentence);
-        let mut mean = vec![0.0; states.hidden_size()];
-        for row in states.rows(tokens.clone()) {
-            for (sum, value) in mean.iter_mut().zip(row) {
-                *sum += value;
-            }
-        }
-        let count = tokens.len() as f32;
-        mean.iter_mut().for_each(|sum| *sum /= count);
+        let mean = mean_state(states.values(), states.hidden_size(), sentence_tokens(sentence));
         Logits {
-            role: self.role.apply(&mean),
-            stance: self.stance.apply(&mean),
-            checkworthy: self.checkworthy.as_ref().map(|head| head.apply(&mean)),
+            role: self.role.layer.apply(&mean),
+            stance: self.stance.layer.apply(&mean),
+            checkworthy: self.checkworthy.as_ref().map(|head| head.layer.apply(&mean)),
         }
     }
 
-    /// Calibrated probabilities of logits.
+    /// The calibrated probabilities that belong to some logits.
     pub fn predict(&self, logits: &Logits) -> SentencePredictions {
         let checkworthy = self.checkworthy.as_ref().zip(logits.checkworthy);
         SentencePredictions {
@@ -122,57 +137,60 @@ impl Heads {
         }
     }
 
-    /// The pieces of attributions that each sentence of a window holds, in the order of its sentences; nothing if
-    /// the model has no such heads. `goes_on` says of a token whether it is the rest of the word before it.
+    /// The marks of attributions in each sentence of a window, in the order of its sentences; none if the model lacks this
+    /// head. `is_subword` says of a token whether it continues the word of the token before.
     ///
     /// # Panics
-    /// If `states` are of another window.
+    /// If `states` belong to another window.
     pub fn marked(
         &self,
         states: &States,
         window: &Window,
-        goes_on: impl Fn(u32) -> bool,
-    ) -> Vec<Vec<Marked>> {
+        is_subword: impl Fn(u32) -> bool,
+    ) -> Vec<Vec<TokenMark>> {
         let mut marked = vec![Vec::new(); window.sentences.len()];
         let text = window.target_tokens..window.tokens.len();
-        let goes_on: Vec<bool> = window.tokens[text.clone()].iter().map(|&token| goes_on(token)).collect();
-        for (head, part) in self.attribution.iter().flatten().zip(Part::ALL) {
-            let logits: Vec<[f32; 3]> = states.rows(text.clone()).map(|row| head.apply(row)).collect();
-            let tags = Tag::likeliest(&logits, &goes_on);
+        let is_subword: Vec<bool> =
+            window.tokens[text.clone()].iter().map(|&token| is_subword(token)).collect();
+        for (layer, part) in self.attribution.iter().flatten().zip(AttributionPart::ALL) {
+            let logits: Vec<[f32; 3]> = states.rows(text.clone()).map(|row| layer.apply(row)).collect();
+            let tags = Tag::likeliest(&logits, &is_subword);
             for (sentence, marked) in window.sentences.iter().zip(&mut marked) {
                 let Range { start, end } = sentence.tokens;
                 let tags = &tags[start - text.start..end - text.start];
                 marked.extend(tags::runs(tags).map(|tokens| {
                     let continues = tokens.start == 0 && tags[0] == Tag::Inside;
-                    Marked { part, tokens, continues }
+                    TokenMark { part, tokens, continues }
                 }));
             }
         }
         marked
     }
 
-    /// The tokens of a sentence that name whose stance it takes, counted from the sentence's first; none if the model
-    /// finds none, or does not look for any.
+    /// The tokens that name whose stance a sentence takes, counted from the sentence's first token. `None` if the sentence
+    /// names nobody, or the model lacks this head.
     ///
     /// # Panics
-    /// If the sentence does not lie in the window.
+    /// If the sentence is not in the window that `states` belong to.
     pub fn holder(&self, states: &States, sentence: &WindowSentence) -> Option<Range<usize>> {
-        let head = self.holder.as_ref()?;
-        // The separator behind the sentence stands for no holder.
+        let layer = self.holder.as_ref()?;
+        // The separator after the sentence means that there is no holder.
         let Range { start, end } = sentence.tokens;
-        let logits: Vec<[f32; 2]> = states.rows(start..end + 1).map(|row| head.apply(row)).collect();
+        let logits: Vec<[f32; 2]> = states.rows(start..end + 1).map(|row| layer.apply(row)).collect();
         holder::likeliest(&logits)
     }
 }
 
-impl<const N: usize> Head<N> {
-    fn new(name: &str, settings: &HeadSettings, weights: &Weights) -> Self {
-        let bias = weights.values(&format!("heads.{name}.bias"));
-        Self {
-            weight: weights.values(&format!("heads.{name}.weight")).to_vec(),
-            bias: std::array::from_fn(|output| bias[output]),
-            scaling: settings.scaling(),
-        }
+impl<const N: usize> LinearLayer<N> {
+    /// The layers of a head, in the order of [`Head::layers`].
+    ///
+    /// # Panics
+    /// When a layer whose parameters are missing is drawn.
+    fn of_head(head: &Head, weights: &Weights) -> impl Iterator<Item = Self> {
+        head.tensor_names().map(|[weight, bias]| Self {
+            weight: weights.values(&weight).to_vec(),
+            bias: weights.values(&bias).try_into().expect("each label has a bias"),
+        })
     }
 
     fn apply(&self, vector: &[f32]) -> [f32; N] {
@@ -180,10 +198,18 @@ impl<const N: usize> Head<N> {
     }
 }
 
-/// A linear layer: `weight` is `[N, hidden]`.
+impl<const N: usize> Classifier<N> {
+    /// A head with one layer; `None` if the model lacks it.
+    fn new(head: &Head, settings: &Settings, weights: &Weights) -> Option<Self> {
+        let scaling = settings.heads.get(head)?.scaling();
+        LinearLayer::of_head(head, weights).next().map(|layer| Self { layer, scaling })
+    }
+}
+
+/// A linear layer: `weight` is `[N, hidden]`, `bias` `[N]`, and `vector` `[hidden]`.
 ///
 /// # Panics
-/// If `weight` or `bias` has fewer than `N` rows of the vector's width.
+/// If `weight` or `bias` has fewer than `N` rows.
 pub fn apply<const N: usize>(weight: &[f32], bias: &[f32], vector: &[f32]) -> [f32; N] {
     let mut rows = weight.chunks_exact(vector.len());
     std::array::from_fn(|output| {
@@ -192,7 +218,7 @@ pub fn apply<const N: usize>(weight: &[f32], bias: &[f32], vector: &[f32]) -> [f
     })
 }
 
-/// In several sums at once, so that the processor need not wait for each addition.
+/// The dot product, in several sums at once, so that no addition waits for the one before.
 fn dot(row: &[f32], vector: &[f32]) -> f32 {
     const LANES: usize = 16;
     let (row, row_rest) = row.as_chunks::<LANES>();

@@ -1,11 +1,11 @@
-//! What an encoder looks like, BERT or MPNet, as its `config.json` says. Checked here once, so that the rest may
-//! rely on every size being sane; knows nothing of weights or of where the file came from.
+//! The sizes of an encoder, BERT or MPNet, as its `config.json` gives them. They are checked here once, so that the rest can
+//! rely on them. Knows nothing of weights, or of where the file came from.
 
 use crate::error::ModelProblem;
-use crate::model::kind::Kind;
+use crate::model::architecture::Architecture;
 use serde::{Deserialize, Serialize};
 
-/// The fields of a BERT `config.json` that standpoint reads. All others are kept as they stand.
+/// The fields of a `config.json` that standpoint reads. All others are kept as they are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BertConfig {
     pub model_type: String,
@@ -20,10 +20,10 @@ pub struct BertConfig {
     #[serde(default)]
     pub attention_probs_dropout_prob: f64,
     pub max_position_embeddings: usize,
-    /// MPNet has none.
+    /// 0 for MPNet, which has no token types.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub type_vocab_size: usize,
-    /// BERT has none.
+    /// `None` for BERT, which has no relative position bias.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub relative_attention_num_buckets: Option<usize>,
     pub layer_norm_eps: f64,
@@ -33,7 +33,6 @@ pub struct BertConfig {
     pub other: serde_json::Map<String, serde_json::Value>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
 fn is_zero(number: &usize) -> bool {
     *number == 0
 }
@@ -54,16 +53,19 @@ impl BertConfig {
         Ok(config)
     }
 
+    /// Checks every field.
+    ///
     /// # Errors
     /// If a field has a value that standpoint does not support.
     pub fn check(&self) -> Result<(), ModelProblem> {
         let Self { vocab_size, hidden_size, num_attention_heads, .. } = *self;
-        let kind = self.model_type.as_str();
-        supported("model_type", kind, "\"bert\" or \"mpnet\"", matches!(kind, "bert" | "mpnet"))?;
+        let model_type = self.model_type.as_str();
+        let known = matches!(model_type, "bert" | "mpnet");
+        supported("model_type", model_type, "\"bert\" or \"mpnet\"", known)?;
         supported("hidden_act", &self.hidden_act, "\"gelu\"", self.hidden_act == "gelu")?;
         let positions = &self.position_embedding_type;
         supported("position_embedding_type", positions, "\"absolute\"", positions == "absolute")?;
-        // The upper limits are far above any BERT; they keep a corrupt file from asking for all memory.
+        // The upper limits are far above any BERT. They keep a corrupt file from asking for all memory.
         supported("vocab_size", vocab_size, "4 to 1000000", (4..=1_000_000).contains(&vocab_size))?;
         supported("hidden_size", hidden_size, "1 to 4096", (1..=4096).contains(&hidden_size))?;
         let layers = self.num_hidden_layers;
@@ -75,9 +77,9 @@ impl BertConfig {
         let reach = self.max_position_embeddings;
         supported("max_position_embeddings", reach, "16 to 8192", (16..=8192).contains(&reach))?;
         let types = self.type_vocab_size;
-        match self.kind() {
-            Kind::Bert => supported("type_vocab_size", types, "2 to 16", (2..=16).contains(&types))?,
-            Kind::Mpnet { buckets } => {
+        match self.architecture() {
+            Architecture::Bert => supported("type_vocab_size", types, "2 to 16", (2..=16).contains(&types))?,
+            Architecture::Mpnet { buckets } => {
                 supported("type_vocab_size", types, "0", types == 0)?;
                 let even = (4..=256).contains(&buckets) && buckets.is_multiple_of(2);
                 supported("relative_attention_num_buckets", buckets, "an even number from 4 to 256", even)?;
@@ -96,20 +98,20 @@ impl BertConfig {
         )
     }
 
-    /// Which kind of encoder it is.
-    pub fn kind(&self) -> Kind {
+    /// What kind of transformer the encoder is.
+    pub fn architecture(&self) -> Architecture {
         match self.model_type.as_str() {
-            "mpnet" => Kind::Mpnet { buckets: self.relative_attention_num_buckets.unwrap_or(32) },
-            _ => Kind::Bert,
+            "mpnet" => Architecture::Mpnet { buckets: self.relative_attention_num_buckets.unwrap_or(32) },
+            _ => Architecture::Bert,
         }
     }
 
-    /// The tokens of the longest window: the positions, but for those that no token has.
+    /// The most tokens that a window can have: the positions, less those that MPNet reserves for padding.
     pub fn longest_window(&self) -> usize {
-        self.max_position_embeddings - self.kind().first_position()
+        self.max_position_embeddings - self.architecture().first_position()
     }
 
-    /// The width of one attention head.
+    /// The width of one attention head: `hidden_size / num_attention_heads`.
     pub fn head_size(&self) -> usize {
         self.hidden_size / self.num_attention_heads
     }

@@ -1,5 +1,5 @@
-//! Models on the Hugging Face Hub, or on a mirror of it: what is in the local cache is taken from there,
-//! the rest fetched into it. The only file that opens a socket, and never when asked to stay offline.
+//! Models on the Hugging Face Hub, or on a mirror of it. Takes files from the local cache and fetches those that are missing.
+//! This is the only file of this crate that opens a socket, and it opens none when asked to stay offline.
 //!
 //! Honours `HF_HUB_OFFLINE`, `HF_ENDPOINT`, `HF_TOKEN`, `HF_HOME` and `HF_HUB_CACHE` as Python's
 //! `huggingface_hub` does, and shares its cache.
@@ -10,7 +10,10 @@ use hf_hub::{Cache, CacheRepo, Repo, RepoType};
 use std::env;
 use std::path::PathBuf;
 
-/// The folder in the cache that holds all of `files` as of one commit of `revision`.
+/// The folder in the cache that holds all of `files`, as one commit of `revision` has them. Fetches missing files.
+///
+/// # Errors
+/// If a file is not in the cache and cannot be fetched, or if `offline` forbids it.
 pub(super) fn snapshot(
     id: &str,
     revision: Option<&str>,
@@ -40,8 +43,8 @@ pub(super) fn snapshot(
         .build()
         .map_err(|error| failed(lacking, error.into()))?;
     let remote = api.repo(repo.clone());
-    // A first round may find files of an older commit in the cache and fetch the others as of today's; the
-    // second then completes today's.
+    // The first round may find files of an older commit in the cache and fetch the others from the newest commit. The second
+    // round then completes the newest.
     for _ in 0..2 {
         for &file in files {
             remote.get(file).map_err(|error| failed(file, error.into()))?;
@@ -53,11 +56,11 @@ pub(super) fn snapshot(
     Err(failed(lacking, "the repository keeps changing: try again".into()))
 }
 
-/// The snapshot that has all files, or the first file that it lacks.
+/// The snapshot that has all files, or else the first missing file.
 fn cached(repo: &CacheRepo, revision: &str, files: &[&'static str]) -> Result<PathBuf, &'static str> {
     let mut folder = None;
     for &file in files {
-        // A commit given by its hash is a folder of its own, without a reference to it.
+        // A commit that is given by its hash has a folder, but no reference to it.
         let direct = repo.pointer_path(revision).join(file);
         let path = repo.get(file).or_else(|| direct.exists().then_some(direct)).ok_or(file)?;
         match (&folder, path.parent()) {
@@ -79,7 +82,7 @@ fn set(variable: &str) -> Option<String> {
     env::var(variable).ok().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
 }
 
-/// hf-hub links files to each other relatively and insists on absolute paths for it.
+/// hf-hub makes relative links between files, for which it needs absolute paths.
 fn absolute(variable: &str) -> Option<PathBuf> {
     set(variable).and_then(|path| std::path::absolute(path).ok())
 }

@@ -1,40 +1,46 @@
-//! Where a model comes from, and loading, checking and saving it. Whatever leaves this module has been
-//! checked: sizes, shapes, label order, tokenizer, numbers. Knows the files, not how to run them.
+//! Loads, checks and saves models. Everything that leaves this module has been checked: sizes, shapes, order of labels,
+//! tokenizer, numbers. Knows the files, not how to run them.
 //!
-//! A model folder is in Hugging Face's layout: `config.json`, `tokenizer.json`, `model.safetensors` or pieces of it with
+//! A model folder is in Hugging Face's layout: `config.json`, `tokenizer.json`, `model.safetensors` or its shards with
 //! `model.safetensors.index.json`, and `standpoint.toml` with what makes an encoder a standpoint model.
+//!
+//! Two tables say what a model is made of: [`HEADS`] and [`EncoderTensors`].
 
+mod head;
 mod config;
-mod grid;
+mod architecture;
+mod tensors;
+mod weights;
+mod int8;
+mod safetensors;
 #[cfg(feature = "hub")]
 mod hub;
-mod kind;
-mod scaling;
-mod settings;
 mod source;
-mod stored;
+mod settings;
 mod tokenizer;
-mod weights;
 
+pub use architecture::{Architecture, Dimensions};
 pub use config::BertConfig;
-pub use grid::round_to_bytes;
-pub use kind::Kind;
-pub use scaling::{Scaling, likeliest};
-pub use settings::{CHECKWORTHY, HOLDER, HeadSettings, Settings, TAGS};
+pub use head::{ATTRIBUTION, CHECKWORTHY, HEADS, HOLDER, Head, HeadInput, Loss, Metric, ROLE, STANCE};
+pub use int8::round_to_int8;
+pub use safetensors::WeightFormat;
+pub use settings::{HeadSettings, Settings, SettingsByHead};
 pub use source::{EmbeddedModel, ModelSource};
-pub use stored::WeightFormat;
-pub use tokenizer::{Placed, Tokenizer};
-pub use weights::{HEADS, HeadShape, Parameter, Tensor, Weights, encoder_parameters, head_parameters};
+pub use tensors::{
+    EncoderTensors, LayerTensors, Parameter, WeightAndBias, encoder_parameters, head_parameters,
+};
+pub use tokenizer::{Tokenizer, Tokens};
+pub use weights::{Tensor, Weights};
 
 use crate::atomic::write_whole;
 use crate::error::{Error, ModelError, ModelProblem, Result};
 use crate::hash::sha256;
-use source::{BASE_FILES, Files, MODEL_FILES};
+use source::{BASE_FILES, MODEL_FILES, ModelFiles};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-/// An encoder with its heads, ready to be run by [`crate::pipeline::Pipeline`].
+/// An encoder with its heads, ready for [`crate::pipeline::Pipeline`].
 #[derive(Debug)]
 pub struct Model {
     origin: String,
@@ -42,8 +48,8 @@ pub struct Model {
     settings: Settings,
     tokenizer: Arc<Tokenizer>,
     weights: Weights,
-    /// What it was loaded from; none if it was made in memory.
-    files: Option<Files>,
+    /// What the model was loaded from; `None` if it was made in memory.
+    files: Option<ModelFiles>,
 }
 
 impl Model {
@@ -52,12 +58,12 @@ impl Model {
     /// # Errors
     /// [`ModelError`], which says what is missing or does not fit.
     pub fn load(source: &ModelSource) -> Result<Self> {
-        let files = Files::find(source, MODEL_FILES)?;
+        let files = ModelFiles::find(source, MODEL_FILES)?;
         let load = || {
             let config = BertConfig::from_json(&files.read("config.json")?)?;
             let settings = Settings::from_toml(&files.read("standpoint.toml")?, &config)?;
             let mut parameters = encoder_parameters(&config);
-            parameters.extend(head_parameters(&config, &settings.heads()));
+            parameters.extend(head_parameters(&config, settings.heads.heads()));
             let (tokenizer, weights) = load_parts(&files, &config, &parameters)?;
             Ok((config, settings, tokenizer, weights))
         };
@@ -70,7 +76,7 @@ impl Model {
         }
     }
 
-    /// A model made in memory, as the trainer makes one; `origin` names it in messages.
+    /// Makes a model of parts in memory, as the trainer does. `origin` names it in messages.
     ///
     /// # Errors
     /// [`ModelError`], if the parts do not fit together.
@@ -86,7 +92,7 @@ impl Model {
             config.check()?;
             settings.check(&config)?;
             weights.check(&encoder_parameters(&config))?;
-            weights.check(&head_parameters(&config, &settings.heads()))
+            weights.check(&head_parameters(&config, settings.heads.heads()))
         };
         match check() {
             Ok(()) => Ok(Self { origin, config, settings, tokenizer, weights, files: None }),
@@ -94,8 +100,9 @@ impl Model {
         }
     }
 
-    /// Writes the model's files into `folder`, making it if need be. Each file appears whole; `standpoint.toml`, without
-    /// which no folder is a model, goes first and comes last. Weights of an earlier model that are in the way are removed.
+    /// Writes the model's files into `folder`, which is made if it does not exist. Each file appears whole. A folder is a
+    /// model only with `standpoint.toml`, so an old one is removed first and the new one is written last. Removes the weights
+    /// of an earlier model.
     ///
     /// # Errors
     /// If a file cannot be written, or a weight is too large for f16.
@@ -106,11 +113,11 @@ impl Model {
             .map_err(|error| failed(ModelProblem::Parse { file: "config.json", source: error.into() }))?;
         let settings = self.settings.to_toml().map_err(failed)?;
         std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.to_owned(), source })?;
-        let mut stale = std::fs::read(folder.join(stored::INDEX))
+        let mut stale = std::fs::read(folder.join(safetensors::INDEX))
             .ok()
-            .and_then(|index| stored::pieces(&index).ok())
+            .and_then(|index| safetensors::shards(&index).ok())
             .unwrap_or_default();
-        stale.extend([stored::WHOLE, stored::INDEX].map(str::to_owned));
+        stale.extend([safetensors::WHOLE, safetensors::INDEX].map(str::to_owned));
         stale.retain(|name| weights.iter().all(|(written, _)| written != name));
         remove(folder, "standpoint.toml")?;
         write_whole(&folder.join("config.json"), format!("{config}\n").as_bytes())?;
@@ -122,7 +129,7 @@ impl Model {
         write_whole(&folder.join("standpoint.toml"), settings.as_bytes())
     }
 
-    /// A folder, a hub id, or "bundled".
+    /// Names the model in messages: a folder, a hub id, or "bundled".
     pub fn origin(&self) -> &str {
         &self.origin
     }
@@ -143,13 +150,13 @@ impl Model {
         &self.weights
     }
 
-    /// Gives up everything but the weights, so that an encoder need not copy them.
+    /// Drops everything but the weights, so that an encoder need not copy them.
     pub fn into_weights(self) -> Weights {
         self.weights
     }
 
-    /// The SHA-256 of the file with the weights, in hexadecimal, or of its pieces one behind the other; for a model made in
-    /// memory, of the file that [`Model::save`] would write in f16. Reads the files anew: loading does not wait for it.
+    /// The SHA-256 of the file with the weights, or of its shards concatenated, in hexadecimal. For a model made in memory, it
+    /// is that of the file that [`Model::save`] would write in f16. Reads the files again, so that loading need not hash them.
     ///
     /// # Errors
     /// If a file can no longer be read.
@@ -166,7 +173,7 @@ impl Model {
     }
 }
 
-/// A plain encoder without heads or settings, which training starts from.
+/// An encoder without heads and settings, which training starts from.
 #[derive(Debug)]
 pub struct BaseModel {
     pub origin: String,
@@ -177,8 +184,8 @@ pub struct BaseModel {
 }
 
 impl BaseModel {
-    /// The SHA-256 of the parameters as f32, in the order of [`encoder_parameters`], in hexadecimal: the same
-    /// for all files that hold the same numbers.
+    /// The SHA-256 of the parameters as f32, in the order of [`encoder_parameters`], in hexadecimal. Files that hold the same
+    /// numbers have the same fingerprint.
     pub fn fingerprint(&self) -> String {
         let parameters = encoder_parameters(&self.config);
         sha256(parameters.iter().map(|parameter| bytemuck::cast_slice(self.weights.values(&parameter.name))))
@@ -189,7 +196,7 @@ impl BaseModel {
     /// # Errors
     /// [`ModelError`], which says what is missing or does not fit.
     pub fn load(source: &ModelSource) -> Result<Self> {
-        let files = Files::find(source, BASE_FILES)?;
+        let files = ModelFiles::find(source, BASE_FILES)?;
         let load = || {
             let config = BertConfig::from_json(&files.read("config.json")?)?;
             let (tokenizer, weights) = load_parts(&files, &config, &encoder_parameters(&config))?;
@@ -203,7 +210,7 @@ impl BaseModel {
     }
 }
 
-/// Removes a file that may not be there.
+/// Removes a file, if it is there.
 fn remove(folder: &Path, file: &str) -> Result<()> {
     let path = folder.join(file);
     match std::fs::remove_file(&path) {
@@ -212,9 +219,9 @@ fn remove(folder: &Path, file: &str) -> Result<()> {
     }
 }
 
-/// The two parts that take long to load, at once.
+/// Loads the two parts that take long, in parallel.
 fn load_parts(
-    files: &Files,
+    files: &ModelFiles,
     config: &BertConfig,
     parameters: &[Parameter],
 ) -> Result<(Arc<Tokenizer>, Weights), ModelProblem> {

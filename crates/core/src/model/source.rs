@@ -1,33 +1,34 @@
-//! Where a model comes from (a program that has it compiled in, a folder, or the Hugging Face Hub), and how its files are
-//! read from there. Finds and reads bytes; what they mean is for the other files of this module.
+//! Where a model comes from (compiled into the program, a folder, or the Hugging Face Hub), and how its files are read. Finds
+//! and reads bytes; the other files of this module know what they mean.
 
 use crate::error::{ModelError, ModelNameError, ModelProblem};
 #[cfg(feature = "hub")]
 use crate::model::hub;
-use crate::model::stored::{self, Named};
+use crate::model::safetensors::{self, NamedFile};
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
 /// The files of a plain encoder.
-pub(super) const BASE_FILES: &[&str] = &["config.json", "tokenizer.json", stored::WHOLE];
+pub(super) const BASE_FILES: &[&str] = &["config.json", "tokenizer.json", safetensors::WHOLE];
 
 /// The files of a standpoint model.
-pub(super) const MODEL_FILES: &[&str] = &["config.json", "tokenizer.json", stored::WHOLE, "standpoint.toml"];
+pub(super) const MODEL_FILES: &[&str] =
+    &["config.json", "tokenizer.json", safetensors::WHOLE, "standpoint.toml"];
 
 /// Where to take a model from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ModelSource {
-    /// A model that is compiled into the program.
+    /// Compiled into the program.
     Embedded(EmbeddedModel),
     Folder(PathBuf),
     Hub {
         /// `owner/name`.
         id: String,
-        /// A branch, tag or commit; `main` if there is none.
+        /// A branch, tag or commit; `None` means `main`.
         revision: Option<String>,
-        /// Take it from the local cache or not at all. `HF_HUB_OFFLINE` asks for the same.
+        /// Take the model from the local cache or fail. `HF_HUB_OFFLINE` asks for the same.
         offline: bool,
     },
 }
@@ -52,7 +53,8 @@ impl fmt::Debug for EmbeddedModel {
 }
 
 impl ModelSource {
-    /// `owner/name` is a hub id unless there is a folder of that name; anything else is a folder.
+    /// Understands what a user calls a model: `owner/name` is a hub id, unless there is a folder with this name; everything
+    /// else is a folder.
     ///
     /// # Errors
     /// If there is a revision of a folder, or one that cannot be the name of a revision.
@@ -100,27 +102,27 @@ fn is_revision(text: &str) -> bool {
 
 /// The files of one model, found but not yet read.
 #[derive(Debug)]
-pub(super) struct Files {
+pub(super) struct ModelFiles {
     origin: String,
-    place: Place,
+    location: Location,
 }
 
 #[derive(Debug)]
-enum Place {
+enum Location {
     Memory(EmbeddedModel),
     Folder(PathBuf),
 }
 
-impl Files {
-    /// Makes sure that the files can be read from this machine, fetching them if the source is the hub.
+impl ModelFiles {
+    /// Makes sure that the files are on this machine; fetches them if the source is the hub.
     pub(super) fn find(source: &ModelSource, files: &[&'static str]) -> Result<Self, ModelError> {
-        let place = match source {
-            ModelSource::Embedded(model) => Ok(Place::Memory(*model)),
-            ModelSource::Folder(folder) if folder.is_dir() => Ok(Place::Folder(folder.clone())),
+        let location = match source {
+            ModelSource::Embedded(model) => Ok(Location::Memory(*model)),
+            ModelSource::Folder(folder) if folder.is_dir() => Ok(Location::Folder(folder.clone())),
             ModelSource::Folder(_) => Err(ModelProblem::NotFound),
             #[cfg(feature = "hub")]
             ModelSource::Hub { id, revision, offline } => {
-                hub::snapshot(id, revision.as_deref(), *offline, files).map(Place::Folder)
+                hub::snapshot(id, revision.as_deref(), *offline, files).map(Location::Folder)
             }
             #[cfg(not(feature = "hub"))]
             ModelSource::Hub { .. } => {
@@ -129,8 +131,8 @@ impl Files {
             }
         };
         let origin = source.to_string();
-        match place {
-            Ok(place) => Ok(Self { origin, place }),
+        match location {
+            Ok(location) => Ok(Self { origin, location }),
             Err(problem) => Err(ModelError { origin, problem }),
         }
     }
@@ -139,32 +141,32 @@ impl Files {
         &self.origin
     }
 
-    /// The weights' file, or all of its pieces, by name.
-    pub(super) fn weights(&self) -> Result<Vec<Named<Cow<'static, [u8]>>>, ModelProblem> {
-        let whole = self.read(stored::WHOLE);
+    /// The names and contents of the files that hold the weights: one file, or all of its shards.
+    pub(super) fn weights(&self) -> Result<Vec<NamedFile<Cow<'static, [u8]>>>, ModelProblem> {
+        let whole = self.read(safetensors::WHOLE);
         let missing = matches!(whole, Err(ModelProblem::MissingFile { .. }));
-        match &self.place {
-            Place::Folder(folder) if missing && folder.join(stored::INDEX).exists() => {
+        match &self.location {
+            Location::Folder(folder) if missing && folder.join(safetensors::INDEX).exists() => {
                 let read = |name: String| match std::fs::read(folder.join(&name)) {
                     Ok(bytes) => Ok((name, Cow::Owned(bytes))),
                     Err(error) => Err(ModelProblem::Piece { name, source: error.into() }),
                 };
-                stored::pieces(&self.read(stored::INDEX)?)?.into_iter().map(read).collect()
+                safetensors::shards(&self.read(safetensors::INDEX)?)?.into_iter().map(read).collect()
             }
-            _ => Ok(vec![(stored::WHOLE.to_owned(), whole?)]),
+            _ => Ok(vec![(safetensors::WHOLE.to_owned(), whole?)]),
         }
     }
 
     pub(super) fn read(&self, file: &'static str) -> Result<Cow<'static, [u8]>, ModelProblem> {
-        match &self.place {
-            Place::Memory(model) => match file {
+        match &self.location {
+            Location::Memory(model) => match file {
                 "config.json" => Ok(model.config.into()),
                 "tokenizer.json" => Ok(model.tokenizer.into()),
-                stored::WHOLE => Ok(model.weights.into()),
+                safetensors::WHOLE => Ok(model.weights.into()),
                 "standpoint.toml" => Ok(model.settings.into()),
                 _ => Err(ModelProblem::MissingFile { file }),
             },
-            Place::Folder(folder) => match std::fs::read(folder.join(file)) {
+            Location::Folder(folder) => match std::fs::read(folder.join(file)) {
                 Ok(bytes) => Ok(Cow::Owned(bytes)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     Err(ModelProblem::MissingFile { file })

@@ -1,9 +1,9 @@
-//! The WordPiece tokenizer of BERT or MPNet, as `tokenizer.json` describes it. Gives plain token ids: what frames a window
-//! is added by [`crate::window`], and nothing is padded or cut off here.
+//! The WordPiece tokenizer of BERT or MPNet, as `tokenizer.json` describes it. It gives plain token ids: [`crate::window`]
+//! adds the special tokens, and nothing is padded or truncated here.
 
 use crate::error::{Error, ModelProblem, Result};
+use crate::model::architecture::SpecialTokenNames;
 use crate::model::config::BertConfig;
-use crate::model::kind::Kind;
 use crate::text::Span;
 use crate::window::SpecialTokens;
 use rayon::prelude::*;
@@ -15,23 +15,24 @@ use tokenizers::ModelWrapper;
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     special: SpecialTokens,
-    /// Of each id, whether it is the rest of a word.
-    rests: Vec<bool>,
+    /// For each id, whether the token continues a word.
+    subwords: Vec<bool>,
     json: Cow<'static, [u8]>,
 }
 
-/// Tokens, and the bytes of the text that each one stands for.
+/// The tokens of a text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Placed {
+pub struct Tokens {
     pub ids: Vec<u32>,
-    pub places: Vec<Span>,
+    /// The bytes of the text that each token stands for.
+    pub spans: Vec<Span>,
 }
 
 impl Tokenizer {
-    /// Reads a `tokenizer.json` and checks that it belongs to a model of `config`.
+    /// Reads a `tokenizer.json` and checks that it belongs to a model with this `config`.
     ///
     /// # Errors
-    /// If it cannot be read, is no WordPiece tokenizer, lacks a special token, or has more tokens than the
+    /// If `json` cannot be read, is no WordPiece tokenizer, lacks a special token, or does not have as many tokens as the
     /// model has embeddings for.
     pub fn from_json(json: Cow<'static, [u8]>, config: &BertConfig) -> Result<Self, ModelProblem> {
         let invalid = |source| ModelProblem::Parse { file: "tokenizer.json", source };
@@ -41,70 +42,67 @@ impl Tokenizer {
         }
         inner.with_padding(None);
         inner.with_truncation(None).map_err(invalid)?;
-        // "[SEP]" written in an article is four ordinary tokens, not the end of a sentence.
+        // An article may contain "[SEP]": those are ordinary tokens, not the end of a sentence.
         inner.set_encode_special_tokens(true);
 
         let id = |token| inner.token_to_id(token).ok_or(ModelProblem::MissingToken { token });
-        let (pad, cls, sep) = match config.kind() {
-            Kind::Bert => ("[PAD]", "[CLS]", "[SEP]"),
-            Kind::Mpnet { .. } => ("<pad>", "<s>", "</s>"),
-        };
+        let SpecialTokenNames { pad, cls, sep } = config.architecture().special_tokens();
         id(pad)?;
         id("[UNK]")?;
         let special = SpecialTokens { cls: id(cls)?, sep: id(sep)? };
 
         let vocabulary = inner.get_vocab(true);
         let tokens = vocabulary.values().max().map_or(0, |&last| last as usize + 1);
-        // Embedding tables are often rounded up, never by more than this.
+        // The number of rows in an embedding table is often rounded up, never by more than this.
         const SPARE: usize = 128;
         if tokens > config.vocab_size || tokens + SPARE < config.vocab_size {
             return Err(ModelProblem::Vocabulary { tokens, embeddings: config.vocab_size });
         }
-        let mut rests = vec![false; tokens];
+        let mut subwords = vec![false; tokens];
         for (token, id) in vocabulary {
-            rests[id as usize] = token.starts_with(REST);
+            subwords[id as usize] = token.starts_with(SUBWORD_PREFIX);
         }
-        Ok(Self { inner, special, rests, json })
+        Ok(Self { inner, special, subwords, json })
     }
 
-    /// The ids of `text`'s tokens, without `[CLS]` and `[SEP]`; none for an empty or blank text.
+    /// The ids of `text`'s tokens, without special tokens; none for an empty or blank text.
     ///
     /// # Errors
-    /// If the tokenizer's own rules fail on the text; those of BERT do not.
+    /// If the tokenizer's rules fail on the text. BERT's do not.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
         let encoding = self.inner.encode_fast(text, false).map_err(Error::Encoder)?;
         Ok(encoding.get_ids().to_vec())
     }
 
-    /// The ids of `text`'s tokens, and which bytes of it each one stands for.
+    /// The ids of `text`'s tokens, and the bytes that each stands for.
     ///
     /// # Errors
     /// As for [`Tokenizer::encode`].
-    pub fn encode_placed(&self, text: &str) -> Result<Placed> {
+    pub fn encode_with_spans(&self, text: &str) -> Result<Tokens> {
         let encoding = self.inner.encode(text, false).map_err(Error::Encoder)?;
-        let places = encoding.get_offsets().iter().map(|&(start, end)| Span::new(start, end)).collect();
-        Ok(Placed { ids: encoding.get_ids().to_vec(), places })
+        let spans = encoding.get_offsets().iter().map(|&(start, end)| Span::new(start, end)).collect();
+        Ok(Tokens { ids: encoding.get_ids().to_vec(), spans })
     }
 
-    /// As [`Tokenizer::encode_placed`] of the text's first tokens, at least `enough` of them where there are as many.
-    /// Far less of a long text is looked at.
+    /// The first tokens of a text, with their spans: at least `enough` of them, or all. Reads only the beginning of a long
+    /// text.
     ///
     /// # Errors
     /// As for [`Tokenizer::encode`].
-    pub fn encode_start(&self, text: &str, enough: usize) -> Result<Placed> {
-        let mut tokens = Placed::default();
+    pub fn encode_start(&self, text: &str, enough: usize) -> Result<Tokens> {
+        let mut tokens = Tokens::default();
         let mut read = 0;
         while read < text.len() && tokens.ids.len() < enough {
             let stretch = stretch(&text[read..]);
-            let Placed { ids, places } = self.encode_placed(&text[read..read + stretch])?;
+            let Tokens { ids, spans } = self.encode_with_spans(&text[read..read + stretch])?;
             tokens.ids.extend(ids);
-            tokens.places.extend(places.into_iter().map(|place| place.moved(read)));
+            tokens.spans.extend(spans.into_iter().map(|span| span.moved(read)));
             read += stretch;
         }
         Ok(tokens)
     }
 
-    /// The ids of each text, in order; see [`Tokenizer::encode`].
+    /// The ids of each text's tokens, as [`Tokenizer::encode`] gives them.
     ///
     /// # Errors
     /// As for [`Tokenizer::encode`].
@@ -112,12 +110,12 @@ impl Tokenizer {
         texts.par_iter().map(|text| self.encode(text)).collect()
     }
 
-    /// Whether a token is the rest of the word before it.
-    pub fn goes_on(&self, token: u32) -> bool {
-        self.rests.get(token as usize).is_some_and(|&rest| rest)
+    /// Whether a token continues the word of the token before it, as "##s" does.
+    pub fn is_subword(&self, token: u32) -> bool {
+        self.subwords.get(token as usize).is_some_and(|&subword| subword)
     }
 
-    /// The tokens that frame a window.
+    /// The special tokens of a window.
     pub fn special(&self) -> SpecialTokens {
         self.special
     }
@@ -128,16 +126,16 @@ impl Tokenizer {
     }
 }
 
-/// What WordPiece puts before tokens that are the rest of a word.
-const REST: &str = "##";
+/// What WordPiece writes before tokens that continue a word.
+const SUBWORD_PREFIX: &str = "##";
 
-/// How much of a text is tokenized at once, in bytes: more than the sentences of nearly all articles have.
+/// How many bytes of a text are tokenized at once: more than nearly all sentences have.
 const STRETCH: usize = 4096;
 
-/// A word longer than this is tokenized in pieces, each of which is an unknown token.
+/// A word with more bytes is tokenized in several stretches, each of which becomes an unknown token.
 const LONGEST_WORD: usize = 64 << 10;
 
-/// The length of the text's first stretch. It ends before white space, which ends a token.
+/// The length in bytes of the text's first stretch. It ends before white space, where a token ends too.
 fn stretch(text: &str) -> usize {
     let searched = text.floor_char_boundary(STRETCH)..text.floor_char_boundary(LONGEST_WORD);
     match text[searched.clone()].find(|c: char| c.is_ascii_whitespace()) {

@@ -3,8 +3,7 @@
 use super::Stages;
 use super::windows::Job;
 use crate::error::{Error, Result};
-use crate::heads::tags::Marked;
-use crate::heads::{Piece as Mark, SentencePredictions};
+use crate::heads::{Mark, SentencePredictions, TokenMark};
 use crate::label::Stance;
 use crate::text::Span;
 use crate::window::Window;
@@ -43,7 +42,7 @@ impl Stages {
         for (job, states) in jobs.iter().zip(states) {
             // Attributions do not depend on the target.
             let mut marked = match job.target {
-                0 => self.heads.marked(&states, &job.window, |token| self.tokenizer.goes_on(token)),
+                0 => self.heads.marked(&states, &job.window, |token| self.tokenizer.is_subword(token)),
                 _ => Vec::new(),
             };
             for (at, sentence) in job.window.sentences.iter().enumerate().filter(|(_, s)| s.answered) {
@@ -62,7 +61,7 @@ impl Stages {
                 };
                 let index = sentence.index - job.first;
                 let marked = marked.get_mut(at).map(std::mem::take).unwrap_or_default();
-                let marks = marked.into_iter().map(|Marked { part, tokens, continues }| Mark {
+                let marks = marked.into_iter().map(|TokenMark { part, tokens, continues }| Mark {
                     part,
                     sentence: index,
                     continues,

@@ -3,8 +3,7 @@
 use super::Targets;
 use super::answers::Answer;
 use super::pieces::{PIECE_BYTES, Piece};
-use crate::heads::tags::Part;
-use crate::heads::{self, Piece as Mark};
+use crate::heads::{self, AttributionPart, Mark};
 use crate::label::TargetStance;
 use crate::record::{LocatedAttribution, Record};
 use crate::text::Document;
@@ -101,9 +100,9 @@ fn answered(answer: Option<Answer>) -> Answer {
 
 /// How many of some sentences have attributions that nothing behind them can change.
 fn settled(held: &[Held]) -> usize {
-    let has = |held: &Held, part: Part| held.marks.iter().any(|mark| mark.part == part);
+    let has = |held: &Held, part: AttributionPart| held.marks.iter().any(|mark| mark.part == part);
     let runs_on = |held: &Held| held.marks.iter().any(|mark| mark.to_end);
-    let mut settled = held.iter().rposition(|held| has(held, Part::Cue)).unwrap_or(held.len());
+    let mut settled = held.iter().rposition(|held| has(held, AttributionPart::Cue)).unwrap_or(held.len());
     while settled > 0 && runs_on(&held[settled - 1]) {
         settled -= 1;
     }

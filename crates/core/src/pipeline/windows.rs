@@ -38,7 +38,7 @@ impl Stages {
         for sentence in &document.sentences()[seen.clone()] {
             let tokens = self.tokenizer.encode_start(sentence.slice(document.text()), max_tokens)?;
             sentences.push(tokens.ids);
-            token_spans.push(tokens.places.into_iter().map(|place| place.moved(sentence.start())).collect());
+            token_spans.push(tokens.spans.into_iter().map(|span| span.moved(sentence.start())).collect());
         }
         let token_spans: Arc<[Vec<Span>]> = token_spans.into();
         let answered = start - seen.start..end - seen.start;

@@ -352,6 +352,8 @@ mod tests {
     }
 
     proptest::proptest! {
+        #![proptest_config(crate::random_tests::config())]
+
         #[test]
         fn any_text_is_taken_apart(text in "\\PC{0,40}") {
             Mention::parse(&text);

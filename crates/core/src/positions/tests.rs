@@ -167,6 +167,8 @@ fn what_is_gathered_has_a_limit() {
 }
 
 proptest::proptest! {
+    #![proptest_config(crate::random_tests::config())]
+
     #[test]
     fn any_holder_is_gathered(holders in proptest::collection::vec("[A-Za-z .'’-]{0,12}", 1..6)) {
         let sentences: Vec<String> = holders.iter().map(|holder| format!("+[{holder}] agrees.")).collect();

@@ -1,6 +1,8 @@
 //! How figures and verdicts are written, the same in all three forms of a report.
 
+use crate::Task;
 use crate::report::{Comparison, Figure, FloorReport, McNemarReport, Report, RunIdentity, TaskReport};
+use standpoint_core::model::Metric;
 
 /// Shown instead of a missing value.
 pub(super) const NOTHING: &str = "–";
@@ -194,8 +196,9 @@ impl TaskReport {
                 ]
             })
             .map(|(name, figure)| (name.to_owned(), figure));
-        let spans = self.spans.iter().map(|spans| match self.task.as_str() {
-            "holder" => (format!("{}, overlap F1", spans.kind), spans.overlap_f1),
+        let metric = Task::named(&self.task).map(Task::metric);
+        let spans = self.spans.iter().map(|spans| match metric {
+            Some(Metric::OverlapSpanF1) => (format!("{}, overlap F1", spans.kind), spans.overlap_f1),
             _ => (format!("{}, exact F1", spans.kind), spans.exact_f1),
         });
         classes.chain(ranking).chain(spans).collect()

@@ -12,8 +12,9 @@ mod linear;
 mod parameters;
 mod products;
 
-pub use parameters::{Dimensions, Gradients, HeadRanges, Layout, TensorRange};
+pub use parameters::{Gradients, HeadLayerRanges, Layout, TensorRange};
 pub use products::{Arithmetic, PackedWeights};
+pub use standpoint_core::model::Dimensions;
 
 use layer::{AFTER_EMBEDDINGS, Layer, LayerTrace, Workspace, split_pair};
 use linear::Linear;
@@ -112,8 +113,9 @@ impl Trace {
         let mut states = std::mem::take(&mut self.states);
         states.resize(tokens * hidden, 0.0);
         self.embed(layout, parameters, batch, &mut states);
-        let (kind, heads) = (layout.dimensions.kind, layout.dimensions.heads);
-        self.distances = kind.by_distance(&parameters[layout.distances.clone()], heads, batch.longest());
+        let Dimensions { architecture, heads, .. } = layout.dimensions;
+        let table = &parameters[layout.distances.clone()];
+        self.distances = architecture.relative_position_bias(table, heads, batch.longest());
         if let Some(dropout) = dropout {
             dropout.hidden_at(0, AFTER_EMBEDDINGS).apply(self.isa, &mut states);
         }
@@ -143,7 +145,7 @@ impl Trace {
                 elementwise::add(
                     self.isa,
                     sum,
-                    row(&layout.positions, position + layout.dimensions.kind.first_position()),
+                    row(&layout.positions, position + layout.dimensions.architecture.first_position()),
                 );
                 if !layout.token_types.is_empty() {
                     elementwise::add(
@@ -204,7 +206,7 @@ impl Trace {
         for window in &batch.windows {
             for (position, token) in window.clone().enumerate() {
                 let gradient = &upstream[token * hidden..(token + 1) * hidden];
-                let position = position + layout.dimensions.kind.first_position();
+                let position = position + layout.dimensions.architecture.first_position();
                 let tables = [
                     (&layout.words, batch.tokens[token] as usize),
                     (&layout.positions, position),
@@ -222,13 +224,13 @@ impl Trace {
 
     /// Adds the gradient of each distance's bias to that of its bucket.
     fn add_distance_gradient(&self, layout: &Layout, batch: &PackedTokens, gradients: &mut Gradients) {
-        let Dimensions { kind, heads, .. } = layout.dimensions;
+        let Dimensions { architecture, heads, .. } = layout.dimensions;
         let longest = batch.longest();
         let table = &mut gradients.values[layout.distances.clone()];
         for (head, gradient) in self.distance_gradient.chunks((2 * longest).max(2) - 1).enumerate() {
             for (index, gradient) in gradient.iter().enumerate() {
                 let distance = index as isize - (longest as isize - 1);
-                table[kind.bucket(distance) * heads + head] += gradient;
+                table[architecture.relative_position_bucket(distance) * heads + head] += gradient;
             }
         }
     }

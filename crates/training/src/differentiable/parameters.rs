@@ -2,58 +2,28 @@
 //! optimizer step or a checkpoint is one sweep.
 
 use rayon::prelude::*;
-use standpoint_core::model::{BertConfig, Kind};
+use standpoint_core::model::{Dimensions, EncoderTensors, Head, LayerTensors, Parameter, WeightAndBias};
 use standpoint_kernels::Isa;
 use standpoint_kernels::training::elementwise;
 use std::ops::Range;
 
-/// The sizes from which all shapes of an encoder follow.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Dimensions {
-    pub vocabulary: usize,
-    pub positions: usize,
-    pub token_types: usize,
-    pub hidden: usize,
-    pub layers: usize,
-    pub heads: usize,
-    pub intermediate: usize,
-    pub layer_norm_epsilon: f32,
-    pub kind: Kind,
-}
-
-impl From<&BertConfig> for Dimensions {
-    fn from(config: &BertConfig) -> Self {
-        Self {
-            vocabulary: config.vocab_size,
-            positions: config.max_position_embeddings,
-            token_types: config.type_vocab_size,
-            hidden: config.hidden_size,
-            layers: config.num_hidden_layers,
-            heads: config.num_attention_heads,
-            intermediate: config.intermediate_size,
-            layer_norm_epsilon: config.layer_norm_eps as f32,
-            kind: config.kind(),
-        }
-    }
-}
-
-/// The range of one tensor in the buffer.
+/// Where one tensor is in the buffer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TensorRange {
-    /// The tensor's name in a Hugging Face checkpoint.
+    /// The tensor's name in a checkpoint.
     pub name: String,
     pub shape: Vec<usize>,
     pub range: Range<usize>,
 }
 
 impl TensorRange {
-    /// Whether the tensor has weight decay. Only matrices do: it would pull biases and layer norms off their scale.
+    /// Whether weight decay applies: to matrices, because it would only pull biases and layer norms off their scale.
     pub fn decays(&self) -> bool {
         self.shape.len() > 1
     }
 }
 
-/// The ranges of one transformer layer's parameters. Query, key and value follow each other, so that one product computes all
+/// Where the parameters of one transformer layer are. Query, key and value are contiguous, so that one product computes all
 /// three.
 #[derive(Clone, Debug)]
 pub(super) struct LayerRanges {
@@ -71,7 +41,7 @@ pub(super) struct LayerRanges {
     pub output_norm_bias: Range<usize>,
 }
 
-/// The ranges of all tensors in the flat buffer.
+/// Where every tensor is in the flat buffer.
 #[derive(Clone, Debug)]
 pub struct Layout {
     pub dimensions: Dimensions,
@@ -85,20 +55,19 @@ pub struct Layout {
     pub(super) embedding_norm_weight: Range<usize>,
     pub(super) embedding_norm_bias: Range<usize>,
     pub(super) layers: Vec<LayerRanges>,
-    heads: Vec<HeadRanges>,
+    heads: Vec<(Head, Vec<HeadLayerRanges>)>,
 }
 
-/// The ranges of a head: a linear layer over sentence vectors or token states.
+/// Where the parameters of one linear layer of a head are.
 #[derive(Clone, Debug)]
-pub struct HeadRanges {
-    pub name: &'static str,
-    /// `[outputs, hidden]`
+pub struct HeadLayerRanges {
+    /// `[labels, hidden]`
     pub weight: Range<usize>,
-    /// `[outputs]`
+    /// `[labels]`
     pub bias: Range<usize>,
 }
 
-/// Gives each tensor the range after the last one's.
+/// Gives each tensor the next place in the buffer.
 #[derive(Default)]
 struct Builder {
     tensors: Vec<TensorRange>,
@@ -106,66 +75,74 @@ struct Builder {
 }
 
 impl Builder {
-    fn push(&mut self, name: String, shape: &[usize]) -> Range<usize> {
-        let range = self.end..self.end + shape.iter().product::<usize>();
+    fn push(&mut self, parameter: &Parameter) -> Range<usize> {
+        let range = self.end..self.end + parameter.len();
         self.end = range.end;
-        // A tensor that this kind of encoder lacks is empty here, and is not listed.
-        if !range.is_empty() {
-            self.tensors.push(TensorRange { name, shape: shape.to_vec(), range: range.clone() });
-        }
+        let Parameter { name, shape } = parameter.clone();
+        self.tensors.push(TensorRange { name, shape, range: range.clone() });
         range
+    }
+
+    /// The range of a tensor that some architectures lack, which is then empty.
+    fn push_optional(&mut self, parameter: Option<&Parameter>) -> Range<usize> {
+        parameter.map_or(self.end..self.end, |parameter| self.push(parameter))
+    }
+
+    fn push_both(&mut self, tensors: &WeightAndBias) -> (Range<usize>, Range<usize>) {
+        (self.push(&tensors.weight), self.push(&tensors.bias))
+    }
+
+    /// The range of several tensors together.
+    fn push_fused(&mut self, parameters: [&Parameter; 3]) -> Range<usize> {
+        let [first, _, last] = parameters.map(|parameter| self.push(parameter));
+        first.start..last.end
+    }
+
+    fn push_layer(&mut self, tensors: &LayerTensors) -> LayerRanges {
+        let LayerTensors { query, key, value, .. } = tensors;
+        let qkv_weight = self.push_fused([&query.weight, &key.weight, &value.weight]);
+        let qkv_bias = self.push_fused([&query.bias, &key.bias, &value.bias]);
+        let (attention_weight, attention_bias) = self.push_both(&tensors.attention_output);
+        let (attention_norm_weight, attention_norm_bias) = self.push_both(&tensors.attention_norm);
+        let (up_weight, up_bias) = self.push_both(&tensors.up);
+        let (down_weight, down_bias) = self.push_both(&tensors.down);
+        let (output_norm_weight, output_norm_bias) = self.push_both(&tensors.output_norm);
+        LayerRanges {
+            qkv_weight,
+            qkv_bias,
+            attention_weight,
+            attention_bias,
+            attention_norm_weight,
+            attention_norm_bias,
+            up_weight,
+            up_bias,
+            down_weight,
+            down_bias,
+            output_norm_weight,
+            output_norm_bias,
+        }
     }
 }
 
 impl Layout {
-    /// `heads` are the names and output counts of the heads. Their tensors are `heads.<name>.weight` and `heads.<name>.bias`.
-    pub fn new(dimensions: Dimensions, heads: &[(&'static str, usize)]) -> Self {
-        let Dimensions { hidden, intermediate, kind, .. } = dimensions;
-        let names = kind.names();
+    /// The layout of an encoder of these sizes and of some heads.
+    pub fn new(dimensions: Dimensions, heads: &[Head]) -> Self {
+        let tensors = EncoderTensors::new(&dimensions);
         let mut builder = Builder::default();
-        // The word embeddings come first, because every step touches all other tensors, but only some rows of these.
-        let mut embedding = |name: &str, shape: &[usize]| builder.push(format!("embeddings.{name}"), shape);
-        let words = embedding("word_embeddings.weight", &[dimensions.vocabulary, hidden]);
-        let positions = embedding("position_embeddings.weight", &[dimensions.positions, hidden]);
-        let token_types = embedding("token_type_embeddings.weight", &[dimensions.token_types, hidden]);
-        let embedding_norm_weight = embedding("LayerNorm.weight", &[hidden]);
-        let embedding_norm_bias = embedding("LayerNorm.bias", &[hidden]);
-        let distances = builder.push(Kind::DISTANCES.to_owned(), &[kind.buckets(), dimensions.heads]);
-        let layers = (0..dimensions.layers)
-            .map(|layer| {
-                let mut push = |name: &str, shape: &[usize]| {
-                    builder.push(format!("encoder.layer.{layer}.{name}"), shape)
-                };
-                let mut fused = |part: &str, shape: &[usize]| {
-                    let first = push(&format!("{}.{part}", names.query), shape);
-                    push(&format!("{}.{part}", names.key), shape);
-                    let last = push(&format!("{}.{part}", names.value), shape);
-                    first.start..last.end
-                };
-                let (output, norm) = (names.attention_output, names.attention_norm);
-                LayerRanges {
-                    qkv_weight: fused("weight", &[hidden, hidden]),
-                    qkv_bias: fused("bias", &[hidden]),
-                    attention_weight: push(&format!("{output}.weight"), &[hidden, hidden]),
-                    attention_bias: push(&format!("{output}.bias"), &[hidden]),
-                    attention_norm_weight: push(&format!("{norm}.weight"), &[hidden]),
-                    attention_norm_bias: push(&format!("{norm}.bias"), &[hidden]),
-                    up_weight: push("intermediate.dense.weight", &[intermediate, hidden]),
-                    up_bias: push("intermediate.dense.bias", &[intermediate]),
-                    down_weight: push("output.dense.weight", &[hidden, intermediate]),
-                    down_bias: push("output.dense.bias", &[hidden]),
-                    output_norm_weight: push("output.LayerNorm.weight", &[hidden]),
-                    output_norm_bias: push("output.LayerNorm.bias", &[hidden]),
-                }
-            })
-            .collect();
+        // The word embeddings come first: a step touches only few of them, and all parameters after them.
+        let words = builder.push(&tensors.words);
+        let positions = builder.push(&tensors.positions);
+        let token_types = builder.push_optional(tensors.token_types.as_ref());
+        let (embedding_norm_weight, embedding_norm_bias) = builder.push_both(&tensors.embedding_norm);
+        let distances = builder.push_optional(tensors.relative_position_bias.as_ref());
+        let layers = tensors.layers.iter().map(|layer| builder.push_layer(layer)).collect();
+        let mut head_layer = |tensors: WeightAndBias| {
+            let (weight, bias) = builder.push_both(&tensors);
+            HeadLayerRanges { weight, bias }
+        };
         let heads = heads
             .iter()
-            .map(|&(name, outputs)| HeadRanges {
-                name,
-                weight: builder.push(format!("heads.{name}.weight"), &[outputs, hidden]),
-                bias: builder.push(format!("heads.{name}.bias"), &[outputs]),
-            })
+            .map(|&head| (head, head.tensors(dimensions.hidden).map(&mut head_layer).collect()))
             .collect();
         Self {
             dimensions,
@@ -186,7 +163,8 @@ impl Layout {
         &self.tensors
     }
 
-    /// The ranges of the encoder's `[outputs, inputs]` matrices, with query, key and value as one, and their numbers of inputs.
+    /// The matrices of the encoder's linear layers, `[outputs, inputs]`: where they are, and how many inputs they have. Query,
+    /// key and value are one matrix.
     pub(super) fn layer_matrices(&self) -> impl Iterator<Item = (Range<usize>, usize)> {
         let Dimensions { hidden, intermediate, .. } = self.dimensions;
         self.layers.iter().flat_map(move |layer| {
@@ -199,8 +177,14 @@ impl Layout {
         })
     }
 
-    pub fn heads(&self) -> &[HeadRanges] {
-        &self.heads
+    /// Where the layers of a head are, in the order of [`Head::layers`].
+    ///
+    /// # Panics
+    /// If the layout does not have the head, or the head has another number of layers.
+    pub fn layers_of<const N: usize>(&self, head: &Head) -> &[HeadLayerRanges; N] {
+        let found = self.heads.iter().find(|(known, _)| known == head);
+        let layers = found.and_then(|(_, layers)| layers.as_slice().try_into().ok());
+        layers.unwrap_or_else(|| panic!("the layout has no head {} of {N} layers", head.name))
     }
 
     /// The number of parameters.
@@ -212,7 +196,7 @@ impl Layout {
         self.len() == 0
     }
 
-    /// The range of the word embeddings, of which a step touches only some rows.
+    /// Where the word embeddings are. Of their rows, a step touches only few.
     pub fn words(&self) -> Range<usize> {
         self.words.clone()
     }

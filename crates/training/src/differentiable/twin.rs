@@ -7,6 +7,7 @@
 
 use super::{AFTER_EMBEDDINGS, Layout, PackedTokens, PassDropout};
 use crate::differentiable::layer::{AFTER_ATTENTION, AFTER_FEED_FORWARD};
+use standpoint_core::model::{EncoderTensors, WeightAndBias};
 use standpoint_kernels::training::dropout::Dropout;
 
 /// `[rows][columns]`
@@ -29,18 +30,21 @@ impl Twin<'_> {
     /// The states of all tokens after the last layer, `[tokens][hidden]`. Dropout drops what it drops in the trainer.
     pub fn states(&self, batch: &PackedTokens, dropout: Option<PassDropout>) -> Rows {
         let dimensions = self.layout.dimensions;
-        let (hidden, names) = (dimensions.hidden, dimensions.kind.names());
+        let hidden = dimensions.hidden;
+        let tensors = EncoderTensors::new(&dimensions);
+        let prefix = |tensors: &WeightAndBias| tensors.weight.name.trim_end_matches(".weight").to_owned();
         let hidden_mask = |layer, half| mask(dropout.map(|dropout| dropout.hidden_at(layer, half)));
         let mut states = self.norm(&self.embeddings(batch), "embeddings.LayerNorm");
         states = times(&states, &hidden_mask(0, AFTER_EMBEDDINGS)(states.len() * hidden));
         for layer in 0..dimensions.layers {
             let part = |name: &str| format!("encoder.layer.{layer}.{name}");
+            let own = &tensors.layers[layer];
             let [query, key, value] =
-                [names.query, names.key, names.value].map(|name| self.linear(&states, &part(name)));
+                [&own.query, &own.key, &own.value].map(|tensors| self.linear(&states, &prefix(tensors)));
             let context = self.attention(batch, [&query, &key, &value], layer, dropout);
-            let attended = self.linear(&context, &part(names.attention_output));
+            let attended = self.linear(&context, &prefix(&own.attention_output));
             let kept = times(&attended, &hidden_mask(layer, AFTER_ATTENTION)(attended.len() * hidden));
-            let middle = self.norm(&plus(&states, &kept), &part(names.attention_norm));
+            let middle = self.norm(&plus(&states, &kept), &prefix(&own.attention_norm));
 
             let mut up = self.linear(&middle, &part("intermediate.dense"));
             up.iter_mut().flatten().for_each(|x| *x *= 0.5 * (1.0 + erf(*x / 2.0_f64.sqrt())));
@@ -55,7 +59,7 @@ impl Twin<'_> {
         let hidden = self.layout.dimensions.hidden;
         let [words, positions, types] = ["word", "position", "token_type"]
             .map(|name| self.tensor(&format!("embeddings.{name}_embeddings.weight")));
-        let first = self.layout.dimensions.kind.first_position();
+        let first = self.layout.dimensions.architecture.first_position();
         let mut rows = Rows::new();
         for window in &batch.windows {
             for (position, token) in window.clone().enumerate() {
@@ -100,7 +104,11 @@ impl Twin<'_> {
                         let distance = column as isize - row as isize;
                         let bias = match biases.is_empty() {
                             true => 0.0,
-                            false => biases[dimensions.kind.bucket(distance) * dimensions.heads + head],
+                            false => {
+                                biases[dimensions.architecture.relative_position_bucket(distance)
+                                    * dimensions.heads
+                                    + head]
+                            }
                         };
                         product / (width as f64).sqrt() + bias
                     });

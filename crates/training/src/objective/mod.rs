@@ -4,13 +4,14 @@
 mod tokens;
 
 use crate::config::{DropoutConfig, LossConfig};
-use crate::differentiable::{Gradients, HeadRanges, Layout, PackedTokens, PassDropout, Trace};
+use crate::differentiable::{Gradients, HeadLayerRanges, Layout, PackedTokens, PassDropout, Trace};
 use crate::labels::Labels;
 use crate::plan::Example;
 use crate::teacher::TeacherPrediction;
-use standpoint_core::heads::{self, Logits, sentence_tokens};
+use standpoint_core::calibration::TemperatureScaling;
+use standpoint_core::heads::{self, Logits, mean_state, sentence_tokens};
 use standpoint_core::label::{Label, Role};
-use standpoint_core::model::Scaling;
+use standpoint_core::model::{ATTRIBUTION, CHECKWORTHY, ROLE, STANCE};
 use standpoint_kernels::Isa;
 use standpoint_kernels::training::dropout::Dropout;
 use std::ops::Range;
@@ -151,12 +152,12 @@ impl Pass<'_> {
         if !labelled && taught.is_none() {
             return 0.0;
         }
-        let mut vector = mean_state(states, &row.vector, hidden);
+        let mut vector = mean_state(states, hidden, row.vector.clone());
         mask.apply(Isa::default(), &mut vector);
         let mut vector_gradient = vec![0.0; hidden];
-        let [role_head, stance_head, checkworthy_head, ..] = self.layout.heads() else {
-            unreachable!("a layout of HEADS")
-        };
+        let [role_head] = self.layout.layers_of(&ROLE);
+        let [stance_head] = self.layout.layers_of(&STANCE);
+        let [checkworthy_head] = self.layout.layers_of(&CHECKWORTHY);
         let (config, weights) = (self.loss, &self.weights);
         let smoothing = config.label_smoothing;
         let mut loss = 0.0;
@@ -166,7 +167,7 @@ impl Pass<'_> {
             loss += self.head(role_head, &wanted, &vector, &mut vector_gradient, gradients);
         } else if let Some(attributed) = attributed {
             let weight = config.attributed / weights.attributed;
-            let probabilities = Scaling::NONE.apply(self.logits(role_head, &vector));
+            let probabilities = TemperatureScaling::NONE.apply(self.logits(role_head, &vector));
             let wanted = attributed_or_not(attributed, weight, probabilities);
             loss += self.head(role_head, &wanted, &vector, &mut vector_gradient, gradients);
         }
@@ -197,20 +198,20 @@ impl Pass<'_> {
         loss
     }
 
-    fn logits<const N: usize>(&self, head: &HeadRanges, vector: &[f32]) -> [f32; N] {
+    fn logits<const N: usize>(&self, head: &HeadLayerRanges, vector: &[f32]) -> [f32; N] {
         heads::apply(&self.parameters[head.weight.clone()], &self.parameters[head.bias.clone()], vector)
     }
 
     /// The weighted loss of one head on one vector. Adds the gradients of the head and of the vector.
     fn head<const N: usize>(
         &self,
-        head: &HeadRanges,
+        head: &HeadLayerRanges,
         wanted: &Wanted<N>,
         vector: &[f32],
         vector_gradient: &mut [f32],
         gradients: &mut Gradients,
     ) -> f64 {
-        let probabilities = Scaling::NONE.apply(self.logits::<N>(head, vector));
+        let probabilities = TemperatureScaling::NONE.apply(self.logits::<N>(head, vector));
         let mut loss = 0.0;
         for (output, (&probability, wanted_here)) in
             probabilities.iter().zip(wanted.probabilities).enumerate()
@@ -227,7 +228,7 @@ impl Pass<'_> {
     /// Adds the gradients of a head and of a vector that follow from `slope`, the gradient of one output.
     fn add_slope(
         &self,
-        head: &HeadRanges,
+        head: &HeadLayerRanges,
         output: usize,
         slope: f32,
         vector: &[f32],
@@ -269,11 +270,13 @@ pub fn evaluate(
 ) -> Vec<(Labels, Logits)> {
     let (packed, rows) = pack(examples);
     trace.forward(layout, parameters, &packed, None);
-    let [role, stance, checkworthy, ..] = layout.heads() else { unreachable!("a layout of HEADS") };
+    let [role] = layout.layers_of(&ROLE);
+    let [stance] = layout.layers_of(&STANCE);
+    let [checkworthy] = layout.layers_of(&CHECKWORTHY);
     rows.iter()
         .filter(|row| row.labels != Labels::default())
         .map(|row| {
-            let vector = mean_state(trace.states(), &row.vector, layout.dimensions.hidden);
+            let vector = mean_state(trace.states(), layout.dimensions.hidden, row.vector.clone());
             let values = |range: &Range<usize>| &parameters[range.clone()];
             let logits = Logits {
                 role: heads::apply(values(&role.weight), values(&role.bias), &vector),
@@ -289,7 +292,7 @@ pub fn evaluate(
         .collect()
 }
 
-/// The logits of every token of an example for each tag, in the order of [`standpoint_core::heads::tags::Part::ALL`], without
+/// The logits of every token of an example for each tag, in the order of [`standpoint_core::heads::AttributionPart::ALL`], without
 /// dropout.
 pub fn evaluate_tags(
     layout: &Layout,
@@ -298,24 +301,11 @@ pub fn evaluate_tags(
     trace: &mut Trace,
 ) -> [Vec<[f32; 3]>; 3] {
     trace.forward(layout, parameters, &pack(&[example]).0, None);
-    let [_, _, _, source, cue, content, _] = layout.heads() else { unreachable!("a layout of HEADS") };
-    [source, cue, content].map(|head| {
+    layout.layers_of(&ATTRIBUTION).each_ref().map(|head| {
         let (weight, bias) = (&parameters[head.weight.clone()], &parameters[head.bias.clone()]);
         let states = trace.states().chunks_exact(layout.dimensions.hidden);
         states.map(|state| heads::apply(weight, bias, state)).collect()
     })
-}
-
-fn mean_state(states: &[f32], tokens: &Range<usize>, hidden: usize) -> Vec<f32> {
-    let mut mean = vec![0.0; hidden];
-    for state in states[tokens.start * hidden..tokens.end * hidden].chunks_exact(hidden) {
-        for (sum, value) in mean.iter_mut().zip(state) {
-            *sum += value;
-        }
-    }
-    let count = tokens.len() as f32;
-    mean.iter_mut().for_each(|sum| *sum /= count);
-    mean
 }
 
 #[cfg(test)]

@@ -1,10 +1,9 @@
 use super::*;
-use crate::differentiable::Dimensions;
 use crate::differentiable::twin::{self, Rows, Twin};
 use crate::labels::HolderLabel;
-use standpoint_core::heads::tags::Tag;
 use standpoint_core::label::Stance;
-use standpoint_core::model::HEADS;
+use standpoint_core::model::{Architecture, Dimensions, HEADS};
+use standpoint_core::tags::Tag;
 use standpoint_core::window::{SpecialTokens, windows};
 use standpoint_kernels::random::SplitMix;
 
@@ -17,7 +16,7 @@ const TINY: Dimensions = Dimensions {
     heads: 2,
     intermediate: 8,
     layer_norm_epsilon: 1e-5,
-    kind: standpoint_core::model::Kind::Bert,
+    architecture: Architecture::Bert,
 };
 
 fn example() -> Example {

@@ -4,7 +4,8 @@ use super::{Pass, Row};
 use crate::differentiable::Gradients;
 use crate::labels::HolderLabel;
 use crate::plan::Example;
-use standpoint_core::heads::tags::{Tag, marginals};
+use standpoint_core::model::{ATTRIBUTION, HOLDER};
+use standpoint_core::tags::{Tag, marginals};
 
 impl Pass<'_> {
     /// The loss of the tags of an example, whose first token is row `first`: the negative log-likelihood of whole tag sequences, as
@@ -18,7 +19,7 @@ impl Pass<'_> {
         gradients: &mut Gradients,
     ) -> f64 {
         let hidden = self.layout.dimensions.hidden;
-        let [_, _, _, parts @ .., _] = self.layout.heads() else { unreachable!("a layout of HEADS") };
+        let parts: &[_; 3] = self.layout.layers_of(&ATTRIBUTION);
         let weight = self.loss.attribution / self.weights.tokens / parts.len() as f64;
         let mut loss = 0.0;
         let mut start = 0;
@@ -68,7 +69,7 @@ impl Pass<'_> {
     ) -> f64 {
         let Some(label) = row.labels.holder else { return 0.0 };
         let hidden = self.layout.dimensions.hidden;
-        let head = self.layout.heads().last().expect("a layout of HEADS");
+        let [head] = self.layout.layers_of(&HOLDER);
         let separator = row.tokens.len() - 1;
         let places = match label {
             HolderLabel::Elsewhere => [separator; 2],

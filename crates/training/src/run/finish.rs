@@ -2,14 +2,14 @@
 
 use super::{RunEnd, Trainer};
 use crate::card;
-use crate::data::Trained;
 use crate::error::{ModelError, Result};
 use crate::start;
-use standpoint_core::heads::tags::{Part, Tag};
-use standpoint_core::label::{Role, Stance};
+use standpoint_core::calibration::TemperatureScaling;
 use standpoint_core::model::{
-    CHECKWORTHY, HEADS, HOLDER, HeadSettings, Model, Settings, TAGS, Tensor, Weights, round_to_bytes,
+    ATTRIBUTION, CHECKWORTHY, HEADS, HOLDER, Model, ROLE, STANCE, Settings, Tensor, Weights, head_parameters,
+    round_to_int8,
 };
+use standpoint_core::tags::Tag;
 
 impl Trainer {
     /// Calibrates the parameters of the best epoch and writes the model folder.
@@ -28,7 +28,7 @@ impl Trainer {
             let values = shipped[segment.range.clone()].to_vec();
             weights.insert(segment.name.clone(), Tensor { shape: segment.shape.clone(), values });
         }
-        round_to_bytes(&self.base.config, &mut weights);
+        round_to_int8(&self.base.config, &mut weights);
         // Everything from here on is measured on the weights as they will be stored.
         let output = self.config.output.clone();
         let origin = output.display().to_string();
@@ -40,28 +40,29 @@ impl Trainer {
         }
         let reports = self.dev.reports(&self.layout, &shipped);
         let checkworthy = self.further_dev.checkworthy_scaling(&self.layout, &shipped);
-        let begin = self.further_dev.begin_biases(&self.layout, &shipped);
-        for (part, begin) in Part::ALL.into_iter().zip(begin) {
-            add_begin_bias(&mut weights, part, begin);
-        }
-        let Trained { checkworthy: rates, attribution, holder } = self.trained;
+        let begin_biases = self.further_dev.begin_biases(&self.layout, &shipped);
+        add_begin_biases(&mut weights, &begin_biases);
+        let scalings = [
+            (ROLE, reports.role.scaling),
+            (STANCE, reports.stance.scaling),
+            (CHECKWORTHY, checkworthy),
+            (ATTRIBUTION, TemperatureScaling::NONE),
+            (HOLDER, TemperatureScaling::NONE),
+        ];
+        let trained = scalings.into_iter().filter(|(head, _)| self.trained.has(head));
         let settings = Settings {
             format: Settings::FORMAT,
             name: self.config.name.clone(),
             version: self.config.version.clone(),
             max_tokens: self.config.max_tokens,
             default_target: self.config.default_target.clone(),
-            role: HeadSettings::new::<Role>(1.0).scaled(reports.role.scaling),
-            stance: HeadSettings::new::<Stance>(1.0).scaled(reports.stance.scaling),
-            checkworthy: rates.then(|| HeadSettings::named(&CHECKWORTHY, 1.0).scaled(checkworthy)),
-            attribution: attribution.then(|| HeadSettings::named(&TAGS, 1.0)),
-            holder: holder.then(|| HeadSettings::named(&HOLDER, 1.0)),
+            heads: trained.collect(),
             training: card::provenance(&self.config, &self.origins, &self.files, best),
         };
         // Heads without any label are left out.
-        for (head, _) in HEADS.iter().filter(|(head, _)| !self.trained.has(head)) {
-            weights.remove(&format!("heads.{head}.weight"));
-            weights.remove(&format!("heads.{head}.bias"));
+        let untrained = HEADS.iter().filter(|head| !settings.heads.contains(head));
+        for parameter in head_parameters(&self.base.config, untrained) {
+            weights.remove(&parameter.name);
         }
         let model =
             Model::new(origin, self.base.config.clone(), settings, self.base.tokenizer.clone(), weights)?;
@@ -81,11 +82,12 @@ impl Trainer {
     }
 }
 
-/// Adds to the bias on the logit of a span's beginning.
-fn add_begin_bias(weights: &mut Weights, part: Part, shift: f32) {
-    let name = format!("heads.{}.bias", part.as_str());
-    if let Some(mut bias) = weights.remove(&name) {
-        bias.values[Tag::Begin as usize] += shift;
-        weights.insert(name, bias);
+/// Adds to the bias of the begin tag, for each part of attributions.
+fn add_begin_biases(weights: &mut Weights, begin_biases: &[f32]) {
+    for ([_, name], begin) in ATTRIBUTION.tensor_names().zip(begin_biases) {
+        if let Some(mut bias) = weights.remove(&name) {
+            bias.values[Tag::Begin as usize] += begin;
+            weights.insert(name, bias);
+        }
     }
 }

@@ -160,7 +160,7 @@ impl Trainer {
         let mut learnt = taught.iter().flat_map(|taught| &taught.documents);
         trained.attribution |= learnt.any(|gold| gold.attributions.is_some());
         for folder in &config.blend {
-            start::check_blended(&layout, folder, trained)?;
+            start::check_blended(folder, trained)?;
         }
         let plan = Plan::new(&config, &base.tokenizer, &gold, &auxiliary, &taught)?;
         let further_dev = DevSet::new(&further_dev, &base.tokenizer, config.max_tokens)?;

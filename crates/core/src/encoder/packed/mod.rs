@@ -10,7 +10,7 @@ mod layer;
 
 use crate::encoder::{Encoder, States};
 use crate::error::{Error, Result};
-use crate::model::{BertConfig, Kind, Weights};
+use crate::model::{BertConfig, EncoderTensors, Parameter, Weights};
 use crate::window::Window;
 use layer::Layer;
 use rayon::prelude::*;
@@ -86,20 +86,18 @@ impl PackedEncoder {
     /// # Panics
     /// If a parameter of [`crate::model::encoder_parameters`] is missing, or this processor lacks the instruction set.
     pub fn new(config: &BertConfig, mut weights: Weights, dtype: Dtype, isa: Isa) -> Self {
-        let format = ComputeFormat::new(dtype, isa, || weights.are_bytes(config));
-        let layers = (0..config.num_hidden_layers)
-            .into_par_iter()
-            .map(|layer| Layer::new(config, &weights, layer, format, isa))
-            .collect();
-        let embedding_norm = layer::norm(&weights, "embeddings.LayerNorm", config);
-        let distances = weights.remove(Kind::DISTANCES);
-        let mut take = |name: &str| {
-            let tensor = weights.remove(&format!("embeddings.{name}_embeddings.weight"));
-            tensor.expect("the parameters were checked").values
+        let format = ComputeFormat::new(dtype, isa, || weights.are_int8(config));
+        let tensors = EncoderTensors::new(&config.into());
+        let layers =
+            tensors.layers.par_iter().map(|layer| Layer::new(config, layer, &weights, format, isa)).collect();
+        let embedding_norm = layer::norm(&weights, &tensors.embedding_norm, config);
+        let mut take = |parameter: &Parameter| {
+            weights.remove(&parameter.name).expect("the parameters were checked").values
         };
+        let architecture = config.architecture();
         let hidden = config.hidden_size;
         // A model without token types has two that make no difference.
-        let token_types = if config.type_vocab_size > 0 { take("token_type") } else { vec![0.0; 2 * hidden] };
+        let token_types = tensors.token_types.as_ref().map_or_else(|| vec![0.0; 2 * hidden], &mut take);
         let encoder = Self {
             isa,
             format,
@@ -107,8 +105,8 @@ impl PackedEncoder {
             positions: config.longest_window(),
             embeddings: EmbeddingTables {
                 width: hidden,
-                words: take("word"),
-                positions: take("position").split_off(config.kind().first_position() * hidden),
+                words: take(&tensors.words),
+                positions: take(&tensors.positions).split_off(architecture.first_position() * hidden),
                 token_types,
             },
             embedding_norm,
@@ -117,10 +115,10 @@ impl PackedEncoder {
             layers,
             idle: Mutex::default(),
         };
-        match distances {
+        match tensors.relative_position_bias.as_ref().map(take) {
             Some(table) => {
                 let (heads, longest) = (config.num_attention_heads, config.longest_window());
-                encoder.with_position_bias(&config.kind().by_distance(&table.values, heads, longest))
+                encoder.with_position_bias(&architecture.relative_position_bias(&table, heads, longest))
             }
             None => encoder,
         }

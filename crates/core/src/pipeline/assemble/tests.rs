@@ -12,7 +12,14 @@ fn document(sentences: usize) -> Arc<Document> {
     Arc::new(Document::from_sentences("d", &vec!["x".repeat(LENGTH); sentences]))
 }
 
-fn mark(document: &Document, sentence: usize, part: Part, from: usize, to: usize, continues: bool) -> Mark {
+fn mark(
+    document: &Document,
+    sentence: usize,
+    part: AttributionPart,
+    from: usize,
+    to: usize,
+    continues: bool,
+) -> Mark {
     let start = document.sentences()[sentence].start();
     let (from_start, to_end) = (from == 0, to == LENGTH);
     Mark { part, sentence, span: Span::new(start + from, start + to), continues, from_start, to_end }
@@ -52,11 +59,11 @@ fn read(document: &Arc<Document>, marks: &[Mark], ends: &[usize]) -> Vec<Attribu
 fn a_quote_over_the_end_of_a_piece_is_one() {
     let document = document(6);
     let marks = [
-        mark(&document, 1, Part::Source, 0, 2, false),
-        mark(&document, 1, Part::Cue, 3, 5, false),
-        mark(&document, 1, Part::Content, 6, 10, false),
-        mark(&document, 2, Part::Content, 0, 10, true),
-        mark(&document, 3, Part::Content, 0, 10, true),
+        mark(&document, 1, AttributionPart::Source, 0, 2, false),
+        mark(&document, 1, AttributionPart::Cue, 3, 5, false),
+        mark(&document, 1, AttributionPart::Content, 6, 10, false),
+        mark(&document, 2, AttributionPart::Content, 0, 10, true),
+        mark(&document, 3, AttributionPart::Content, 0, 10, true),
     ];
     for ends in [vec![], vec![2], vec![3], vec![1, 2, 3]] {
         let [quote] = &read(&document, &marks, &ends)[..] else { panic!("it is one quote: {ends:?}") };
@@ -69,8 +76,9 @@ fn a_quote_over_the_end_of_a_piece_is_one() {
 fn a_quote_without_end_does_not_hold_back_a_document() {
     let sentences = 4 * PIECE_BYTES / LENGTH;
     let document = document(sentences);
-    let marks: Vec<Mark> =
-        (0..sentences).map(|sentence| mark(&document, sentence, Part::Content, 0, LENGTH, true)).collect();
+    let marks: Vec<Mark> = (0..sentences)
+        .map(|sentence| mark(&document, sentence, AttributionPart::Content, 0, LENGTH, true))
+        .collect();
     let targets = Targets { phrases: Vec::new(), tokens: vec![Vec::new()] };
     let assembler = Assembler::new(Arc::new(targets), true);
     let held: Vec<Held> = (0..sentences)
@@ -93,7 +101,7 @@ fn a_quote_without_end_does_not_hold_back_a_document() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::random_tests::config())]
     #[test]
     fn pieces_do_not_show_in_attributions(
         marks in prop::collection::vec((0usize..3, 0usize..12, 0usize..LENGTH, 1usize..=LENGTH, any::<bool>()), 0..40),
@@ -104,7 +112,7 @@ proptest! {
             .into_iter()
             .map(|(part, sentence, from, length, continues)| {
                 let to = (from + length).min(LENGTH);
-                mark(&document, sentence, Part::ALL[part], from, to, continues && from == 0)
+                mark(&document, sentence, AttributionPart::ALL[part], from, to, continues && from == 0)
             })
             .collect();
         marks.sort_by_key(|mark| mark.sentence);

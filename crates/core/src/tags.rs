@@ -1,8 +1,9 @@
-//! Spans marked token by token: each token stands outside of all spans of a kind, begins one, or goes on with one.
+//! Spans as tags of tokens: a token is outside of all spans of a kind, begins one, or is inside of one (the BIO scheme). From
+//! logits to the likeliest tags, to the probabilities of tags, and from tags to spans.
 
 use std::ops::Range;
 
-/// What a token is to the spans of one kind, in the order of [`crate::model::TAGS`].
+/// What a token is to the spans of one kind. The order is that of logits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tag {
     #[default]
@@ -11,53 +12,22 @@ pub enum Tag {
     Inside,
 }
 
-/// A part of an attribution, each marked by a head of its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    Source,
-    Cue,
-    Content,
-}
-
-impl Part {
-    pub const ALL: [Self; 3] = [Self::Source, Self::Cue, Self::Content];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Source => "source",
-            Self::Cue => "cue",
-            Self::Content => "content",
-        }
-    }
-}
-
-/// A piece of an attribution within a sentence.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Marked {
-    pub part: Part,
-    /// Tokens of the sentence, counted from its first.
-    pub tokens: Range<usize>,
-    /// It goes on from the sentence before.
-    pub continues: bool,
-}
-
 impl Tag {
     const ALL: [Self; 3] = [Self::Outside, Self::Begin, Self::Inside];
 
-    /// The likeliest tags of a sequence, of those in which no span goes on that has not begun, and none begins or ends
-    /// within a word; only the first token may go on with one from before. `goes_on` says of each token whether it is
-    /// the rest of the word before it.
+    /// The likeliest allowed tags of a sequence. No tag is inside of a span that has not begun, except that the first tokens
+    /// may continue a span from before the sequence. No span begins or ends within a word. `is_subword` says of each token
+    /// whether it continues the word of the token before.
     ///
     /// # Panics
-    /// If `goes_on` is shorter than `logits`.
-    pub fn likeliest(logits: &[[f32; 3]], goes_on: &[bool]) -> Vec<Self> {
-        // Viterbi over words. The best sum of logits of a path to each tag, and the tags that such paths come from.
-        // That logits are no logarithms of probabilities does not matter: at each token they differ from those by a
-        // constant.
+    /// If `is_subword` is shorter than `logits`.
+    pub fn likeliest(logits: &[[f32; 3]], is_subword: &[bool]) -> Vec<Self> {
+        // Viterbi over words. `best` is the highest sum of logits of a path to each tag, and `origins` are the tags that such
+        // paths come from. Logits serve as logarithms of probabilities: at each token they differ from them by a constant.
         let mut best = [0.0_f32; 3];
         let mut origins: Vec<[usize; 3]> = Vec::with_capacity(logits.len());
         for (index, [outside, begin, inside]) in logits.iter().enumerate() {
-            if index > 0 && goes_on[index] {
+            if index > 0 && is_subword[index] {
                 best = [best[0] + outside, best[1] + inside, best[2] + inside];
                 origins.push([0, 1, 2]);
                 continue;
@@ -70,20 +40,20 @@ impl Tag {
         let mut tag = highest(best);
         let mut tags = vec![Self::Outside; logits.len()];
         for (index, origins) in origins.iter().enumerate().rev() {
-            // Of a word that begins a span, only the first token is marked as the beginning.
-            let rest = index > 0 && goes_on[index] && tag != 0;
-            tags[index] = if rest { Self::Inside } else { Self::ALL[tag] };
+            // In a word that begins a span, only the first token has the tag of a beginning.
+            let continues = index > 0 && is_subword[index] && tag != 0;
+            tags[index] = if continues { Self::Inside } else { Self::ALL[tag] };
             tag = origins[tag];
         }
         tags
     }
 }
 
-/// Of a sequence whose logits count as those of a linear chain, in which no span goes on that has not begun: the
-/// probability of each tag of each token, and the logarithm of the sum over all sequences of tags. The first token may
-/// go on with a span from before.
+/// What a linear chain with these logits says of a sequence: the probability of each tag at each token, and the logarithm of
+/// the sum over all allowed sequences of tags. A sequence is allowed if no tag is inside of a span that has not begun; the
+/// first token may continue a span from before.
 pub fn marginals(logits: &[[f32; 3]]) -> (Vec<[f64; 3]>, f64) {
-    // Relative to the likeliest tag; never so little that products of them vanish.
+    // Relative to the likeliest tag, and not so small that products of powers become 0.
     const LEAST: f64 = -300.0;
     let powers = |logits: &[f32; 3]| {
         let highest = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
@@ -93,7 +63,7 @@ pub fn marginals(logits: &[[f32; 3]]) -> (Vec<[f64; 3]>, f64) {
     let mut forward: Vec<[f64; 3]> = Vec::with_capacity(logits.len());
     for logits in logits {
         let (highest, [outside, begin, inside]) = powers(logits);
-        // Before the first token anything may have been.
+        // Any tag may come before the first token.
         let [before_outside, before_begin, before_inside] =
             forward.last().copied().unwrap_or([0.0, 0.0, 1.0]);
         let open = before_begin + before_inside;
@@ -123,7 +93,7 @@ fn highest(sums: [f32; 3]) -> usize {
     (1..3).fold(0, |from, other| if sums[other] > sums[from] { other } else { from })
 }
 
-/// The spans that tags mark.
+/// The spans that tags mark, as ranges of tokens in order.
 pub fn runs(tags: &[Tag]) -> impl Iterator<Item = Range<usize>> + '_ {
     let mut next = 0;
     std::iter::from_fn(move || {
@@ -141,6 +111,8 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #![proptest_config(crate::random_tests::config())]
+
         #[test]
         fn marginals_are_those_of_all_sequences(
             logits in prop::collection::vec(prop::array::uniform3(-4.0_f32..4.0), 1..6),
@@ -197,6 +169,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::random_tests::config())]
+
         #[test]
         fn no_allowed_sequence_is_likelier(logits in prop::collection::vec(prop::array::uniform3(-3.0_f32..3.0), 1..7)) {
             let score = |tags: &[Tag]| -> f32 { tags.iter().zip(&logits).map(|(tag, logits)| logits[*tag as usize]).sum() };

@@ -1,26 +1,44 @@
-//! What makes probabilities mean what they say, without changing a label: a temperature (Guo et al., On calibration of
-//! modern neural networks, 2017), and a sharpening of the answers that are far ahead of all others. Training with
-//! smoothed labels holds back the surest answers, most of which are right, as much as those that are a little less sure, of
-//! which more are wrong: a temperature alone has to do one of them wrong.
+//! Temperature scaling (Guo et al., On calibration of modern neural networks, 2017), and a sharpening of the surest answers.
+//! Neither changes which label is likeliest.
+//!
+//! Training with smoothed labels makes the surest answers, which are nearly always right, no surer than slightly less sure
+//! ones, which are more often wrong. A single temperature cannot be right for both.
 
 use std::ops::Range;
 
 /// How the logits of a head are scaled before the softmax.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Scaling {
-    /// What logits are divided by: 1 leaves them as they are, more makes probabilities milder.
+pub struct TemperatureScaling {
+    /// Logits are divided by this. A temperature above 1 makes probabilities less sure.
     pub temperature: f32,
-    /// Times the square of the two highest ones' distance then, by how much more than once they are counted.
+    /// The divided logits are multiplied by `1 + sharpening * gap²`, where `gap` is the difference of the two highest.
     pub sharpening: f32,
 }
 
-/// Beyond this distance there is no more sharpening: the likeliest is certain, and large numbers stay finite.
+/// The largest gap that sharpens. Beyond it the likeliest label is certain, and large numbers stay finite.
 const FAR: f32 = 20.0;
 
-impl Scaling {
+/// How many parts [`TemperatureScaling::fit_held_out`] deals documents into.
+const FOLDS: usize = 5;
+
+/// The logits of a sentence, its label, and the number of its document.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LabelledLogits<const N: usize> {
+    pub document: usize,
+    pub logits: [f32; N],
+    pub label: usize,
+}
+
+impl TemperatureScaling {
+    /// A plain softmax.
     pub const NONE: Self = Self { temperature: 1.0, sharpening: 0.0 };
 
-    /// The probabilities of logits.
+    /// A temperature without sharpening.
+    pub const fn of_temperature(temperature: f32) -> Self {
+        Self { temperature, sharpening: 0.0 }
+    }
+
+    /// The probabilities that belong to `logits`; they sum to 1.
     pub fn apply<const N: usize>(self, logits: [f32; N]) -> [f32; N] {
         let [highest, second] = two_highest(&logits);
         let apart = ((highest - second) / self.temperature).min(FAR);
@@ -30,11 +48,11 @@ impl Scaling {
         powers.map(|power| power / sum)
     }
 
-    /// Logits that have those probabilities.
+    /// Logits to which [`TemperatureScaling::apply`] gives these probabilities. The highest is 0.
     pub fn undo<const N: usize>(self, probabilities: [f64; N]) -> [f32; N] {
         let scaled = probabilities.map(|probability| probability.max(f64::MIN_POSITIVE).ln() as f32);
         let [highest, second] = two_highest(&scaled);
-        // A distance that becomes the one that is found: growing with it, as is what it becomes.
+        // Bisection for the gap that becomes the one that was found: the second grows with the first.
         let (mut low, mut high) = (0.0, highest - second);
         for _ in 0..60 {
             let apart: f32 = (low + high) / 2.0;
@@ -45,8 +63,8 @@ impl Scaling {
         scaled.map(|logit| (logit - highest) / factor)
     }
 
-    /// The one under which the labels' mean log-likelihood is highest.
-    pub fn fit<const N: usize>(items: &[([f32; N], usize)]) -> Self {
+    /// The scaling under which the mean log-likelihood of the labels is highest; [`TemperatureScaling::NONE`] without items.
+    pub fn fit<const N: usize>(items: &[LabelledLogits<N>]) -> Self {
         if items.is_empty() {
             return Self::NONE;
         }
@@ -57,22 +75,33 @@ impl Scaling {
         };
         let sharpened =
             best(lowest(0.0..1.0, 1e-3, &|sharpening| best(sharpening as f32).loss(items)) as f32);
-        // The end of the range is never tried.
+        // The search never tries the end of its range.
         let plain = best(0.0);
         if sharpened.loss(items) < plain.loss(items) { sharpened } else { plain }
     }
 
-    /// The mean of the labels' log-likelihoods, negative.
-    fn loss<const N: usize>(self, items: &[([f32; N], usize)]) -> f64 {
-        let of = |&(logits, label): &([f32; N], usize)| {
+    /// For each item, the scaling that was fitted on the items of other documents: a fifth of the documents, and with it the
+    /// item's own, is left out. How good these scalings are is what to expect on new documents.
+    pub fn fit_held_out<const N: usize>(items: &[LabelledLogits<N>]) -> Vec<Self> {
+        let without = |fold: usize| {
+            let others = items.iter().filter(|item| item.document % FOLDS != fold);
+            Self::fit(&others.copied().collect::<Vec<_>>())
+        };
+        let folds: [Self; FOLDS] = std::array::from_fn(without);
+        items.iter().map(|item| folds[item.document % FOLDS]).collect()
+    }
+
+    /// The mean negative log-likelihood of the labels.
+    fn loss<const N: usize>(self, items: &[LabelledLogits<N>]) -> f64 {
+        let of = |&LabelledLogits { logits, label, .. }: &LabelledLogits<N>| {
             -f64::from(self.apply(logits)[label].max(f32::MIN_POSITIVE)).ln()
         };
         items.iter().map(of).sum::<f64>() / items.len() as f64
     }
 }
 
-/// Which logit is highest, the first of equal ones.
-pub fn likeliest<const N: usize>(logits: &[f32; N]) -> usize {
+/// The index of the highest number, of equal ones the first.
+pub fn argmax<const N: usize>(logits: &[f32; N]) -> usize {
     (1..N).fold(0, |best, label| if logits[label] > logits[best] { label } else { best })
 }
 
@@ -88,7 +117,7 @@ fn two_highest<const N: usize>(logits: &[f32; N]) -> [f32; 2] {
     highest
 }
 
-/// Where in a range a function that falls and then rises is lowest, by golden-section search.
+/// The argument in `range` at which `function`, which falls and then rises, is lowest: golden-section search.
 fn lowest(range: Range<f64>, precision: f64, function: &dyn Fn(f64) -> f64) -> f64 {
     const INVERSE_GOLDEN: f64 = 0.618_033_988_749_894_9;
     let Range { start: mut low, end: mut high } = range;
@@ -120,25 +149,27 @@ mod tests {
     #[test]
     fn overconfident_logits_are_cooled_to_their_accuracy() {
         // Right in three of four cases at a confidence of nearly 1: the fitted confidence must be 3/4.
-        let items: Vec<([f32; 3], usize)> =
-            (0..400).map(|i| ([10.0, 0.0, -1e6], usize::from(i % 4 == 0))).collect();
-        let fitted = Scaling::fit(&items);
+        let item =
+            |i| LabelledLogits { document: 0, logits: [10.0, 0.0, -1e6], label: usize::from(i % 4 == 0) };
+        let items: Vec<LabelledLogits<3>> = (0..400).map(item).collect();
+        let fitted = TemperatureScaling::fit(&items);
         assert!((fitted.apply([10.0, 0.0, -1e6])[0] - 0.75).abs() < 1e-3, "{fitted:?}");
     }
 
     #[test]
     fn surest_answers_get_their_due_beside_less_sure_ones() {
         // As often right as another scaling says.
-        let truth = Scaling { temperature: 1.3, sharpening: 0.1 };
+        let truth = TemperatureScaling { temperature: 1.3, sharpening: 0.1 };
         let sure = [0.5, 1.0, 2.0, 3.0, 4.0].map(|logit| [logit, 0.0]);
-        let items: Vec<([f32; 2], usize)> = sure
+        let items: Vec<LabelledLogits<2>> = sure
             .into_iter()
             .flat_map(|logits| {
                 let right = (truth.apply(logits)[0] * 1000.0).round() as usize;
-                (0..1000).map(move |at| (logits, usize::from(at >= right)))
+                let label = move |at| usize::from(at >= right);
+                (0..1000).map(move |at| LabelledLogits { document: at, logits, label: label(at) })
             })
             .collect();
-        let fitted = Scaling::fit(&items);
+        let fitted = TemperatureScaling::fit(&items);
         for logits in sure {
             let (found, expected) = (fitted.apply(logits)[0], truth.apply(logits)[0]);
             assert!((found - expected).abs() < 3e-3, "{fitted:?}: {found}, not {expected}");
@@ -147,25 +178,43 @@ mod tests {
 
     #[test]
     fn nothing_to_fit_on_changes_nothing() {
-        assert_eq!(Scaling::fit::<3>(&[]), Scaling::NONE);
+        assert_eq!(TemperatureScaling::fit::<3>(&[]), TemperatureScaling::NONE);
+        assert_eq!(TemperatureScaling::fit_held_out::<3>(&[]), []);
+    }
+
+    #[test]
+    fn what_is_held_out_does_not_decide() {
+        // The first fold's items are always wrong, the others' right in three of four cases.
+        let item = |at: usize| LabelledLogits {
+            document: at % FOLDS,
+            logits: [2.0, 0.0],
+            label: usize::from(at % FOLDS == 0 || at / FOLDS % 4 == 0),
+        };
+        let items: Vec<LabelledLogits<2>> = (0..400).map(item).collect();
+        let held_out = TemperatureScaling::fit_held_out(&items);
+        assert_eq!(held_out.len(), items.len());
+        assert!((held_out[0].apply([2.0, 0.0])[0] - 0.75).abs() < 1e-2, "{:?}", held_out[0]);
+        assert!(held_out[1].apply([2.0, 0.0])[0] < 0.7, "{:?}", held_out[1]);
     }
 
     #[test]
     fn a_higher_temperature_is_less_sure() {
-        let at = |temperature| Scaling { temperature, sharpening: 0.1 }.apply([2.0, 0.0, 0.0])[0];
+        let at = |temperature| TemperatureScaling { temperature, sharpening: 0.1 }.apply([2.0, 0.0, 0.0])[0];
         assert!(at(2.0) < at(1.0));
     }
 
     proptest! {
+        #![proptest_config(crate::random_tests::config())]
+
         #[test]
         fn probabilities_sum_to_one_and_keep_the_order(
             logits in prop::array::uniform3(prop_oneof![-30.0f32..30.0, Just(1e30), Just(-1e30), Just(5.0)]),
             temperature in 0.05f32..20.0,
             sharpening in 0.0f32..1.0,
         ) {
-            let probabilities = Scaling { temperature, sharpening }.apply(logits);
+            let probabilities = TemperatureScaling { temperature, sharpening }.apply(logits);
             prop_assert!((probabilities.iter().sum::<f32>() - 1.0).abs() < 1e-5, "{probabilities:?}");
-            prop_assert_eq!(probabilities[likeliest(&logits)], probabilities[likeliest(&probabilities)]);
+            prop_assert_eq!(probabilities[argmax(&logits)], probabilities[argmax(&probabilities)]);
         }
 
         #[test]
@@ -174,7 +223,7 @@ mod tests {
             temperature in 0.5f32..2.0,
             sharpening in 0.0f32..0.2,
         ) {
-            let scaling = Scaling { temperature, sharpening };
+            let scaling = TemperatureScaling { temperature, sharpening };
             let probabilities = scaling.apply(logits);
             // Of probabilities that are lost in an f32, logits are lost, too.
             prop_assume!(probabilities.iter().all(|&probability| probability > 1e-30));

@@ -1,20 +1,24 @@
-//! The bias on the logit of a span's beginning, fitted on dev.
+//! The begin bias: how readily a head that tags tokens begins a span.
 
-use standpoint_core::heads::tags::{Tag, runs};
+use crate::tags::{Tag, runs};
 use std::ops::Range;
 
-/// The tokens of a window: the logits of one head, and the gold tags.
-pub struct Sequence {
+/// The tokens of a window: what a head says of them, and what is true.
+pub struct TaggedTokens {
+    /// One for each tag, in the order of [`Tag`].
     pub logits: Vec<[f32; 3]>,
-    /// Whether a token continues the word of the token before it.
+    /// Whether a token continues the word of the token before.
     pub is_subword: Vec<bool>,
-    /// None for tokens without a gold tag.
+    /// `None` where the tag is not known.
     pub gold: Vec<Option<Tag>>,
 }
 
-/// The number to add to the logit of a span's beginning for the best F1 of exact spans. Without it, the likeliest tags miss more
-/// spans than they invent. It is 0 if there is nothing to fit it on, and the least of equally good ones.
-pub fn fit_begin_bias(sequences: &[Sequence]) -> f32 {
+/// The number to add to the logits of [`Tag::Begin`] so that F1 of exactly found spans is highest: the likeliest tags miss
+/// more spans than they invent. Of equally good numbers it is the smallest in magnitude; 0 if there is nothing to fit on.
+///
+/// # Panics
+/// If the vectors of a sequence differ in length.
+pub fn fit_begin_bias(sequences: &[TaggedTokens]) -> f32 {
     const STEPS: Range<i32> = -4..13;
     const STEP: f32 = 0.25;
     let f1 = |step: &i32| {
@@ -26,10 +30,10 @@ pub fn fit_begin_bias(sequences: &[Sequence]) -> f32 {
             let mut start = 0;
             for known in sequence.gold.chunk_by(|one, next| one.is_some() == next.is_some()) {
                 let tags: Vec<Tag> = known.iter().copied().flatten().collect();
-                let gold_runs: Vec<Range<usize>> = runs(&tags).collect();
-                let model_runs: Vec<Range<usize>> = runs(&likeliest[start..start + tags.len()]).collect();
-                (gold, found) = (gold + gold_runs.len(), found + model_runs.len());
-                both += model_runs.iter().filter(|run| gold_runs.contains(run)).count();
+                let of_gold: Vec<Range<usize>> = runs(&tags).collect();
+                let of_model: Vec<Range<usize>> = runs(&likeliest[start..start + tags.len()]).collect();
+                (gold, found) = (gold + of_gold.len(), found + of_model.len());
+                both += of_model.iter().filter(|run| of_gold.contains(run)).count();
                 start += known.len();
             }
         }
@@ -46,11 +50,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_that_just_miss_their_beginning_are_found() {
-        // Two of three spans just miss their beginning. The token that is no span misses it by more.
+    fn spans_that_nearly_begin_are_begun() {
+        // Of three spans two lack a little to begin; what is none lacks more.
         let logits = [[1.0, 2.0, 0.0], [1.0, 0.3, 0.0], [2.0, 0.0, 0.0], [1.0, 0.4, 0.0], [3.0, 0.0, 0.0]];
         let gold = [Tag::Begin, Tag::Begin, Tag::Outside, Tag::Begin, Tag::Outside].map(Some);
-        let sequence = Sequence { logits: logits.to_vec(), is_subword: vec![false; 5], gold: gold.to_vec() };
+        let sequence =
+            TaggedTokens { logits: logits.to_vec(), is_subword: vec![false; 5], gold: gold.to_vec() };
         assert_eq!(fit_begin_bias(&[sequence]), 0.75);
     }
 

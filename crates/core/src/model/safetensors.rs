@@ -1,14 +1,15 @@
-//! Weights as they are stored: the bytes of safetensors files, in numbers of 16 bits or in bytes. A missing, misshapen or
-//! broken tensor is found here.
+//! Reads and writes weights in safetensors files, in f16 or int8, and finds missing, misshapen and broken tensors.
 //!
-//! In bytes, a matrix `X` of type I8 has a scale for each row in `X_scale`, and if its inputs come from a layer norm, one for
-//! each column in `X_column_scale`: a weight is its byte times both. Large models are cut into pieces as Hugging Face does,
-//! with an index of which tensor stands where.
+//! An int8 matrix `X` has a scale for each row in `X_scale`, and a scale for each column in `X_column_scale` if its inputs
+//! come from a layer norm: a weight is its int8 value times both. A large model is cut into shards as Hugging Face does, with
+//! an index that says which tensor is in which file.
 
 use crate::error::ModelProblem;
+use crate::model::architecture::Architecture;
 use crate::model::config::BertConfig;
-use crate::model::grid::{self, Matrix, Quantized};
-use crate::model::weights::{Parameter, Tensor, Weights, all_finite, misshapen};
+use crate::model::int8::{self, Matrix, QuantizedMatrix};
+use crate::model::tensors::Parameter;
+use crate::model::weights::{Tensor, Weights, all_finite, misshapen};
 use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 use half::{bf16, f16};
 use rayon::prelude::*;
@@ -17,23 +18,23 @@ use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// All weights in one file.
+/// The file of a model that is in one file.
 pub(super) const WHOLE: &str = "model.safetensors";
 
-/// Which of several files holds which tensor.
+/// Says which shard holds which tensor.
 pub(super) const INDEX: &str = "model.safetensors.index.json";
 
-/// A piece of a model in bytes has at most as many bytes of numbers, but for a matrix that alone has more.
-const LARGEST_PIECE: usize = 48_000_000;
+/// The most bytes of numbers in a shard. A larger matrix is a shard alone.
+const LARGEST_SHARD: usize = 48_000_000;
 
 /// How a model's weights are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WeightFormat {
-    /// All of them in f16, in one file.
+    /// Everything in f16, in one file.
     #[default]
     F16,
-    /// Matrices in bytes, in files of at most 48 MB.
+    /// Matrices in int8, in shards of at most 48 MB; the rest in f16.
     Int8,
 }
 
@@ -43,82 +44,82 @@ struct Index<'a> {
     weight_map: BTreeMap<&'a str, &'a str>,
 }
 
-/// The names of the pieces that an index tells of, each once, in order.
+/// The names of the shards in an index, each once, in alphabetical order.
 ///
 /// # Errors
-/// If it is no index, or a name is not that of a safetensors file beside it.
-pub(super) fn pieces(json: &[u8]) -> Result<Vec<String>, ModelProblem> {
+/// If `json` is no index, or a name is not that of a safetensors file in the same folder.
+pub(super) fn shards(json: &[u8]) -> Result<Vec<String>, ModelProblem> {
     #[derive(Deserialize)]
     struct Map {
         weight_map: BTreeMap<String, String>,
     }
     let invalid = |source| ModelProblem::Parse { file: INDEX, source };
     let map: Map = serde_json::from_slice(json).map_err(|error| invalid(error.into()))?;
-    let mut pieces: Vec<String> = map.weight_map.into_values().collect();
-    pieces.sort_unstable();
-    pieces.dedup();
+    let mut shards: Vec<String> = map.weight_map.into_values().collect();
+    shards.sort_unstable();
+    shards.dedup();
     let is_beside = |name: &String| {
         name.ends_with(".safetensors") && !name.starts_with('.') && !name.contains(['/', '\\', ':'])
     };
-    match pieces.iter().find(|name| !is_beside(name)) {
+    match shards.iter().find(|name| !is_beside(name)) {
         Some(name) => Err(invalid(format!("{name:?} is not a safetensors file of the same folder").into())),
-        None => Ok(pieces),
+        None => Ok(shards),
     }
 }
 
-/// A file's name and what is in it.
-pub(super) type Named<B> = (String, B);
+/// A file's name and its contents.
+pub(super) type NamedFile<B> = (String, B);
 
-/// A tensor's bytes.
-struct Stored {
+/// A tensor as a file holds it.
+struct StoredTensor {
     name: String,
     dtype: Dtype,
     shape: Vec<usize>,
     bytes: Vec<u8>,
 }
 
-impl Stored {
-    fn halves(name: &str, tensor: &Tensor) -> Result<Self, ModelProblem> {
-        let mut halves = vec![f16::ZERO; tensor.values.len()];
-        halves.convert_from_f32_slice(&tensor.values);
-        if !halves.iter().all(|value| value.is_finite()) {
+impl StoredTensor {
+    fn f16(name: &str, tensor: &Tensor) -> Result<Self, ModelProblem> {
+        let mut rounded = vec![f16::ZERO; tensor.values.len()];
+        rounded.convert_from_f32_slice(&tensor.values);
+        if !rounded.iter().all(|value| value.is_finite()) {
             return Err(ModelProblem::NotFinite { name: name.to_owned() });
         }
-        let bits: &[u16] = halves.reinterpret_cast();
+        let bits: &[u16] = rounded.reinterpret_cast();
         let bytes = bytemuck::cast_slice(bits).to_vec();
         Ok(Self { name: name.to_owned(), dtype: Dtype::F16, shape: tensor.shape.clone(), bytes })
     }
 
-    fn floats(name: String, values: &[f32]) -> Self {
+    fn f32(name: String, values: &[f32]) -> Self {
         let bytes = bytemuck::cast_slice(values).to_vec();
         Self { name, dtype: Dtype::F32, shape: vec![values.len()], bytes }
     }
 
-    /// A matrix in bytes, and its scales.
-    fn bytes(matrix: &Matrix, weights: &Weights) -> Result<Vec<Self>, ModelProblem> {
-        let name = &matrix.name;
+    /// A matrix in int8, and its scales.
+    fn int8(matrix: &Matrix, weights: &Weights) -> Result<Vec<Self>, ModelProblem> {
+        let name = matrix.name();
         if !all_finite(weights.values(name)) {
-            return Err(ModelProblem::NotFinite { name: name.clone() });
+            return Err(ModelProblem::NotFinite { name: name.to_owned() });
         }
-        let Quantized { bytes, rows, columns } = matrix.quantized(weights);
-        let shape = vec![rows.len(), bytes.len() / rows.len().max(1)];
-        let bytes = bytemuck::cast_slice(&bytes).to_vec();
+        let QuantizedMatrix { values, row_scales, column_scales } = matrix.quantized(weights);
+        let shape = vec![row_scales.len(), values.len() / row_scales.len().max(1)];
+        let bytes = bytemuck::cast_slice(&values).to_vec();
         let mut stored = vec![
-            Self { name: name.clone(), dtype: Dtype::I8, shape, bytes },
-            Self::floats(format!("{name}{ROW_SCALE}"), &rows),
+            Self { name: name.to_owned(), dtype: Dtype::I8, shape, bytes },
+            Self::f32(format!("{name}{ROW_SCALE}"), &row_scales),
         ];
-        stored.extend(columns.map(|columns| Self::floats(format!("{name}{COLUMN_SCALE}"), &columns)));
+        stored.extend(column_scales.map(|scales| Self::f32(format!("{name}{COLUMN_SCALE}"), &scales)));
         Ok(stored)
     }
 }
 
 impl Weights {
-    /// Reads `parameters` from the bytes of safetensors files, each under its name or behind `bert.` or `mpnet.`;
-    /// whatever else the files hold is left out.
+    /// Reads `parameters` from the bytes of safetensors files, given by name. A tensor's name may begin with `bert.` or
+    /// `mpnet.`. Ignores all other tensors.
     ///
     /// # Errors
-    /// If the bytes are no safetensors file, or a parameter is missing, has another shape, is of a type
-    /// that is not f32, f16, bf16, or int8 with its scales, or holds a value that is not finite.
+    /// If the bytes are no safetensors file, two files hold the same tensor, or a parameter is missing, has another shape,
+    /// has another type than f32, f16, bf16, or int8 with its scales, or holds a value that is not finite.
     pub fn from_safetensors<B: AsRef<[u8]>>(
         files: &[(String, B)],
         parameters: &[Parameter],
@@ -133,9 +134,9 @@ impl Weights {
                 }
             }
         }
-        let found = parameters.iter().map(|parameter| Found::of(parameter, &views));
+        let found = parameters.iter().map(|parameter| FoundTensor::find(parameter, &views));
         let found = found.collect::<Result<Vec<_>, _>>()?;
-        // All at once, before large blocks are freed elsewhere: from then on, glibc keeps what tensors give back.
+        // Reserves all memory before large blocks are freed elsewhere: after that, glibc keeps what tensors give back.
         let room: Vec<Vec<f32>> = parameters.iter().map(|parameter| vec![0.0; parameter.len()]).collect();
         parameters
             .par_iter()
@@ -146,40 +147,40 @@ impl Weights {
             .map(Self)
     }
 
-    /// The names and bytes of the files that hold all tensors; the index of pieces, if there are some, comes last. The same weights give the
-    /// same bytes.
+    /// The names and bytes of the files that hold all tensors. If there are shards, their index comes last. The same
+    /// weights give the same bytes.
     ///
     /// # Errors
-    /// If a value is not finite, or is to be in f16 and beyond its range, of ±65504.
+    /// If a value is not finite, or is to be stored in f16 and exceeds ±65504.
     pub fn to_safetensors(
         &self,
         config: &BertConfig,
         format: WeightFormat,
-    ) -> Result<Vec<Named<Vec<u8>>>, ModelProblem> {
+    ) -> Result<Vec<NamedFile<Vec<u8>>>, ModelProblem> {
         let matrices: BTreeMap<String, Matrix> = match format {
             WeightFormat::F16 => BTreeMap::new(),
             WeightFormat::Int8 => {
-                grid::matrices(config).map(|matrix| (matrix.name.clone(), matrix)).collect()
+                int8::matrices(config).into_iter().map(|matrix| (matrix.name().to_owned(), matrix)).collect()
             }
         };
         let store = |(name, tensor): (&String, &Tensor)| match matrices.get(name) {
-            Some(matrix) => Stored::bytes(matrix, self),
-            None => Stored::halves(name, tensor).map(|stored| vec![stored]),
+            Some(matrix) => StoredTensor::int8(matrix, self),
+            None => StoredTensor::f16(name, tensor).map(|stored| vec![stored]),
         };
-        let stored: Vec<Vec<Stored>> = self.0.iter().map(store).collect::<Result<_, _>>()?;
+        let stored: Vec<Vec<StoredTensor>> = self.0.iter().map(store).collect::<Result<_, _>>()?;
         match format {
             WeightFormat::F16 => {
-                let all: Vec<Stored> = stored.into_iter().flatten().collect();
+                let all: Vec<StoredTensor> = stored.into_iter().flatten().collect();
                 Ok(vec![(WHOLE.to_owned(), serialize(WHOLE, &all)?)])
             }
-            WeightFormat::Int8 => in_pieces(stored, LARGEST_PIECE),
+            WeightFormat::Int8 => in_shards(stored, LARGEST_SHARD),
         }
     }
 
-    /// These weights as they are when they have been written and read again.
+    /// These weights as a file of that format holds them.
     ///
     /// # Errors
-    /// As [`Weights::to_safetensors`].
+    /// As for [`Weights::to_safetensors`].
     pub fn rounded(&self, config: &BertConfig, format: WeightFormat) -> Result<Self, ModelProblem> {
         let parameters: Vec<Parameter> = self
             .0
@@ -192,31 +193,34 @@ impl Weights {
     }
 }
 
-/// Cuts tensors, each with its scales, into files of up to `largest` bytes of numbers, and adds their index, unless one
-/// file holds all.
-fn in_pieces(stored: Vec<Vec<Stored>>, largest: usize) -> Result<Vec<Named<Vec<u8>>>, ModelProblem> {
-    let mut pieces: Vec<Vec<Stored>> = Vec::new();
+/// Distributes tensors, each with its scales, over files of up to `largest` bytes of numbers, and adds the index, unless
+/// one file holds all.
+fn in_shards(
+    stored: Vec<Vec<StoredTensor>>,
+    largest: usize,
+) -> Result<Vec<NamedFile<Vec<u8>>>, ModelProblem> {
+    let mut shards: Vec<Vec<StoredTensor>> = Vec::new();
     let (mut room, mut total) = (0, 0);
     for tensor in stored {
         let size: usize = tensor.iter().map(|stored| stored.bytes.len()).sum();
-        if pieces.is_empty() || size > room {
-            pieces.push(Vec::new());
+        if shards.is_empty() || size > room {
+            shards.push(Vec::new());
             room = largest;
         }
         room = room.saturating_sub(size);
         total += size;
-        pieces.last_mut().expect("there is a piece").extend(tensor);
+        shards.last_mut().expect("there is a shard").extend(tensor);
     }
-    if let [whole] = &pieces[..] {
+    if let [whole] = &shards[..] {
         return Ok(vec![(WHOLE.to_owned(), serialize(WHOLE, whole)?)]);
     }
-    let names: Vec<String> = (1..=pieces.len())
-        .map(|number| format!("model-{number:05}-of-{:05}.safetensors", pieces.len()))
+    let names: Vec<String> = (1..=shards.len())
+        .map(|number| format!("model-{number:05}-of-{:05}.safetensors", shards.len()))
         .collect();
     let (mut files, mut weight_map) = (Vec::new(), BTreeMap::new());
-    for (piece, file) in pieces.iter().zip(&names) {
-        weight_map.extend(piece.iter().map(|stored| (stored.name.as_str(), file.as_str())));
-        files.push((file.clone(), serialize(file, piece)?));
+    for (shard, file) in shards.iter().zip(&names) {
+        weight_map.extend(shard.iter().map(|stored| (stored.name.as_str(), file.as_str())));
+        files.push((file.clone(), serialize(file, shard)?));
     }
     let index = Index { metadata: [("total_size", total)].into(), weight_map };
     let json = serde_json::to_string_pretty(&index).expect("names are JSON");
@@ -231,10 +235,10 @@ fn unusable(file: &str, source: Box<dyn std::error::Error + Send + Sync>) -> Mod
     }
 }
 
-fn serialize(file: &str, tensors: &[Stored]) -> Result<Vec<u8>, ModelProblem> {
+fn serialize(file: &str, tensors: &[StoredTensor]) -> Result<Vec<u8>, ModelProblem> {
     let unusable = |error: safetensors::SafeTensorError| unusable(file, error.into());
     let mut views = Vec::with_capacity(tensors.len());
-    for Stored { name, dtype, shape, bytes } in tensors {
+    for StoredTensor { name, dtype, shape, bytes } in tensors {
         views.push((name, TensorView::new(*dtype, shape.clone(), bytes).map_err(unusable)?));
     }
     // Written by transformers too: it is how other tools know the layout for PyTorch's.
@@ -245,17 +249,20 @@ fn serialize(file: &str, tensors: &[Stored]) -> Result<Vec<u8>, ModelProblem> {
 const ROW_SCALE: &str = "_scale";
 const COLUMN_SCALE: &str = "_column_scale";
 
-/// A tensor of a file, and of one in bytes its scales.
-struct Found<'a> {
+/// A tensor in a file, with its scales if it is int8.
+struct FoundTensor<'a> {
     view: &'a TensorView<'a>,
-    rows: Option<&'a TensorView<'a>>,
-    columns: Option<&'a TensorView<'a>>,
+    row_scales: Option<&'a TensorView<'a>>,
+    column_scales: Option<&'a TensorView<'a>>,
 }
 
-impl<'a> Found<'a> {
-    fn of(parameter: &Parameter, views: &'a BTreeMap<String, TensorView<'a>>) -> Result<Self, ModelProblem> {
+impl<'a> FoundTensor<'a> {
+    fn find(
+        parameter: &Parameter,
+        views: &'a BTreeMap<String, TensorView<'a>>,
+    ) -> Result<Self, ModelProblem> {
         let missing = |name: &str| ModelProblem::MissingTensor { name: name.to_owned() };
-        let names = ["", "bert.", "mpnet."].map(|prefix| format!("{prefix}{}", parameter.name));
+        let names = Architecture::PREFIXES.map(|prefix| format!("{prefix}{}", parameter.name));
         let (name, view) = names
             .iter()
             .find_map(|name| Some((name, views.get(name.as_str())?)))
@@ -263,7 +270,7 @@ impl<'a> Found<'a> {
         if view.shape() != parameter.shape {
             return Err(misshapen(parameter, view.shape()));
         }
-        let (mut rows, mut columns) = (None, None);
+        let (mut row_scales, mut column_scales) = (None, None);
         if let (Dtype::I8, &[height, width]) = (view.dtype(), view.shape()) {
             let scale = |suffix: &str, length: usize| {
                 let name = format!("{name}{suffix}");
@@ -275,15 +282,16 @@ impl<'a> Found<'a> {
                     (other, _) => Err(ModelProblem::Dtype { name, found: other.to_string() }),
                 }
             };
-            rows = Some(scale(ROW_SCALE, height)?.ok_or_else(|| missing(&format!("{name}{ROW_SCALE}")))?);
-            columns = scale(COLUMN_SCALE, width)?;
+            row_scales =
+                Some(scale(ROW_SCALE, height)?.ok_or_else(|| missing(&format!("{name}{ROW_SCALE}")))?);
+            column_scales = scale(COLUMN_SCALE, width)?;
         }
-        Ok(Self { view, rows, columns })
+        Ok(Self { view, row_scales, column_scales })
     }
 
-    /// Reads it into `values`, which are as many as it has.
+    /// Reads the tensor into `values`, which has as many places.
     fn read(&self, parameter: &Parameter, mut values: Vec<f32>) -> Result<Tensor, ModelProblem> {
-        let finite = match (self.view.dtype(), self.rows) {
+        let finite = match (self.view.dtype(), self.row_scales) {
             (Dtype::F32, _) => self.convert(&mut values, |bytes, values| {
                 bytemuck::cast_slice_mut(values).copy_from_slice(bytes);
             }),
@@ -305,14 +313,14 @@ impl<'a> Found<'a> {
         }
     }
 
-    /// Whether all values are finite.
+    /// Converts the file's numbers and says whether all of them are finite.
     fn convert(&self, values: &mut [f32], convert: fn(&[u8], &mut [f32])) -> bool {
         // Small enough to stay in cache between the steps.
-        const PIECE: usize = 1 << 16;
+        const CHUNK: usize = 1 << 16;
         let size = self.view.dtype().bitsize() / 8;
         values
-            .par_chunks_mut(PIECE)
-            .zip(self.view.data().par_chunks(PIECE * size))
+            .par_chunks_mut(CHUNK)
+            .zip(self.view.data().par_chunks(CHUNK * size))
             .map(|(values, bytes)| {
                 convert(bytes, values);
                 all_finite(values)
@@ -320,11 +328,11 @@ impl<'a> Found<'a> {
             .reduce(|| true, |left, right| left & right)
     }
 
-    /// The same of bytes with scales.
+    /// Multiplies int8 values with their scales and says whether all results are finite.
     fn scaled(&self, values: &mut [f32], rows: &TensorView<'_>) -> bool {
         let width = self.view.shape()[1].max(1);
         let rows = aligned::<f32>(rows.data());
-        let columns = match self.columns {
+        let columns = match self.column_scales {
             Some(columns) => aligned(columns.data()),
             None => vec![1.0; width],
         };
@@ -342,7 +350,7 @@ impl<'a> Found<'a> {
     }
 }
 
-/// The file's bytes may stand at any address; larger numbers may not.
+/// Copies numbers out of a file, whose bytes may be at any address, to where such numbers may be.
 fn aligned<N: bytemuck::AnyBitPattern + bytemuck::NoUninit>(bytes: &[u8]) -> Vec<N> {
     let mut numbers = vec![N::zeroed(); bytes.len() / size_of::<N>()];
     bytemuck::cast_slice_mut(&mut numbers).copy_from_slice(bytes);
@@ -352,16 +360,17 @@ fn aligned<N: bytemuck::AnyBitPattern + bytemuck::NoUninit>(bytes: &[u8]) -> Vec
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::grid::tests::small;
+    use crate::model::int8::tests::small;
 
     #[test]
-    fn what_was_written_in_bytes_is_read_and_written_again_as_it_was() {
+    fn int8_is_read_and_written_again_as_it_was() {
         let (config, mut weights) = small();
-        grid::round_to_bytes(&config, &mut weights);
+        int8::round_to_int8(&config, &mut weights);
         let read = weights.rounded(&config, WeightFormat::Int8).unwrap();
-        for matrix in grid::matrices(&config).filter(|matrix| matrix.name.starts_with("encoder.")) {
-            for (value, read) in weights.values(&matrix.name).iter().zip(read.values(&matrix.name)) {
-                assert!((value - read).abs() <= 1e-3 * value.abs(), "{}: {value} became {read}", matrix.name);
+        let matrices = int8::matrices(&config);
+        for name in matrices.iter().map(Matrix::name).filter(|name| name.starts_with("encoder.")) {
+            for (value, read) in weights.values(name).iter().zip(read.values(name)) {
+                assert!((value - read).abs() <= 1e-3 * value.abs(), "{name}: {value} became {read}");
             }
         }
         let word = "embeddings.word_embeddings.weight";
@@ -377,20 +386,19 @@ mod tests {
     }
 
     #[test]
-    fn pieces_are_found_by_their_index_and_a_scale_that_is_missing_is_named() {
+    fn shards_are_found_by_their_index_and_a_missing_scale_is_named() {
         let (config, weights) = small();
-        let stored = |matrix: Matrix| Stored::bytes(&matrix, &weights).unwrap();
-        let files = in_pieces(grid::matrices(&config).map(stored).collect(), 4_000).unwrap();
-        let (index, pieces) = files.split_last().unwrap();
-        assert!(pieces.len() > 2 && index.0 == INDEX, "{} pieces", pieces.len());
-        let names: Vec<&str> = pieces.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(super::pieces(&index.1).unwrap(), names);
-        let parameter =
-            |Matrix { name, .. }| Parameter { shape: weights.get(&name).unwrap().shape.clone(), name };
-        let parameters: Vec<Parameter> = grid::matrices(&config).map(parameter).collect();
-        Weights::from_safetensors(pieces, &parameters).unwrap();
+        let stored = |matrix: Matrix| StoredTensor::int8(&matrix, &weights).unwrap();
+        let files = in_shards(int8::matrices(&config).into_iter().map(stored).collect(), 4_000).unwrap();
+        let (index, shards) = files.split_last().unwrap();
+        assert!(shards.len() > 2 && index.0 == INDEX, "{} shards", shards.len());
+        let names: Vec<&str> = shards.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(super::shards(&index.1).unwrap(), names);
+        let parameters: Vec<Parameter> =
+            int8::matrices(&config).into_iter().map(|matrix| matrix.parameter).collect();
+        Weights::from_safetensors(shards, &parameters).unwrap();
 
-        let mut broken = pieces.to_vec();
+        let mut broken = shards.to_vec();
         let (name, scale) =
             ("encoder.layer.0.output.dense.weight", "encoder.layer.0.output.dense.weight_scale");
         for (_, bytes) in &mut broken {
@@ -401,7 +409,7 @@ mod tests {
         }
         let error = Weights::from_safetensors(&broken, &parameters).unwrap_err().to_string();
         assert!(error.contains(&format!("no tensor \"{scale}\"")), "{name}: {error}");
-        let twice: Vec<_> = pieces.iter().chain(&pieces[..1]).cloned().collect();
+        let twice: Vec<_> = shards.iter().chain(&shards[..1]).cloned().collect();
         let error = Weights::from_safetensors(&twice, &parameters).unwrap_err().to_string();
         assert!(error.contains(names[0]) && error.contains("another file"), "{error}");
     }
@@ -417,8 +425,8 @@ mod tests {
             "C:x.safetensors",
             "x",
         ] {
-            assert!(pieces(index(file).as_bytes()).is_err(), "{file}");
+            assert!(shards(index(file).as_bytes()).is_err(), "{file}");
         }
-        assert_eq!(pieces(index("a.safetensors").as_bytes()).unwrap(), ["a.safetensors"]);
+        assert_eq!(shards(index("a.safetensors").as_bytes()).unwrap(), ["a.safetensors"]);
     }
 }
