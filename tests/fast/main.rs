@@ -1,6 +1,8 @@
 //! Fast integration tests: they use the library as a stranger would, or run the program with a tiny model of random weights.
 //! No test here needs a committed model. Those that do are in `tests/slow`.
 
+#![allow(clippy::print_stderr, reason = "a test says that it is skipped")]
+
 mod formats;
 mod layers;
 mod metrics;

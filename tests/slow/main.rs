@@ -1,6 +1,12 @@
 //! Slow integration tests: they need a committed model, a browser, or data outside of this repository, they
 //! train, or they label megabytes of text.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test says that it is skipped, and what it measured"
+)]
+
 mod bad_input;
 mod baselines;
 mod bench;

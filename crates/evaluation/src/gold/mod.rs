@@ -15,9 +15,8 @@
 //! | `labelstudio`, `doccano`, `prodigy` | of the same name, `annotated` | everything, by the project's labels | by the label's name |
 //!
 //! To add a format: a line in `format`, a module with a `read` function, and its row in the `match` of `collect`. A
-//! `read` function turns each record into an [`UncheckedDocument`](collector::UncheckedDocument) and hands it to the
-//! [`Collector`], which checks it. `file` (lines, JSON arrays), `table` (CSV, TSV) and `offsets` (units of offsets) are
-//! shared by the formats.
+//! `read` function turns each record into an `UncheckedDocument` and hands it to the `Collector`, which checks it. The
+//! modules `file` (lines, JSON arrays), `table` (CSV, TSV) and `offsets` (units of offsets) are shared by the formats.
 
 mod annotated;
 mod brat;
