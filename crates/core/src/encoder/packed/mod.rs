@@ -1,6 +1,6 @@
-//! The packed encoder: all windows of a batch are one matrix of tokens, without padding between them. Weights are
-//! packed once into the order in which they are multiplied, bias and GELU, residual and layer norm are one pass over memory
-//! each, and attention works on one window and head at a time. Linear layers compute in int8, bf16 or f32, on the best
+//! The packed encoder: all windows of a batch are one matrix of tokens, without padding between them. Weights are packed once
+//! into the order in which they are multiplied. Bias and GELU are one pass over memory, and so are residual and layer norm.
+//! Attention works on one window and head at a time. Linear layers compute in int8, bf16 or f32, on the best
 //! [instruction set](Isa) that the processor has.
 //!
 //! Rows are padded with zeros to multiples of [`standpoint_kernels::ROW_MULTIPLE`], so that kernels meet whole vectors only.
@@ -45,7 +45,7 @@ pub struct PackedEncoder {
 struct Workspace {
     /// `[tokens, hidden]`
     states: Aligned<f32>,
-    /// The same, quantised.
+    /// The states, quantised.
     quantized: QuantizedRows,
     /// `[tokens, hidden]`: the sum of position and token type, then the context of attention.
     context: Aligned<f32>,
