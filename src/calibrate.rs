@@ -67,8 +67,8 @@ impl Calibrate {
         for task in [Task::Role, Task::Stance] {
             let head = task.head();
             let current = settings.heads.get(head).map(HeadSettings::scaling);
-            if let Some(found) = current.and_then(|current| recalibrate(task, current, evaluation.samples()))
-            {
+            let found = current.and_then(|current| recalibrate(task, current, evaluation.samples()));
+            if let Some(found) = found {
                 add_row(&mut table, task, &found);
                 settings.heads.insert(*head, HeadSettings::new(head, found.scaling));
                 any = true;

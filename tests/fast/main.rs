@@ -9,6 +9,8 @@ mod metrics;
 mod model;
 mod mpnet;
 mod pipeline;
+#[path = "../../crates/core/src/random_tests.rs"]
+mod random_tests;
 mod render;
 #[path = "../fixtures/report.rs"]
 mod report;

@@ -327,7 +327,8 @@ fn sentences_without_tokens_are_answered() {
 }
 
 proptest::proptest! {
-    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 64, ..crate::random_tests::config() })]
+
     #[test]
     fn any_text_is_answered(sentences in proptest::collection::vec("\\PC{0,40}", 0..12)) {
         let document = Document::from_sentences("any", &sentences);

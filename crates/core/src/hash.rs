@@ -23,7 +23,7 @@ pub fn canonical_sha256(value: &impl Serialize) -> String {
     sha256([value.to_string().as_bytes()])
 }
 
-/// The SHA-256 of bytes that come piece by piece.
+/// The SHA-256 of bytes that come in several parts.
 #[derive(Clone, Default)]
 pub struct Digest(Sha256);
 
@@ -32,13 +32,13 @@ impl Digest {
         self.0.update(bytes);
     }
 
-    /// In hexadecimal.
+    /// The hash of all bytes so far, in hexadecimal.
     pub fn finish(self) -> String {
         self.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
-/// A reader that hashes all that is read through it, so that a large file is read once.
+/// A reader that hashes everything that is read through it, so that a large file need not be read twice.
 pub struct Hashing<'d, R> {
     inner: R,
     digest: &'d mut Digest,

@@ -1,6 +1,6 @@
-//! What the program runs on, as reports name it: figures of speed mean nothing without it.
+//! The machine that the program runs on, as reports name it: figures of speed mean nothing without it.
 
-/// The processor, how many threads it runs at once, and the system.
+/// The processor, its number of threads, and the system, in one line.
 pub fn description() -> String {
     let (system, architecture) = (std::env::consts::OS, std::env::consts::ARCH);
     let threads = threads();
@@ -11,26 +11,26 @@ pub fn description() -> String {
     )
 }
 
-/// How many threads can run at once.
+/// How many threads can run at once; 1 if that is not known.
 pub fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, Into::into)
 }
 
-/// The most memory that this process has held so far, in bytes. Known on Linux only.
+/// The most memory that this process has held so far, in bytes. `None` on other systems than Linux.
 pub fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let kibibytes: u64 = field(&status, "VmHWM:")?.strip_suffix(" kB")?.trim().parse().ok()?;
     Some(kibibytes * 1024)
 }
 
-/// Its name. Known on Linux only, and there not on every architecture.
+/// The processor's name. `None` on other systems than Linux, and on some architectures.
 fn processor() -> Option<String> {
     let processors = std::fs::read_to_string("/proc/cpuinfo").ok()?;
     let name = field(&processors, "model name")?;
     Some(name.trim_start_matches(':').trim().to_owned())
 }
 
-/// The rest of the first line that begins with `name`.
+/// The rest of the first line that begins with `name`, without white space around it.
 fn field<'a>(lines: &'a str, name: &str) -> Option<&'a str> {
     lines.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
 }

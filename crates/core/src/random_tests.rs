@@ -1,10 +1,12 @@
-//! How this crate's random tests run: with a seed that can be given again, and without leaving a file behind.
+//! How random tests run: with a seed that can be given again, and without leaving a file behind. `tests/fast` includes this
+//! file too.
 
 use proptest::test_runner::{Config, RngSeed};
 use std::hash::{BuildHasher, RandomState};
 
-/// The settings of every `proptest!` of this crate. `PROPTEST_RNG_SEED` gives the seed, as CI does; without it a seed is
-/// drawn and printed, and cargo shows it when the test fails. `PROPTEST_CASES` asks for other than 256 cases.
+/// The settings of every `proptest!`. `PROPTEST_RNG_SEED` gives the seed, as in CI. Without it a seed is drawn and printed,
+/// and cargo shows it if the test fails. `PROPTEST_CASES` gives the number of cases, which is otherwise 256.
+#[expect(clippy::print_stdout, reason = "cargo shows it if the test fails")]
 pub fn config() -> Config {
     let mut config = Config { failure_persistence: None, ..Config::default() };
     if config.rng_seed == RngSeed::Random {

@@ -1,12 +1,12 @@
 //! Windows: what an encoder reads in one pass.
 //!
-//! A window is `[CLS] target [SEP] s1 [SEP] s2 [SEP] ...`, with a sentence of context on either side
-//! where a document needs several windows. Pure: token ids in, token ids out. Training and inference
-//! both cut their windows here, so that a model is asked what it was taught.
+//! A window is `[CLS] target [SEP] s1 [SEP] s2 [SEP] ...`. If a document needs several windows, each has a sentence of context
+//! on either side. Training and inference both cut windows here, so that a model is asked what it was taught. Pure: from
+//! token ids to token ids.
 
 use std::ops::Range;
 
-/// The ids of the tokens that frame a window.
+/// The ids of the special tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SpecialTokens {
     pub cls: u32,
@@ -18,11 +18,11 @@ pub struct SpecialTokens {
 pub struct WindowSentence {
     /// The sentence's index in its document.
     pub index: usize,
-    /// Where its tokens stand in the window, without the `[SEP]` that ends it.
+    /// The range of its tokens in the window, without the `[SEP]` after it.
     pub tokens: Range<usize>,
-    /// Whether this window answers for the sentence; otherwise it is there as context.
+    /// Whether this window answers for the sentence. If not, the sentence is context.
     pub answered: bool,
-    /// The sentence had more tokens than fit: the rest was cut off.
+    /// The sentence has more tokens than fit into the window, which lacks the rest.
     pub truncated: bool,
 }
 
@@ -30,7 +30,7 @@ pub struct WindowSentence {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Window {
     pub tokens: Vec<u32>,
-    /// The first `target_tokens` tokens are `[CLS] target [SEP]` (segment 0), the rest text (segment 1).
+    /// How many tokens `[CLS] target [SEP]` are. They are segment 0; the text after them is segment 1.
     pub target_tokens: usize,
     pub sentences: Vec<WindowSentence>,
 }
@@ -41,7 +41,7 @@ impl Window {
         (0..self.tokens.len()).map(|position| self.token_type(position))
     }
 
-    /// The type of one token.
+    /// The segment of the token at `position`.
     #[inline(always)]
     pub fn token_type(&self, position: usize) -> u32 {
         u32::from(position >= self.target_tokens)
@@ -69,9 +69,8 @@ impl Window {
     }
 }
 
-/// Cuts a document into windows of at most `max_tokens` tokens. Every sentence is answered by exactly one
-/// window, in order. A context sentence that does not fit is left out; an answered one that is longer
-/// than a window is cut and marked.
+/// Cuts a document into windows of at most `max_tokens` tokens. Exactly one window answers for each sentence, in order. A
+/// context sentence that does not fit is left out. An answered sentence that is longer than a window is truncated and marked.
 ///
 /// # Panics
 /// If `target` leaves no room for a single token of text.
@@ -84,10 +83,10 @@ pub fn windows(
     windows_of(0..sentences.len(), target, sentences, max_tokens, special)
 }
 
-/// As [`windows`], but only the sentences of a range are answered; those around it may be context.
+/// The windows that answer for a range of sentences. The sentences around the range may be context.
 ///
 /// # Panics
-/// As for [`windows`], and if the range reaches past the sentences.
+/// If `target` leaves no room for a single token of text, or the range exceeds the sentences.
 pub fn windows_of(
     answered: Range<usize>,
     target: &[u32],
@@ -109,8 +108,8 @@ pub fn windows_of(
             used += cost(end);
             end += 1;
         }
-        // The last sentence that fits serves as context of the one before it, unless the document ends here
-        // or it is the only one: it is then answered by the next window, with its own successors in sight.
+        // The last sentence that fits is context for the one before it, and the next window answers for it with the
+        // sentences after it in sight. That is not so if the document ends here, or if only one sentence fits.
         let answered_end = if end < sentences.len() && end - first > 1 { end - 1 } else { end };
         let answered_end = answered_end.min(answered.end);
 
@@ -194,10 +193,10 @@ mod tests {
         ) {
             let sentences = document(&lengths);
             let border = border.min(lengths.len());
-            // In two pieces, of which one may be empty.
+            // In two ranges, of which one may be empty.
             let windows: Vec<Window> = [0..border, border..lengths.len()]
                 .into_iter()
-                .flat_map(|piece| windows_of(piece, &vec![1; target], &sentences, max_tokens, SPECIAL))
+                .flat_map(|range| windows_of(range, &vec![1; target], &sentences, max_tokens, SPECIAL))
                 .collect();
             let answered: Vec<usize> = windows
                 .iter()

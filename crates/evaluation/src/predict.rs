@@ -251,7 +251,7 @@ fn sample(
         text: document.sentence(index).to_owned(),
         before: neighbour(index.checked_sub(1)),
         after: neighbour(Some(index + 1)),
-        target: matches!(task, Task::Stance | Task::Holder).then(|| gold.target.clone()),
+        target: task.head().has_target.then(|| gold.target.clone()),
         fields: gold.document.fields().clone(),
         annotations,
     }

@@ -1,26 +1,27 @@
-//! Calibrates a trained model anew on labelled sentences, and measures what that changes.
+//! Calibrates a trained model on labelled sentences: fits the scaling of a head, and measures the calibration error before
+//! and after.
 
 use crate::metrics::Calibration;
 use crate::{Annotations, Sample, Task};
 use standpoint_core::calibration::{LabelledLogits, TemperatureScaling, argmax};
 use std::collections::BTreeMap;
 
-/// What was fitted for one head.
+/// The new scaling of a head, and what it changes.
 #[derive(Clone, Debug)]
 pub struct Recalibration {
     pub scaling: TemperatureScaling,
-    /// How many answers it was fitted on.
+    /// The number of sentences.
     pub answers: usize,
-    /// Expected calibration error with the model's own scaling.
+    /// The expected calibration error (ECE) before.
     pub before: f64,
-    /// Expected calibration error with the new scaling, on the answers that it was fitted on.
+    /// The ECE on the sentences that the scaling was fitted to.
     pub after: f64,
-    /// Expected calibration error of scalings that were fitted on other documents: what to expect on new ones.
+    /// The ECE on held-out documents, by cross-validation. Expect this one on similar sentences.
     pub held_out: f64,
 }
 
-/// Fits the scaling of the head that answers `task` with one of three labels. The head's own scaling is `current`. `None` if
-/// `samples` has no answers to this task.
+/// Fits the scaling of a task with three labels, role or stance. The samples were predicted with the scaling `current`. `None`
+/// if no sample is of the task.
 pub fn recalibrate(task: Task, current: TemperatureScaling, samples: &[Sample]) -> Option<Recalibration> {
     let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
     let mut items: Vec<LabelledLogits<3>> = Vec::new();

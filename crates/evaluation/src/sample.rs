@@ -57,8 +57,8 @@ impl Task {
         }
     }
 
-    /// The labels of a task that gives one to each sentence, in the order of a confusion matrix; none of a task that marks
-    /// spans. A positive label comes first.
+    /// The labels of a task that gives each sentence one, in the order of probabilities and confusion matrices. A positive
+    /// label comes first. Empty for tasks that mark spans.
     pub fn labels(self) -> &'static [&'static str] {
         match (self, self.head().input) {
             (Self::Attributed, _) => &["attributed", "other"],
@@ -67,7 +67,7 @@ impl Task {
         }
     }
 
-    /// The kinds of span that a task marks; none of a task that gives labels.
+    /// The kinds of span that a task marks. Empty for tasks that give labels.
     pub fn span_kinds(self) -> &'static [&'static str] {
         match (self, self.head().input) {
             (Self::Holder, _) => &[Self::HOLDER, Self::HOLDER_ANYWHERE],
@@ -76,9 +76,9 @@ impl Task {
         }
     }
 
-    /// The holder in sentences for which gold names one.
+    /// The kind of span that counts the sentences in which gold names a holder.
     pub const HOLDER: &str = "holder";
-    /// The holder in all sentences: it is an error to find one where gold names none.
+    /// The kind of span that counts all sentences. A holder where gold names none is an error.
     pub const HOLDER_ANYWHERE: &str = "holder, any sentence";
 
     /// The figure by which the task is known.
@@ -89,7 +89,7 @@ impl Task {
         }
     }
 
-    /// The label that a ranking puts first, of tasks that rank.
+    /// The positive label of a task that has one: rankings put it first.
     pub fn positive(self) -> Option<&'static str> {
         (self.metric() == Metric::AveragePrecision).then(|| self.labels()[0])
     }

@@ -4,7 +4,7 @@ use crate::card::DataFile;
 use crate::config::DataConfig;
 use crate::error::Result;
 use crate::teacher::read_unlabelled;
-use standpoint_core::model::{ATTRIBUTION, CHECKWORTHY, HOLDER, Head};
+use standpoint_core::model::{ATTRIBUTION, CHECKWORTHY, HEADS, HOLDER, Head};
 use standpoint_evaluation::gold::{
     self, GoldDocument, GoldFile, GoldFormat, GoldLabels, GoldSource, read_gold,
 };
@@ -23,25 +23,15 @@ pub struct TrainingData {
     pub files: Vec<DataFile>,
 }
 
-/// Which of the heads that not every model has are trained: those that there are labels for.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Trained {
-    pub checkworthy: bool,
-    pub attribution: bool,
-    pub holder: bool,
-}
+/// Says whether a document has labels for a head.
+type HasLabels = fn(&GoldDocument) -> bool;
 
-impl Trained {
-    /// Whether a head is trained. Every model has the required ones.
-    pub fn has(self, head: &Head) -> bool {
-        match *head {
-            CHECKWORTHY => self.checkworthy,
-            ATTRIBUTION => self.attribution,
-            HOLDER => self.holder,
-            _ => head.is_required,
-        }
-    }
-}
+/// The heads that a run trains only if it has labels for them. It trains all others.
+const OPTIONAL: [(Head, HasLabels); 3] = [
+    (CHECKWORTHY, |gold| gold.labels.iter().any(|labels| labels.checkworthy.is_some())),
+    (ATTRIBUTION, |gold| gold.attributions.is_some()),
+    (HOLDER, |gold| gold.labels.iter().any(|labels| labels.holder.is_some())),
+];
 
 impl TrainingData {
     /// Reads all files. `target` is the target of unlabelled text.
@@ -86,15 +76,14 @@ impl TrainingData {
         Ok(Self { gold, dev, further_dev, auxiliary, unlabelled, files })
     }
 
-    /// Which heads there are labels for.
-    pub fn trained(&self) -> Trained {
-        let documents = || self.gold.iter().chain(self.auxiliary.iter().flatten());
-        let any = |has: fn(&GoldLabels) -> bool| documents().flat_map(|gold| &gold.labels).any(has);
-        Trained {
-            checkworthy: any(|labels| labels.checkworthy.is_some()),
-            attribution: documents().any(|gold| gold.attributions.is_some()),
-            holder: any(|labels| labels.holder.is_some()),
-        }
+    /// The heads that a run trains on these files.
+    pub fn trained_heads(&self) -> Vec<Head> {
+        let documents = self.gold.iter().chain(self.auxiliary.iter().flatten());
+        let is_trained = |head: &Head| {
+            let optional = OPTIONAL.iter().find(|(optional, _)| optional == head);
+            optional.is_none_or(|(_, has_labels)| documents.clone().any(has_labels))
+        };
+        HEADS.into_iter().filter(is_trained).collect()
     }
 }
 

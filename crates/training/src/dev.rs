@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 pub struct DevSet {
     /// Each with the number of its document.
     examples: Vec<(usize, Example)>,
-    /// For each token of each example, whether it continues a word.
+    /// For every token of each example, whether it continues a word.
     is_subword: Vec<Vec<bool>>,
 }
 
@@ -46,6 +46,7 @@ pub struct DevReports {
 
 /// The figures of one head on dev.
 pub struct HeadReport {
+    /// The calibration, fitted on dev.
     pub scaling: TemperatureScaling,
     /// With that scaling.
     pub score: HeadScore,
@@ -110,7 +111,7 @@ impl DevSet {
         DevReports { role: report(&answers, role), stance: report(&answers, stance) }
     }
 
-    /// The begin bias of each part of attributions; 0 if dev has no attributions.
+    /// The biases on the logit of a beginning, for source, cue and content; 0 if there are no attributions.
     pub fn begin_biases(&self, layout: &Layout, parameters: &[f32]) -> [f32; 3] {
         let marked: Vec<(&Example, &Vec<bool>)> = self
             .examples
@@ -127,7 +128,7 @@ impl DevSet {
         std::array::from_fn(|part| {
             let mut sequences = Vec::with_capacity(marked.len());
             for ((example, is_subword), logits) in marked.iter().zip(&logits) {
-                // As the model reads it: without the target.
+                // The model tags the text without the target.
                 let text = example.window.target_tokens..;
                 sequences.push(TaggedTokens {
                     logits: logits[part][text.clone()].to_vec(),
@@ -139,7 +140,7 @@ impl DevSet {
         })
     }
 
-    /// The scaling of the check-worthiness head; none without labels for it.
+    /// The scaling of the check-worthiness head; [`TemperatureScaling::NONE`] if there are no labels for it.
     pub fn checkworthy_scaling(&self, layout: &Layout, parameters: &[f32]) -> TemperatureScaling {
         let answers = self.answers(layout, parameters);
         let items: Vec<LabelledLogits<2>> = answers

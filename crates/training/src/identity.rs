@@ -195,12 +195,10 @@ mod tests {
             version: "1.2.3".into(),
             max_tokens: 128,
             default_target: Target::DEFAULT.into(),
-            heads: [
-                (ROLE, TemperatureScaling::of_temperature(1.5)),
-                (STANCE, TemperatureScaling::of_temperature(0.5)),
-            ]
-            .into_iter()
-            .collect(),
+            heads: [(ROLE, 1.5), (STANCE, 0.5)]
+                .map(|(head, temperature)| (head, TemperatureScaling::of_temperature(temperature)))
+                .into_iter()
+                .collect(),
             training: toml::Table::new(),
         };
         let gold = |target: &str| GoldDocument {

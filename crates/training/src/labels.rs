@@ -142,15 +142,15 @@ fn tokens_of(span: Span, places: &[Span]) -> Option<Range<usize>> {
     (first < end).then_some(first..end)
 }
 
-/// The spans of each part in all attributions, in order; of those that begin together the longest first.
+/// The spans of source, cue and content in all attributions, by start. The longest of those with the same start comes first.
 fn spans_by_part(attributions: &[Attribution]) -> [Vec<Span>; 3] {
     AttributionPart::ALL.map(|part| {
-        let of = |attribution: &Attribution| match part {
+        let spans_of = |attribution: &Attribution| match part {
             AttributionPart::Source => attribution.source.clone(),
             AttributionPart::Cue => attribution.cue.clone(),
             AttributionPart::Content => attribution.content.clone(),
         };
-        let mut spans: Vec<Span> = attributions.iter().flat_map(of).collect();
+        let mut spans: Vec<Span> = attributions.iter().flat_map(spans_of).collect();
         spans.sort_by_key(|span| (span.start(), usize::MAX - span.end()));
         spans.dedup();
         spans

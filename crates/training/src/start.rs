@@ -1,10 +1,9 @@
 //! The parameters that training starts from: those of a base, of a finished run, or of a model.
 
 use crate::checkpoint::RunFolder;
-use crate::data::Trained;
 use crate::differentiable::{Layout, TensorRange};
 use crate::error::{Result, TrainError};
-use standpoint_core::model::{BaseModel, HEADS, Head, Model, ModelSource, Parameter, Weights};
+use standpoint_core::model::{BaseModel, Head, Model, ModelSource, Parameter, Weights};
 use standpoint_kernels::random::{SplitMix, scramble};
 use std::path::Path;
 
@@ -39,13 +38,12 @@ pub fn from_folder(layout: &Layout, folder: &Path, seed: u64) -> Result<Vec<f32>
 ///
 /// # Errors
 /// If the folder holds a model without a head that is trained, or a model that cannot be loaded.
-pub fn check_blended(folder: &Path, trained: Trained) -> Result<()> {
+pub fn check_blended(folder: &Path, trained: &[Head]) -> Result<()> {
     if !is_model(folder) {
         return Ok(());
     }
     let model = Model::load(&ModelSource::Folder(folder.to_owned()))?;
-    let lacks = |head: &&Head| trained.has(head) && !model.settings().heads.contains(head);
-    match HEADS.iter().find(lacks) {
+    match trained.iter().find(|head| !model.settings().heads.contains(head)) {
         None => Ok(()),
         Some(head) => {
             let problem = format!(

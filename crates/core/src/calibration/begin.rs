@@ -30,10 +30,10 @@ pub fn fit_begin_bias(sequences: &[TaggedTokens]) -> f32 {
             let mut start = 0;
             for known in sequence.gold.chunk_by(|one, next| one.is_some() == next.is_some()) {
                 let tags: Vec<Tag> = known.iter().copied().flatten().collect();
-                let of_gold: Vec<Range<usize>> = runs(&tags).collect();
-                let of_model: Vec<Range<usize>> = runs(&likeliest[start..start + tags.len()]).collect();
-                (gold, found) = (gold + of_gold.len(), found + of_model.len());
-                both += of_model.iter().filter(|run| of_gold.contains(run)).count();
+                let gold_runs: Vec<Range<usize>> = runs(&tags).collect();
+                let model_runs: Vec<Range<usize>> = runs(&likeliest[start..start + tags.len()]).collect();
+                (gold, found) = (gold + gold_runs.len(), found + model_runs.len());
+                both += model_runs.iter().filter(|run| gold_runs.contains(run)).count();
                 start += known.len();
             }
         }
@@ -50,8 +50,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_that_nearly_begin_are_begun() {
-        // Of three spans two lack a little to begin; what is none lacks more.
+    fn spans_that_just_miss_their_beginning_are_found() {
+        // Two of three spans just miss their beginning. The token that is no span misses it by more.
         let logits = [[1.0, 2.0, 0.0], [1.0, 0.3, 0.0], [2.0, 0.0, 0.0], [1.0, 0.4, 0.0], [3.0, 0.0, 0.0]];
         let gold = [Tag::Begin, Tag::Begin, Tag::Outside, Tag::Begin, Tag::Outside].map(Some);
         let sequence =

@@ -188,7 +188,7 @@ mod tests {
         let item = |at: usize| LabelledLogits {
             document: at % FOLDS,
             logits: [2.0, 0.0],
-            label: usize::from(at % FOLDS == 0 || at / FOLDS % 4 == 0),
+            label: usize::from(at.is_multiple_of(FOLDS) || (at / FOLDS).is_multiple_of(4)),
         };
         let items: Vec<LabelledLogits<2>> = (0..400).map(item).collect();
         let held_out = TemperatureScaling::fit_held_out(&items);

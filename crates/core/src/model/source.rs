@@ -57,7 +57,7 @@ impl ModelSource {
     /// else is a folder.
     ///
     /// # Errors
-    /// If there is a revision of a folder, or one that cannot be the name of a revision.
+    /// If `revision` is given for a folder, or cannot be the name of a revision.
     pub fn parse(model: &str, revision: Option<&str>, offline: bool) -> Result<Self, ModelNameError> {
         let source = match is_hub_id(model) && !Path::new(model).is_dir() {
             true => Self::Hub { id: model.to_owned(), revision: revision.map(str::to_owned), offline },

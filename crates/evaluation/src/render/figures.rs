@@ -1,7 +1,7 @@
 //! How figures and verdicts are written, the same in all three forms of a report.
 
-use crate::Task;
 use crate::report::{Comparison, Figure, FloorReport, McNemarReport, Report, RunIdentity, TaskReport};
+use crate::sample::Task;
 use standpoint_core::model::Metric;
 
 /// Shown instead of a missing value.

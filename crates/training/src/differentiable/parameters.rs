@@ -7,23 +7,23 @@ use standpoint_kernels::Isa;
 use standpoint_kernels::training::elementwise;
 use std::ops::Range;
 
-/// Where one tensor is in the buffer.
+/// The range of one tensor in the buffer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TensorRange {
-    /// The tensor's name in a checkpoint.
+    /// The tensor's name in a Hugging Face checkpoint.
     pub name: String,
     pub shape: Vec<usize>,
     pub range: Range<usize>,
 }
 
 impl TensorRange {
-    /// Whether weight decay applies: to matrices, because it would only pull biases and layer norms off their scale.
+    /// Whether the tensor has weight decay. Only matrices do: it would pull biases and layer norms off their scale.
     pub fn decays(&self) -> bool {
         self.shape.len() > 1
     }
 }
 
-/// Where the parameters of one transformer layer are. Query, key and value are contiguous, so that one product computes all
+/// The ranges of one transformer layer's parameters. Query, key and value follow each other, so that one product computes all
 /// three.
 #[derive(Clone, Debug)]
 pub(super) struct LayerRanges {
@@ -41,7 +41,7 @@ pub(super) struct LayerRanges {
     pub output_norm_bias: Range<usize>,
 }
 
-/// Where every tensor is in the flat buffer.
+/// The ranges of all tensors in the flat buffer.
 #[derive(Clone, Debug)]
 pub struct Layout {
     pub dimensions: Dimensions,
@@ -58,7 +58,7 @@ pub struct Layout {
     heads: Vec<(Head, Vec<HeadLayerRanges>)>,
 }
 
-/// Where the parameters of one linear layer of a head are.
+/// The ranges of one linear layer of a head.
 #[derive(Clone, Debug)]
 pub struct HeadLayerRanges {
     /// `[labels, hidden]`
@@ -67,7 +67,7 @@ pub struct HeadLayerRanges {
     pub bias: Range<usize>,
 }
 
-/// Gives each tensor the next place in the buffer.
+/// Gives each tensor the range after the last one's.
 #[derive(Default)]
 struct Builder {
     tensors: Vec<TensorRange>,
@@ -83,16 +83,16 @@ impl Builder {
         range
     }
 
-    /// The range of a tensor that some architectures lack, which is then empty.
+    /// The range of a tensor that some architectures lack. It is empty for them.
     fn push_optional(&mut self, parameter: Option<&Parameter>) -> Range<usize> {
         parameter.map_or(self.end..self.end, |parameter| self.push(parameter))
     }
 
-    fn push_both(&mut self, tensors: &WeightAndBias) -> (Range<usize>, Range<usize>) {
+    fn push_pair(&mut self, tensors: &WeightAndBias) -> (Range<usize>, Range<usize>) {
         (self.push(&tensors.weight), self.push(&tensors.bias))
     }
 
-    /// The range of several tensors together.
+    /// One range for several tensors.
     fn push_fused(&mut self, parameters: [&Parameter; 3]) -> Range<usize> {
         let [first, _, last] = parameters.map(|parameter| self.push(parameter));
         first.start..last.end
@@ -102,11 +102,11 @@ impl Builder {
         let LayerTensors { query, key, value, .. } = tensors;
         let qkv_weight = self.push_fused([&query.weight, &key.weight, &value.weight]);
         let qkv_bias = self.push_fused([&query.bias, &key.bias, &value.bias]);
-        let (attention_weight, attention_bias) = self.push_both(&tensors.attention_output);
-        let (attention_norm_weight, attention_norm_bias) = self.push_both(&tensors.attention_norm);
-        let (up_weight, up_bias) = self.push_both(&tensors.up);
-        let (down_weight, down_bias) = self.push_both(&tensors.down);
-        let (output_norm_weight, output_norm_bias) = self.push_both(&tensors.output_norm);
+        let (attention_weight, attention_bias) = self.push_pair(&tensors.attention_output);
+        let (attention_norm_weight, attention_norm_bias) = self.push_pair(&tensors.attention_norm);
+        let (up_weight, up_bias) = self.push_pair(&tensors.up);
+        let (down_weight, down_bias) = self.push_pair(&tensors.down);
+        let (output_norm_weight, output_norm_bias) = self.push_pair(&tensors.output_norm);
         LayerRanges {
             qkv_weight,
             qkv_bias,
@@ -125,19 +125,19 @@ impl Builder {
 }
 
 impl Layout {
-    /// The layout of an encoder of these sizes and of some heads.
+    /// The layout of an encoder of these sizes, and of some heads.
     pub fn new(dimensions: Dimensions, heads: &[Head]) -> Self {
         let tensors = EncoderTensors::new(&dimensions);
         let mut builder = Builder::default();
-        // The word embeddings come first: a step touches only few of them, and all parameters after them.
+        // The word embeddings come first, because every step touches all other tensors, but only some rows of these.
         let words = builder.push(&tensors.words);
         let positions = builder.push(&tensors.positions);
         let token_types = builder.push_optional(tensors.token_types.as_ref());
-        let (embedding_norm_weight, embedding_norm_bias) = builder.push_both(&tensors.embedding_norm);
+        let (embedding_norm_weight, embedding_norm_bias) = builder.push_pair(&tensors.embedding_norm);
         let distances = builder.push_optional(tensors.relative_position_bias.as_ref());
         let layers = tensors.layers.iter().map(|layer| builder.push_layer(layer)).collect();
         let mut head_layer = |tensors: WeightAndBias| {
-            let (weight, bias) = builder.push_both(&tensors);
+            let (weight, bias) = builder.push_pair(&tensors);
             HeadLayerRanges { weight, bias }
         };
         let heads = heads
@@ -163,8 +163,7 @@ impl Layout {
         &self.tensors
     }
 
-    /// The matrices of the encoder's linear layers, `[outputs, inputs]`: where they are, and how many inputs they have. Query,
-    /// key and value are one matrix.
+    /// The ranges of the encoder's `[outputs, inputs]` matrices, with query, key and value as one, and their numbers of inputs.
     pub(super) fn layer_matrices(&self) -> impl Iterator<Item = (Range<usize>, usize)> {
         let Dimensions { hidden, intermediate, .. } = self.dimensions;
         self.layers.iter().flat_map(move |layer| {
@@ -177,10 +176,10 @@ impl Layout {
         })
     }
 
-    /// Where the layers of a head are, in the order of [`Head::layers`].
+    /// The ranges of a head's layers, in the order of [`Head::layers`].
     ///
     /// # Panics
-    /// If the layout does not have the head, or the head has another number of layers.
+    /// If the layout lacks the head, or the head has another number of layers.
     pub fn layers_of<const N: usize>(&self, head: &Head) -> &[HeadLayerRanges; N] {
         let found = self.heads.iter().find(|(known, _)| known == head);
         let layers = found.and_then(|(_, layers)| layers.as_slice().try_into().ok());
@@ -196,7 +195,7 @@ impl Layout {
         self.len() == 0
     }
 
-    /// Where the word embeddings are. Of their rows, a step touches only few.
+    /// The range of the word embeddings, of which a step touches only some rows.
     pub fn words(&self) -> Range<usize> {
         self.words.clone()
     }

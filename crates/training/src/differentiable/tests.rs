@@ -1,6 +1,6 @@
 use super::twin::Twin;
 use super::*;
-use standpoint_core::model::{Architecture, Dimensions, EncoderTensors};
+use standpoint_core::model::{Architecture, EncoderTensors};
 
 const TINY: Dimensions = Dimensions {
     vocabulary: 7,
@@ -60,8 +60,8 @@ fn assert_agrees_with_twin(dimensions: Dimensions, seed: u64, dropout: Option<Pa
     });
     // A key's bias moves all scores of a query by the same amount, which softmax ignores.
     let layers = EncoderTensors::new(&dimensions).layers;
-    let ignored = |name: &str| layers.iter().any(|layer| layer.key.bias.name == name);
-    twin::assert_gradients_agree(&layout, &gradients.values, &differences, ignored);
+    let is_key_bias = |name: &str| layers.iter().any(|layer| layer.key.bias.name == name);
+    twin::assert_gradients_agree(&layout, &gradients.values, &differences, is_key_bias);
 }
 
 #[test]

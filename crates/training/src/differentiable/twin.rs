@@ -7,7 +7,7 @@
 
 use super::{AFTER_EMBEDDINGS, Layout, PackedTokens, PassDropout};
 use crate::differentiable::layer::{AFTER_ATTENTION, AFTER_FEED_FORWARD};
-use standpoint_core::model::{EncoderTensors, WeightAndBias};
+use standpoint_core::model::{EncoderTensors, Parameter, WeightAndBias};
 use standpoint_kernels::training::dropout::Dropout;
 
 /// `[rows][columns]`
@@ -30,35 +30,37 @@ impl Twin<'_> {
     /// The states of all tokens after the last layer, `[tokens][hidden]`. Dropout drops what it drops in the trainer.
     pub fn states(&self, batch: &PackedTokens, dropout: Option<PassDropout>) -> Rows {
         let dimensions = self.layout.dimensions;
-        let hidden = dimensions.hidden;
-        let tensors = EncoderTensors::new(&dimensions);
-        let prefix = |tensors: &WeightAndBias| tensors.weight.name.trim_end_matches(".weight").to_owned();
+        let (hidden, tensors) = (dimensions.hidden, EncoderTensors::new(&dimensions));
         let hidden_mask = |layer, half| mask(dropout.map(|dropout| dropout.hidden_at(layer, half)));
-        let mut states = self.norm(&self.embeddings(batch), "embeddings.LayerNorm");
+        let mut states = self.norm(&self.embeddings(&tensors, batch), &tensors.embedding_norm);
         states = times(&states, &hidden_mask(0, AFTER_EMBEDDINGS)(states.len() * hidden));
-        for layer in 0..dimensions.layers {
-            let part = |name: &str| format!("encoder.layer.{layer}.{name}");
-            let own = &tensors.layers[layer];
+        for (layer, parts) in tensors.layers.iter().enumerate() {
             let [query, key, value] =
-                [&own.query, &own.key, &own.value].map(|tensors| self.linear(&states, &prefix(tensors)));
-            let context = self.attention(batch, [&query, &key, &value], layer, dropout);
-            let attended = self.linear(&context, &prefix(&own.attention_output));
+                [&parts.query, &parts.key, &parts.value].map(|part| self.linear(&states, part));
+            let biases = self.optional(tensors.relative_position_bias.as_ref());
+            let context = self.attention(batch, [&query, &key, &value], biases, layer, dropout);
+            let attended = self.linear(&context, &parts.attention_output);
             let kept = times(&attended, &hidden_mask(layer, AFTER_ATTENTION)(attended.len() * hidden));
-            let middle = self.norm(&plus(&states, &kept), &prefix(&own.attention_norm));
+            let middle = self.norm(&plus(&states, &kept), &parts.attention_norm);
 
-            let mut up = self.linear(&middle, &part("intermediate.dense"));
+            let mut up = self.linear(&middle, &parts.up);
             up.iter_mut().flatten().for_each(|x| *x *= 0.5 * (1.0 + erf(*x / 2.0_f64.sqrt())));
-            let down = self.linear(&up, &part("output.dense"));
+            let down = self.linear(&up, &parts.down);
             let kept = times(&down, &hidden_mask(layer, AFTER_FEED_FORWARD)(down.len() * hidden));
-            states = self.norm(&plus(&middle, &kept), &part("output.LayerNorm"));
+            states = self.norm(&plus(&middle, &kept), &parts.output_norm);
         }
         states
     }
 
-    fn embeddings(&self, batch: &PackedTokens) -> Rows {
+    /// The values of a tensor that some architectures lack; empty for them.
+    fn optional(&self, parameter: Option<&Parameter>) -> &[f64] {
+        parameter.map_or(&[], |parameter| self.tensor(&parameter.name))
+    }
+
+    fn embeddings(&self, tensors: &EncoderTensors, batch: &PackedTokens) -> Rows {
         let hidden = self.layout.dimensions.hidden;
-        let [words, positions, types] = ["word", "position", "token_type"]
-            .map(|name| self.tensor(&format!("embeddings.{name}_embeddings.weight")));
+        let (words, positions) = (self.tensor(&tensors.words.name), self.tensor(&tensors.positions.name));
+        let types = self.optional(tensors.token_types.as_ref());
         let first = self.layout.dimensions.architecture.first_position();
         let mut rows = Rows::new();
         for window in &batch.windows {
@@ -82,12 +84,12 @@ impl Twin<'_> {
         &self,
         batch: &PackedTokens,
         [query, key, value]: [&Rows; 3],
+        biases: &[f64],
         layer: usize,
         dropout: Option<PassDropout>,
     ) -> Rows {
         let dimensions = self.layout.dimensions;
         let width = dimensions.hidden / dimensions.heads;
-        let biases = self.tensor("encoder.relative_attention_bias.weight");
         let mut context = vec![vec![0.0; dimensions.hidden]; query.len()];
         // The trainer numbers the masks by where the probabilities begin in its buffer.
         let mut site = 0;
@@ -105,9 +107,8 @@ impl Twin<'_> {
                         let bias = match biases.is_empty() {
                             true => 0.0,
                             false => {
-                                biases[dimensions.architecture.relative_position_bucket(distance)
-                                    * dimensions.heads
-                                    + head]
+                                let bucket = dimensions.architecture.relative_position_bucket(distance);
+                                biases[bucket * dimensions.heads + head]
                             }
                         };
                         product / (width as f64).sqrt() + bias
@@ -124,13 +125,13 @@ impl Twin<'_> {
     }
 
     /// `rows * weight^T + bias`
-    fn linear(&self, rows: &Rows, name: &str) -> Rows {
-        let (weight, bias) = (self.tensor(&format!("{name}.weight")), self.tensor(&format!("{name}.bias")));
+    fn linear(&self, rows: &Rows, tensors: &WeightAndBias) -> Rows {
+        let (weight, bias) = (self.tensor(&tensors.weight.name), self.tensor(&tensors.bias.name));
         rows.iter().map(|row| linear(row, weight, bias)).collect()
     }
 
-    fn norm(&self, rows: &Rows, name: &str) -> Rows {
-        let (weight, bias) = (self.tensor(&format!("{name}.weight")), self.tensor(&format!("{name}.bias")));
+    fn norm(&self, rows: &Rows, tensors: &WeightAndBias) -> Rows {
+        let (weight, bias) = (self.tensor(&tensors.weight.name), self.tensor(&tensors.bias.name));
         let epsilon = f64::from(self.layout.dimensions.layer_norm_epsilon);
         let norm = |row: &Vec<f64>| {
             let width = row.len() as f64;

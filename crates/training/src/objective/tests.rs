@@ -1,8 +1,9 @@
 use super::*;
+use crate::differentiable::Dimensions;
 use crate::differentiable::twin::{self, Rows, Twin};
 use crate::labels::HolderLabel;
 use standpoint_core::label::Stance;
-use standpoint_core::model::{Architecture, Dimensions, HEADS};
+use standpoint_core::model::{Architecture, HEADS};
 use standpoint_core::tags::Tag;
 use standpoint_core::window::{SpecialTokens, windows};
 use standpoint_kernels::random::SplitMix;
@@ -171,7 +172,7 @@ impl Definition<'_> {
                 marked.iter().map(|&token| example.tags[token].unwrap()[part] as usize).collect();
             sequences(marked.len()).map(|tags| score(&tags).exp()).sum::<f64>().ln() - score(&gold)
         };
-        let sum: f64 = ["source", "cue", "content"].into_iter().enumerate().map(part).sum();
+        let sum: f64 = ATTRIBUTION.layers.iter().copied().enumerate().map(part).sum();
         LOSS.attribution / self.weights.tokens / 3.0 * sum
     }
 }

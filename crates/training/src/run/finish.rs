@@ -6,7 +6,7 @@ use crate::error::{ModelError, Result};
 use crate::start;
 use standpoint_core::calibration::TemperatureScaling;
 use standpoint_core::model::{
-    ATTRIBUTION, CHECKWORTHY, HEADS, HOLDER, Model, ROLE, STANCE, Settings, Tensor, Weights, head_parameters,
+    ATTRIBUTION, CHECKWORTHY, HEADS, Head, Model, ROLE, STANCE, Settings, Tensor, Weights, head_parameters,
     round_to_int8,
 };
 use standpoint_core::tags::Tag;
@@ -42,25 +42,23 @@ impl Trainer {
         let checkworthy = self.further_dev.checkworthy_scaling(&self.layout, &shipped);
         let begin_biases = self.further_dev.begin_biases(&self.layout, &shipped);
         add_begin_biases(&mut weights, &begin_biases);
-        let scalings = [
-            (ROLE, reports.role.scaling),
-            (STANCE, reports.stance.scaling),
-            (CHECKWORTHY, checkworthy),
-            (ATTRIBUTION, TemperatureScaling::NONE),
-            (HOLDER, TemperatureScaling::NONE),
-        ];
-        let trained = scalings.into_iter().filter(|(head, _)| self.trained.has(head));
+        let fitted =
+            [(ROLE, reports.role.scaling), (STANCE, reports.stance.scaling), (CHECKWORTHY, checkworthy)];
+        let scaling = |head: &Head| {
+            let found = fitted.iter().find(|(known, _)| known == head);
+            found.map_or(TemperatureScaling::NONE, |(_, scaling)| *scaling)
+        };
         let settings = Settings {
             format: Settings::FORMAT,
             name: self.config.name.clone(),
             version: self.config.version.clone(),
             max_tokens: self.config.max_tokens,
             default_target: self.config.default_target.clone(),
-            heads: trained.collect(),
+            heads: self.trained.iter().map(|head| (*head, scaling(head))).collect(),
             training: card::provenance(&self.config, &self.origins, &self.files, best),
         };
         // Heads without any label are left out.
-        let untrained = HEADS.iter().filter(|head| !settings.heads.contains(head));
+        let untrained = HEADS.iter().filter(|head| !self.trained.contains(head));
         for parameter in head_parameters(&self.base.config, untrained) {
             weights.remove(&parameter.name);
         }
@@ -82,7 +80,7 @@ impl Trainer {
     }
 }
 
-/// Adds to the bias of the begin tag, for each part of attributions.
+/// Adds to the bias on the logit of a span's beginning, for each part of attributions.
 fn add_begin_biases(weights: &mut Weights, begin_biases: &[f32]) {
     for ([_, name], begin) in ATTRIBUTION.tensor_names().zip(begin_biases) {
         if let Some(mut bias) = weights.remove(&name) {

@@ -6,7 +6,7 @@ use crate::average;
 use crate::card::{DataFile, Origins};
 use crate::checkpoint::{Checkpoint, RunFolder};
 use crate::config::{Keep, TrainConfig};
-use crate::data::{Trained, TrainingData};
+use crate::data::TrainingData;
 use crate::dev::{DevScore, DevSet};
 use crate::differentiable::{Arithmetic, Gradients, Layout, PackedWeights, Trace};
 use crate::error::{Result, TrainError};
@@ -19,7 +19,7 @@ use crate::teacher::{self, Teaching};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use standpoint_core::hash::sha256;
-use standpoint_core::model::{BaseModel, HEADS, ModelSource};
+use standpoint_core::model::{ATTRIBUTION, BaseModel, HEADS, Head, ModelSource};
 use standpoint_kernels::Isa;
 use standpoint_kernels::random::scramble;
 use std::path::{Path, PathBuf};
@@ -90,7 +90,7 @@ pub struct Trainer {
     plan: Plan,
     dev: DevSet,
     further_dev: DevSet,
-    trained: Trained,
+    trained: Vec<Head>,
     files: Vec<DataFile>,
     folder: RunFolder,
     state: Checkpoint,
@@ -147,7 +147,7 @@ impl Trainer {
             config.blend.iter().map(|folder| Ok(hash(&parameters_of(folder)?))).collect::<Result<_>>()?;
 
         let data = TrainingData::read(&config.data, &config.default_target)?;
-        let mut trained = data.trained();
+        let mut trained = data.trained_heads();
         let TrainingData { gold, dev, further_dev, auxiliary, unlabelled, files } = data;
         let (teacher_sha256, taught) = match &config.data.teacher {
             Some(teacher) => {
@@ -158,9 +158,11 @@ impl Trainer {
             None => (None, Vec::new()),
         };
         let mut learnt = taught.iter().flat_map(|taught| &taught.documents);
-        trained.attribution |= learnt.any(|gold| gold.attributions.is_some());
+        if !trained.contains(&ATTRIBUTION) && learnt.any(|gold| gold.attributions.is_some()) {
+            trained.push(ATTRIBUTION);
+        }
         for folder in &config.blend {
-            start::check_blended(folder, trained)?;
+            start::check_blended(folder, &trained)?;
         }
         let plan = Plan::new(&config, &base.tokenizer, &gold, &auxiliary, &taught)?;
         let further_dev = DevSet::new(&further_dev, &base.tokenizer, config.max_tokens)?;

@@ -11,8 +11,8 @@ pub(super) struct Layer {
     pub(super) qkv: Linear,
     pub(super) output: Linear,
     pub(super) attention_norm: LayerNorm,
-    pub(super) widen: Linear,
-    pub(super) narrow: Linear,
+    pub(super) up: Linear,
+    pub(super) down: Linear,
     pub(super) output_norm: LayerNorm,
 }
 
@@ -30,7 +30,7 @@ impl Layer {
         isa: Isa,
     ) -> Self {
         let (hidden, wide, size) = (config.hidden_size, config.intermediate_size, config.head_size());
-        let (heads, filled) = (config.num_attention_heads, padded(size));
+        let (heads, padded_size) = (config.num_attention_heads, padded(size));
         let values = |tensors: &WeightAndBias| {
             (weights.values(&tensors.weight.name), weights.values(&tensors.bias.name))
         };
@@ -54,8 +54,8 @@ impl Layer {
         let parts = [(&query[..], &query_bias[..]), (key, &no_bias[..]), (value, &no_bias[..])];
         // The columns of each head are padded.
         let columns = parts.into_iter().flat_map(|(weight, bias)| {
-            (0..heads * filled).map(move |column| {
-                let (head, at) = (column / filled, column % filled);
+            (0..heads * padded_size).map(move |column| {
+                let (head, at) = (column / padded_size, column % padded_size);
                 let row = head * size + at;
                 if at < size { (&weight[row * hidden..][..hidden], bias[row]) } else { EMPTY }
             })
@@ -65,8 +65,8 @@ impl Layer {
 
         // The rows of the output's weight have zeros where the columns of the heads are padded.
         let spread = |row: &[f32]| -> Vec<f32> {
-            let mut wide = vec![0.0; heads * filled];
-            for (to, from) in wide.chunks_exact_mut(filled).zip(row.chunks_exact(size)) {
+            let mut wide = vec![0.0; heads * padded_size];
+            for (to, from) in wide.chunks_exact_mut(padded_size).zip(row.chunks_exact(size)) {
                 to[..size].copy_from_slice(from);
             }
             wide
@@ -78,15 +78,15 @@ impl Layer {
         let weight: Vec<Vec<f32>> = weight.chunks_exact(hidden).map(spread).collect();
         let padding = iter::repeat_n(EMPTY, padded(hidden) - hidden);
         let columns = weight.iter().map(Vec::as_slice).zip(bias).chain(padding);
-        let output = Linear::new(isa, format, Activation::None, heads * filled, None, columns);
+        let output = Linear::new(isa, format, Activation::None, heads * padded_size, None, columns);
 
         let attention_norm = Some(values(&tensors.attention_norm));
         Self {
             qkv,
             output,
             attention_norm: norm(weights, &tensors.attention_norm, config),
-            widen: plain(&tensors.up, hidden, Activation::Gelu, attention_norm),
-            narrow: plain(&tensors.down, wide, Activation::None, None),
+            up: plain(&tensors.up, hidden, Activation::Gelu, attention_norm),
+            down: plain(&tensors.down, wide, Activation::None, None),
             output_norm: norm(weights, &tensors.output_norm, config),
         }
     }

@@ -1,6 +1,6 @@
-//! The packed encoder: all windows of a batch are one matrix of tokens, without padding between them. Weights are
-//! packed once into the order in which they are multiplied, bias and GELU, residual and layer norm are one pass over memory
-//! each, and attention works on one window and head at a time. Linear layers compute in int8, bf16 or f32, on the best
+//! The packed encoder: all windows of a batch are one matrix of tokens, without padding between them. Weights are packed once
+//! into the order in which they are multiplied. Bias and GELU are one pass over memory, and so are residual and layer norm.
+//! Attention works on one window and head at a time. Linear layers compute in int8, bf16 or f32, on the best
 //! [instruction set](Isa) that the processor has.
 //!
 //! Rows are padded with zeros to multiples of [`standpoint_kernels::ROW_MULTIPLE`], so that kernels meet whole vectors only.
@@ -45,7 +45,7 @@ pub struct PackedEncoder {
 struct Workspace {
     /// `[tokens, hidden]`
     states: Aligned<f32>,
-    /// The same, quantised.
+    /// The states, quantised.
     quantized: QuantizedRows,
     /// `[tokens, hidden]`: the sum of position and token type, then the context of attention.
     context: Aligned<f32>,
@@ -81,7 +81,7 @@ impl From<Problem> for Error {
 }
 
 impl PackedEncoder {
-    /// Packs the weights, which it takes over.
+    /// Packs the weights, and consumes them.
     ///
     /// # Panics
     /// If a parameter of [`crate::model::encoder_parameters`] is missing, or this processor lacks the instruction set.
@@ -94,8 +94,7 @@ impl PackedEncoder {
         let mut take = |parameter: &Parameter| {
             weights.remove(&parameter.name).expect("the parameters were checked").values
         };
-        let architecture = config.architecture();
-        let hidden = config.hidden_size;
+        let (architecture, hidden) = (config.architecture(), config.hidden_size);
         // A model without token types has two that make no difference.
         let token_types = tensors.token_types.as_ref().map_or_else(|| vec![0.0; 2 * hidden], &mut take);
         let encoder = Self {
@@ -218,24 +217,24 @@ impl PackedEncoder {
         let states = &mut states[of_rows(padded(self.hidden))];
         let context = &context[of_rows(self.shape.heads * self.shape.size)];
         block.resize(states.len());
-        wide.resize(count * layer.widen.columns());
+        wide.resize(count * layer.up.columns());
         if let Some(format) = self.format.activations() {
             inner.resize(count, context.len() / count, format);
             quantize(isa, context, inner.rows_mut(0, count));
             layer.output.forward(isa, Input::Quantized(inner.rows(0, count)), block, linear);
             let to = Some(quantized.rows_mut(first, count));
             add_norm(isa, &layer.attention_norm, states, block, to);
-            layer.widen.forward(isa, Input::Quantized(quantized.rows(first, count)), wide, linear);
+            layer.up.forward(isa, Input::Quantized(quantized.rows(first, count)), wide, linear);
             inner.resize(count, wide.len() / count, format);
             quantize(isa, wide, inner.rows_mut(0, count));
-            layer.narrow.forward(isa, Input::Quantized(inner.rows(0, count)), block, linear);
+            layer.down.forward(isa, Input::Quantized(inner.rows(0, count)), block, linear);
             let to = Some(quantized.rows_mut(first, count));
             add_norm(isa, &layer.output_norm, states, block, to);
         } else {
             layer.output.forward(isa, Input::F32(context), block, linear);
             add_norm(isa, &layer.attention_norm, states, block, None);
-            layer.widen.forward(isa, Input::F32(states), wide, linear);
-            layer.narrow.forward(isa, Input::F32(wide), block, linear);
+            layer.up.forward(isa, Input::F32(states), wide, linear);
+            layer.down.forward(isa, Input::F32(wide), block, linear);
             add_norm(isa, &layer.output_norm, states, block, None);
         }
     }
