@@ -100,15 +100,41 @@ fn answered(answer: Option<Answer>) -> Answer {
 
 /// How many of some sentences have attributions that nothing behind them can change.
 fn settled(held: &[Held]) -> usize {
-    let has = |held: &Held, part: AttributionPart| held.marks.iter().any(|mark| mark.part == part);
+    // No content goes on over the boundary,
     let runs_on = |held: &Held| held.marks.iter().any(|mark| mark.to_end);
-    let mut settled = held.iter().rposition(|held| has(held, AttributionPart::Cue)).unwrap_or(held.len());
-    while settled > 0 && runs_on(&held[settled - 1]) {
-        settled -= 1;
+    let apart = |mut boundary: usize| {
+        while boundary > 0 && runs_on(&held[boundary - 1]) {
+            boundary -= 1;
+        }
+        boundary
+    };
+    let mut settled = apart(held.len());
+    // and every content behind it finds a cue there, if there is one.
+    let last_cue = |boundary: usize| {
+        let reached = &held[..held.len().min(boundary + 1)];
+        reached.iter().rposition(has_free_cue).or_else(|| reached.iter().any(has_cue).then_some(0))
+    };
+    while let Some(cue) = last_cue(settled).filter(|&cue| cue < settled) {
+        settled = apart(cue);
     }
     // A quote without end would hold back a whole document.
     let bytes: usize = held[settled..].iter().map(|held| held.record.span().len()).sum();
     if bytes > PIECE_BYTES { held.len() } else { settled }
+}
+
+fn has_cue(held: &Held) -> bool {
+    held.marks.iter().any(|mark| mark.part == AttributionPart::Cue)
+}
+
+/// Whether a sentence has a cue that all contents in it and behind it can belong to. A content does not belong to a cue
+/// within it, but it may belong to an earlier one.
+fn has_free_cue(held: &Held) -> bool {
+    let of = |part| held.marks.iter().filter(move |mark| mark.part == part);
+    of(AttributionPart::Cue).any(|cue| {
+        let contains =
+            |content: &Mark| content.span.start() <= cue.span.start() && cue.span.end() <= content.span.end();
+        !of(AttributionPart::Content).any(contains)
+    })
 }
 
 #[cfg(test)]

@@ -73,6 +73,20 @@ fn a_quote_over_the_end_of_a_piece_is_one() {
 }
 
 #[test]
+fn a_content_with_a_cue_inside_it_belongs_to_the_cue_before() {
+    let document = document(5);
+    let marks = [
+        mark(&document, 0, AttributionPart::Cue, 0, 1, false),
+        mark(&document, 3, AttributionPart::Cue, 0, 1, false),
+        mark(&document, 3, AttributionPart::Content, 0, 10, false),
+    ];
+    for ends in [vec![], vec![4], vec![2, 4]] {
+        let [found] = &read(&document, &marks, &ends)[..] else { panic!("it is one attribution: {ends:?}") };
+        assert_eq!(found.cue, [Span::new(0, 1)], "{ends:?}");
+    }
+}
+
+#[test]
 fn a_quote_without_end_does_not_hold_back_a_document() {
     let sentences = 4 * PIECE_BYTES / LENGTH;
     let document = document(sentences);
