@@ -14,8 +14,8 @@ use standpoint::input::{Documents, InputFormat};
 use standpoint::label::Target;
 use standpoint::machine;
 use standpoint::model::Model;
-use standpoint::output::Form;
 use standpoint::output::table::Layout;
+use standpoint::output::{Form, SinkNote};
 use standpoint::pipeline::Pipeline;
 use standpoint::text::Document;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -135,7 +135,13 @@ impl Classify {
         drop(sink);
         destination.commit()?;
         for note in &notes {
-            eprintln!("{}: {note}", if note.is_loss() { "error" } else { "warning" });
+            match note {
+                SinkNote::NoHolderNamed => {
+                    let model = &pipeline.settings().name;
+                    eprintln!("warning: \"{model}\" named no holder: no stance has a name");
+                }
+                SinkNote::StancesLeftOut { .. } => eprintln!("error: {note}"),
+            }
         }
         if self.timings {
             eprintln!("{}", timings(begun.elapsed(), pipeline.encoder_time()));
