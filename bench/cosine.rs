@@ -3,6 +3,8 @@
 //!
 //! `cargo bench --bench cosine`
 
+#![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
+
 use serde_json::json;
 use standpoint::encoder::{Dtype, Encoder, Engine, Isa};
 use standpoint::evaluation::EvalSet;

@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --bench kernels -- [FOLDER OF A MODEL]`
 
+#![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
+
 use serde::Serialize;
 use serde_json::{Value, json};
 use standpoint::kernels::attention::{HeadShape, QuantizedQkv, float, int8};

@@ -73,8 +73,8 @@ fn a_document_is_read_alike_alone_and_among_others() {
 #[test]
 fn one_target_is_read_alike_alone_and_beside_another() {
     let pipeline = pipeline();
-    let both = pipeline.analyze(documents.clone()(), &targets()).unwrap();
-    let second = pipeline.analyze(documents.clone()(), &targets()[1..]).unwrap();
+    let both = pipeline.analyze(documents(), &targets()).unwrap();
+    let second = pipeline.analyze(documents(), &targets()[1..]).unwrap();
     for (both, second) in both.iter().zip(&second) {
         for (both, second) in both.iter().zip(second) {
             assert_eq!(both.stances[1], second.stances[0]);
@@ -85,8 +85,8 @@ fn one_target_is_read_alike_alone_and_beside_another() {
 #[test]
 fn without_a_target_roles_are_read_with_the_default_one() {
     let pipeline = pipeline();
-    let none = pipeline.analyze(documents.clone()(), &[]).unwrap();
-    let default = pipeline.analyze(documents.clone()(), &[Target::default()]).unwrap();
+    let none = pipeline.analyze(documents(), &[]).unwrap();
+    let default = pipeline.analyze(documents(), &[Target::default()]).unwrap();
     for (none, default) in none.iter().zip(&default) {
         for (none, default) in none.iter().zip(default) {
             assert_eq!(none.role, default.role);
@@ -294,7 +294,7 @@ fn threads_do_not_matter() {
 #[test]
 fn a_target_must_leave_room_for_text() {
     let long = Target::new(&"troops ".repeat(17)).unwrap();
-    let error = pipeline().analyze(documents.clone()(), &[long]).unwrap_err();
+    let error = pipeline().analyze(documents(), &[long]).unwrap_err();
     assert!(matches!(error, standpoint::error::Error::Target(_)));
     assert!(error.to_string().contains("is 17 tokens long for this model, more than 16"), "{error}");
 }

@@ -18,7 +18,7 @@ fn records(id: &str, sentences: &[&str]) -> Vec<Record> {
         marks.push((stance, words));
     }
     let document = Arc::new(Document::from_sentences(id, &texts));
-    let record = |(index, (stance, words)): (usize, ([f32; 3], Option<(usize, usize)>))| {
+    let record = |index: usize, stance: [f32; 3], words: Option<(usize, usize)>| {
         let prediction = Prediction::<Stance>::new(stance);
         let start = document.sentences()[index].start();
         let span = words.map(|(from, to)| Span::new(start + from, start + to));
@@ -36,7 +36,7 @@ fn records(id: &str, sentences: &[&str]) -> Vec<Record> {
             truncated: false,
         }
     };
-    marks.into_iter().enumerate().map(record).collect()
+    marks.into_iter().enumerate().map(|(index, (stance, words))| record(index, stance, words)).collect()
 }
 
 /// The positions of some records.

@@ -1,4 +1,4 @@
-//! Matrix products of bf16, with sums in f32, by AMX tiles ([`crate::amx`]). A number is off by at most 1/256 of itself.
+//! Matrix products of bf16, with sums in f32, by AMX tiles (`amx`). A number is off by at most 1/256 of itself.
 //! Knows matrices, not layers.
 //!
 //! ```text

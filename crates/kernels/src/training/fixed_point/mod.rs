@@ -1,4 +1,4 @@
-//! Matrix products in block fixed point: int16 numbers of 13 bits with one scale for each block of [`BLOCK`] terms,
+//! Matrix products in block fixed point: int16 numbers of 13 bits with one scale for each block of `BLOCK` terms,
 //! multiplied and summed exactly in 32-bit integers, then added up in f32. Knows matrices, not layers.
 //!
 //! Processors multiply int16 twice as fast as f32. A number is off by at most 1/8190 of the largest one in its block,
@@ -38,14 +38,14 @@ const LARGEST: f32 = 4095.0;
 const TILE_ROWS: usize = 8;
 const TILE_COLUMNS: usize = 48;
 
-/// The right side of a product: panels of [`TILE_COLUMNS`] columns.
+/// The right side of a product: panels of `TILE_COLUMNS` columns.
 pub type RightPanels = Panels<TILE_COLUMNS>;
 
 /// The left side of a product: [`LeftRows`] or [`LeftTransposed`].
 pub trait LeftOperand {
     /// How many terms each row has.
     fn terms(&self) -> usize;
-    /// The words of a block, of the rows from `row` on, which is a multiple of [`TILE_ROWS`]: word `w` of row `r` is at
+    /// The words of a block, of the rows from `row` on, which is a multiple of `TILE_ROWS`: word `w` of row `r` is at
     /// `r * ROW_STRIDE + w * WORD_STRIDE`.
     fn tile(&self, block: usize, row: usize) -> &[u32];
     /// From a row's word to that of the next row.
