@@ -16,6 +16,7 @@ segmented on one thread. Run from the root of the repository:
 import argparse
 import collections
 import datetime
+import hashlib
 import importlib.metadata
 import json
 import pathlib
@@ -120,6 +121,16 @@ def speed(paths):
     return {"megabytes": round(megabytes, 1), **{quotes: round(megabytes / taken, 1) for quotes, taken in seconds.items()}}
 
 
+def processor():
+    """The processor's name, where the system tells it."""
+    try:
+        lines = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return "unknown processor"
+    names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(names, "unknown processor")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--gold", type=pathlib.Path, default=GOLD)
@@ -150,7 +161,8 @@ def main():
         print(f"{name:22}" + "".join(f"{result[genre]['boundary_f1']:11.4f}" for genre in genres))
     report = {
         "date": datetime.date.today().isoformat(),
-        "machine": platform.machine(),
+        "machine": f"{processor()}, {platform.machine()}",
+        "data_sha256": hashlib.sha256(arguments.gold.read_bytes()).hexdigest(),
         "versions": versions,
         "documents": dict(sorted(collections.Counter(document["genre"] for document in documents).items())),
         "results": results,

@@ -50,7 +50,7 @@ class Classifier:
 
     def windows(self, sentences):
         """Windows of a document, given as the token ids of its sentences: pairs of token ids and of the answered
-        sentences (index, start, end). The rule is that of src/window.rs."""
+        sentences (index, start, end). The rule is that of crates/core/src/window.rs."""
         frame = [self.cls, *self.target, self.sep]
         capacity = self.max_tokens - len(frame)
         cost = [len(tokens) + 1 for tokens in sentences]
