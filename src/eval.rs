@@ -137,7 +137,7 @@ fn exit_code(holds: bool) -> ExitCode {
     if holds { ExitCode::SUCCESS } else { ExitCode::from(BELOW_FLOOR) }
 }
 
-/// Of documents done.
+/// A bar over the documents that are done.
 pub(crate) fn bar(set: &str) -> ProgressBar {
     if !io::stderr().is_terminal() {
         return ProgressBar::hidden();

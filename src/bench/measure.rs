@@ -37,7 +37,7 @@ const EXAMPLES: [(&str, &str); 6] = [
 pub struct Plan {
     /// For each measurement, all its repetitions together.
     pub seconds: f64,
-    /// Of which the median is taken; at least 1. Fewer are made where a single batch takes so long that the time is
+    /// Repetitions, whose median is taken; at least 1. Fewer are made where a single batch takes so long that the time is
     /// over before.
     pub repetitions: usize,
     /// Numbers of threads to measure; at least one.
@@ -66,7 +66,7 @@ pub struct BenchReport {
     pub throughput: Vec<Throughput>,
     pub latency: Vec<Latency>,
     pub cold_start: ColdStart,
-    /// Of this process, at the end. None where the system does not say it.
+    /// The peak of this process; `None` where the system does not tell it.
     pub peak_memory_bytes: Option<u64>,
 }
 
@@ -74,7 +74,7 @@ pub struct BenchReport {
 pub struct BenchModel {
     pub name: String,
     pub version: String,
-    /// Of its weights.
+    /// The hash of its weights.
     pub sha256: String,
 }
 

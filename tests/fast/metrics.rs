@@ -236,7 +236,7 @@ fn intervals_and_paired_differences() {
 fn mcnemar_tests() {
     for (index, (first, second, p)) in cases::<(u64, u64, f64)>("mcnemar").into_iter().enumerate() {
         let found = mcnemar(first, second);
-        // Of small probabilities the digits count, not the distance.
+        // Small probabilities must agree in their digits, not in their distance.
         same("p of McNemar's test", index, found / p, 1.0);
         assert_eq!(found, mcnemar(second, first));
     }
@@ -249,7 +249,7 @@ struct Readings {
     observed: Figure,
     alpha: Figure,
     label_alpha: Vec<Figure>,
-    /// Of two readers who have read everything.
+    /// For two readers who have read everything.
     kappa: Option<Value>,
     label_kappa: Option<Vec<Figure>>,
 }

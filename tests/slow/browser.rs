@@ -136,7 +136,7 @@ fn the_page_has_its_parts_and_shows_text_as_text() {
         found["headings"].as_array().unwrap().iter().map(|level| level.as_i64().unwrap()).collect();
     assert_eq!((levels[0], levels.iter().filter(|level| **level == 1).count()), (1, 1));
     assert!(levels.windows(2).all(|pair| pair[1] <= pair[0] + 1), "no level is left out: {levels:?}");
-    // Of role: confusion, precision-recall, reliability, abstention, two comparisons, four properties; of stance
+    // Plots of role: confusion, precision-recall, reliability, abstention, two comparisons, four properties; of stance
     // and of check-worthiness: the first two.
     assert_eq!((&found["plots"], &found["unnamed"]), (&14.into(), &0.into()));
     assert_eq!((&found["language"], &found["skip"]), (&"en".into(), &true.into()));

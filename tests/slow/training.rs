@@ -238,7 +238,7 @@ fn a_teacher_teaches_what_the_labels_do_not_say_and_a_run_goes_on_from_another()
         })
         .collect();
     write("unlabelled.jsonl", &unlabelled.join("\n"));
-    // Of a labelled file, the labels are not looked at.
+    // The labels of a labelled file are ignored.
     let mislabelled = gold(60).replace("background", "claim").replace("attributed", "claim");
     write("mislabelled.jsonl", &mislabelled);
     let taught = alone.replace(

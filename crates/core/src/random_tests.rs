@@ -1,5 +1,5 @@
-//! How random tests run: with a seed that can be given again, and without leaving a file behind. `tests/fast` includes this
-//! file too.
+//! How random tests run: with a seed that can be given again, and without leaving a file behind. `tests/fast` and
+//! `crates/kernels` include this file too.
 
 use proptest::test_runner::{Config, RngSeed};
 use std::hash::{BuildHasher, RandomState};

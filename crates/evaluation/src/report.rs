@@ -102,7 +102,7 @@ pub struct LabelReport {
     pub recall: Option<f64>,
     pub f1: Figure,
     pub support: u64,
-    /// Of this label against the rest.
+    /// The figures of this label against the rest.
     pub average_precision: Option<f64>,
     /// Recall and precision, from the highest threshold to the lowest; at most 200 points. Empty if only the figures were
     /// written.

@@ -62,7 +62,7 @@ pub enum InputProblem {
     /// A problem of a format that another crate reads.
     #[error(transparent)]
     Format(Box<dyn std::error::Error + Send + Sync>),
-    /// Of files whose records do not stand on lines of their own.
+    /// A problem of one record, in a file whose records are not on lines of their own.
     #[error("record {record}: {problem}")]
     InRecord { record: usize, problem: Box<InputProblem> },
 }

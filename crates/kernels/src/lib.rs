@@ -35,6 +35,9 @@ pub mod norm;
 pub mod peak;
 pub mod quantize;
 pub mod random;
+#[cfg(all(test, feature = "training"))]
+#[path = "../../core/src/random_tests.rs"]
+mod random_tests;
 mod simd;
 #[cfg(test)]
 mod testing;

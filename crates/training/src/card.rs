@@ -76,7 +76,7 @@ pub struct Facts<'a> {
     /// The number of parameters.
     pub parameters: usize,
     pub files: &'a [DataFile],
-    /// Of each epoch.
+    /// The scores of each epoch.
     pub scores: &'a [DevScore],
     /// The epoch that was kept, from 0.
     pub best: usize,

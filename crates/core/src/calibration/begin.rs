@@ -14,7 +14,7 @@ pub struct TaggedTokens {
 }
 
 /// The number to add to the logits of [`Tag::Begin`] so that F1 of exactly found spans is highest: the likeliest tags miss
-/// more spans than they invent. Of equally good numbers it is the smallest in magnitude; 0 if there is nothing to fit on.
+/// more spans than they invent. It is the smallest in magnitude of equally good numbers; 0 if there is nothing to fit on.
 ///
 /// # Panics
 /// If the vectors of a sequence differ in length.

@@ -225,7 +225,7 @@ mod tests {
         ) {
             let scaling = TemperatureScaling { temperature, sharpening };
             let probabilities = scaling.apply(logits);
-            // Of probabilities that are lost in an f32, logits are lost, too.
+            // An f32 loses small probabilities, and with them their logits.
             prop_assume!(probabilities.iter().all(|&probability| probability > 1e-30));
             let again = scaling.apply(scaling.undo(probabilities.map(f64::from)));
             for (found, expected) in again.iter().zip(probabilities) {

@@ -35,7 +35,7 @@ pub struct Position {
 pub struct Place {
     /// The document's id.
     pub doc: Arc<str>,
-    /// Of the sentence in its document, from 0.
+    /// The sentence's index in its document, from 0.
     pub index: usize,
     pub span: Span,
     pub stance: Stance,

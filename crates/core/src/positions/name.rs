@@ -135,7 +135,7 @@ const TITLES: [(&str, &str); 52] = [
     ("captain", "captain"),
 ];
 
-/// Of those, the words that are no title without another one behind them.
+/// The titles that are none without another title behind them.
 const HALVES: [&str; 8] =
     ["vice", "deputy", "prime", "foreign", "defense", "interior", "finance", "lieutenant"];
 

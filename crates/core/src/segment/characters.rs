@@ -8,7 +8,7 @@ pub(super) const LINE_BREAKS: [char; 7] = ['\n', '\r', '\u{b}', '\u{c}', '\u{85}
 /// The longest entity that is known, in bytes.
 const LONGEST_ENTITY: usize = 9;
 
-/// The entities that matter here, by name. Of others the name is read as text.
+/// The entities that matter here, by name. Other names are read as text.
 const ENTITIES: [(&str, char); 22] = [
     ("nbsp", '\u{a0}'),
     ("ensp", '\u{2002}'),

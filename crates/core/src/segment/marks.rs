@@ -120,7 +120,7 @@ impl Marks {
     }
 }
 
-/// Of ranges in the order of their starts, those that lie in no other.
+/// The ranges that lie in no other. They come in the order of their starts.
 fn outermost(ranges: &mut Vec<Range<usize>>) {
     let mut end = 0;
     ranges.retain(|range| {

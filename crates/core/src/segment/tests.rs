@@ -1,4 +1,4 @@
-//! Of whole texts: what is kept of old behaviour, and what holds of any text.
+//! Tests on whole texts: behaviour that earlier versions had, and properties of any text.
 
 use super::*;
 use proptest::prelude::*;

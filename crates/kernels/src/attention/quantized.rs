@@ -52,7 +52,7 @@ impl Kernel for QuantizeQkv<'_> {
         let sides = qkv.chunks_exact(heads * size);
         let sides = sides.zip(bytes[first * 3 * heads * size..].chunks_exact_mut(heads * size));
         for (index, (values, bytes)) in sides.enumerate() {
-            // Of queries, keys, values.
+            // Queries, keys, values.
             let (token, which) = (first + index / 3, index % 3);
             let mut scales = to.scales[which * heads * tokens + token..].iter_mut().step_by(tokens);
             for (values, bytes) in values.chunks(4 * size).zip(bytes.chunks_mut(4 * size)) {

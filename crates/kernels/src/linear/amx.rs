@@ -23,7 +23,7 @@ use std::ops::Range;
 pub struct Scratch {
     /// As [`Amx`] reads them: see the module's diagram. The padding of the last block may be anything.
     rows: Aligned<i32>,
-    /// Of the block that is computed, and of the block before. [`Epilogue::BLOCKS`] of each are used.
+    /// The sums of the block that is computed, and those of the block before. [`Epilogue::BLOCKS`] of each are used.
     accumulators: [[Accumulators; DIGITS]; 2],
 }
 

@@ -311,6 +311,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::random_tests::config())]
+
         #[test]
         fn products_are_those_of_three_loops_but_for_rounding(
             (m, k, n) in (1usize..100, 1usize..300, 1usize..110),

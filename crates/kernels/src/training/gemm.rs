@@ -151,6 +151,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::random_tests::config())]
+
         #[test]
         fn agrees_with_three_loops(
             (rows, inner, cols) in (1usize..40, 1usize..70, 1usize..50),

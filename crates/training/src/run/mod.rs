@@ -48,7 +48,7 @@ pub struct Progress {
 pub struct StepReport {
     /// Counted from 1, over all epochs.
     pub step: usize,
-    /// Of all epochs.
+    /// In all epochs together.
     pub steps: usize,
     /// Counted from 0.
     pub epoch: usize,
