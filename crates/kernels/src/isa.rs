@@ -1,5 +1,6 @@
 //! The instruction sets that kernels are compiled for, and the choice of one at run time.
 
+#[cfg(target_arch = "x86_64")]
 use crate::amx;
 #[cfg(target_arch = "aarch64")]
 use crate::simd::neon;
