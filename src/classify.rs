@@ -133,7 +133,10 @@ impl Classify {
         progress.finish_and_clear();
         let notes = sink.finish().map_err(failed)?;
         drop(sink);
-        destination.commit()?;
+        // A typing mistake in a path must not empty what an earlier run has written.
+        if tally.done > 0 || tally.failed == 0 {
+            destination.commit()?;
+        }
         for note in &notes {
             match note {
                 SinkNote::NoHolderNamed => {

@@ -125,6 +125,10 @@ fn an_output_file_appears_whole_or_not_at_all() {
     let run = classify(folder.path(), &["a.txt", "--output", "out.jsonl"], "");
     assert_eq!((run.code, run.stdout.len()), (0, 0));
     assert_eq!(fs::read_to_string(folder.path().join("out.jsonl")).unwrap().lines().count(), 1);
+    let run = classify(folder.path(), &["b.txt", "--output", "out.jsonl"], "");
+    assert_eq!(run.code, 1);
+    let kept = fs::read_to_string(folder.path().join("out.jsonl")).unwrap();
+    assert_eq!(kept.lines().count(), 1, "what an earlier run wrote is still there");
     let run = classify(folder.path(), &["a.txt", "--output", "no/out.jsonl"], "");
     assert_eq!(run.code, 1);
     assert!(run.stderr[0].starts_with("error: no/out.jsonl: could not be written"), "{:?}", run.stderr);
