@@ -46,6 +46,10 @@ pub enum Bf16Split {
     /// Rows into three; columns are bf16.
     ThreeByOne,
     /// None: both are bf16.
+    #[cfg_attr(
+        not(feature = "training"),
+        allow(dead_code, reason = "only the trainer multiplies bf16 alone")
+    )]
     OneByOne,
 }
 

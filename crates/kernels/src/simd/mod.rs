@@ -52,6 +52,7 @@ pub(crate) trait Simd: Copy {
     fn store(self, vector: Self::F, to: &mut [f32]);
     /// Hints that the cell `at` of the slice will be needed soon. It may lie behind the end.
     #[inline(always)]
+    #[cfg_attr(not(feature = "training"), allow(dead_code, reason = "only the trainer asks for it"))]
     fn prefetch(self, _cells: &[f32], _at: usize) {}
 
     fn add(self, a: Self::F, b: Self::F) -> Self::F;
