@@ -3,6 +3,7 @@
 //! Records come out in the order of the input, and memory does not grow with the number of documents. What fails is named
 //! at once and counted at the end.
 
+use super::input::InputArgs;
 use super::model::ModelArgs;
 use super::view::{RULES, View};
 use crate::failure::{Failure, Result};
@@ -10,7 +11,7 @@ use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use standpoint::atomic::AtomicFile;
 use standpoint::error::Error;
-use standpoint::input::{Documents, InputFormat};
+use standpoint::input::Documents;
 use standpoint::label::Target;
 use standpoint::machine;
 use standpoint::model::Model;
@@ -56,9 +57,8 @@ pub(crate) struct Classify {
     #[command(flatten)]
     model: ModelArgs,
 
-    /// How to read the input. auto goes by the file's extension, and reads standard input as text.
-    #[arg(long, value_name = "FORMAT", default_value = "auto", env = "STANDPOINT_INPUT_FORMAT")]
-    input_format: InputChoice,
+    #[command(flatten)]
+    input: InputArgs,
 
     /// How to write the labels. auto is a table on a terminal, JSON Lines elsewhere.
     #[arg(long, value_name = "FORMAT", default_value = "auto", env = "STANDPOINT_FORMAT")]
@@ -79,13 +79,6 @@ pub(crate) struct Classify {
     /// Print on standard error how long the run took, and how much of that outside the encoder.
     #[arg(long)]
     timings: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum InputChoice {
-    Auto,
-    Text,
-    Jsonl,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -118,7 +111,7 @@ impl Classify {
         if targets.is_empty() {
             targets.push(Target::new(&pipeline.settings().default_target)?);
         }
-        let mut documents = Documents::new(&paths, self.input_format());
+        let mut documents = Documents::new(&paths, self.input.options());
         let progress = progress(&documents, is_terminal);
         let mut tally = Tally::default();
         let failed = |source| match self.output.as_os_str() == "-" {
@@ -195,14 +188,6 @@ impl Classify {
             }
         }
         targets
-    }
-
-    fn input_format(&self) -> InputFormat {
-        match self.input_format {
-            InputChoice::Auto => InputFormat::Auto,
-            InputChoice::Text => InputFormat::Text,
-            InputChoice::Jsonl => InputFormat::Jsonl,
-        }
     }
 }
 

@@ -10,6 +10,7 @@ mod classify;
 mod completions;
 mod eval;
 mod failure;
+mod input;
 mod model;
 mod view;
 mod train;

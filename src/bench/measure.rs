@@ -7,7 +7,7 @@ use serde::Serialize;
 use standpoint::encoder::Engine;
 use standpoint::error::Error;
 use standpoint::evaluation::EvalSet;
-use standpoint::input::{Documents, InputFormat};
+use standpoint::input::{Documents, InputOptions};
 use standpoint::label::Target;
 use standpoint::machine;
 use standpoint::model::{Model, Tokenizer};
@@ -133,7 +133,7 @@ pub fn documents(path: &Path) -> Result<Vec<Document>> {
         let files = EvalSet::load(path)?.data()?;
         return Ok(files.into_iter().flat_map(|file| file.documents).map(|gold| gold.document).collect());
     }
-    Documents::new(&[path], InputFormat::Auto).map(|document| document.map_err(Failure::from)).collect()
+    Documents::new(&[path], InputOptions::default()).map(|document| document.map_err(Failure::from)).collect()
 }
 
 /// Measures a model on documents, for its default target. `classify` makes the command that labels a file, as

@@ -144,7 +144,7 @@ fn read(path: &Path) -> Result<Vec<Reading>> {
             .map_err(|source| error(Some(index + 1), InputProblem::NotGold { expected, source }))?;
         if !seen.insert((reading.id.clone(), reading.index)) {
             let problem = InputProblem::Field {
-                name: "index",
+                name: "index".into(),
                 problem: "repeats a sentence",
                 expected: "each sentence once",
             };

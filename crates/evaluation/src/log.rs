@@ -65,7 +65,7 @@ pub fn read(path: &Path) -> Result<(Header, Vec<Sample>)> {
                 serde_json::from_str(&line).map_err(not(expected)).map_err(|p| error(Some(1), p))?;
             if found.schema != SCHEMA {
                 let problem = InputProblem::Field {
-                    name: "schema",
+                    name: "schema".into(),
                     problem: "is of another version",
                     expected: "a log of this version of standpoint",
                 };

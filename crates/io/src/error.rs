@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use thiserror::Error;
 
-/// Where in the input something stands: a file, and a line where it has one.
+/// Where in the input something stands: a file, and a line where it has one, or a row in a format without lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     pub file: String,
@@ -51,7 +51,7 @@ pub enum InputProblem {
     #[error("is not valid JSON: {0}")]
     Json(#[source] serde_json::Error),
     #[error("field \"{name}\" {problem}: expected {expected}")]
-    Field { name: &'static str, problem: &'static str, expected: &'static str },
+    Field { name: String, problem: &'static str, expected: &'static str },
     #[error(
         "sentence {} of \"sentences\" does not follow in \"text\": leave \"text\" out, or give sentences that it holds, in order",
         index + 1

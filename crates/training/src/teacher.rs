@@ -14,7 +14,7 @@ use standpoint_core::pipeline::Pipeline;
 use standpoint_core::record::{Record, attributions};
 use standpoint_core::text::Document;
 use standpoint_evaluation::gold::{GoldDocument, GoldFile, GoldLabels};
-use standpoint_io::input::{Documents, InputFormat};
+use standpoint_io::input::{Documents, InputOptions};
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::slice::from_ref;
@@ -64,7 +64,7 @@ struct DocumentPredictions {
 /// If the file or one of its lines cannot be read.
 pub fn read_unlabelled(path: &Path, target: &str, left_out: &HashSet<&str>) -> Result<GoldFile> {
     let mut gathered: Vec<(String, bool, Vec<String>)> = Vec::new();
-    for document in Documents::new(&[path], InputFormat::Auto) {
+    for document in Documents::new(&[path], InputOptions::default()) {
         let document = document?;
         let field = |name: &str| document.fields().get(name).and_then(Value::as_str).unwrap_or_default();
         let id = match field("doc_id") {

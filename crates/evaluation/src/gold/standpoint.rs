@@ -39,7 +39,7 @@ impl Common {
     /// Takes the document's id: `doc_id`, or else `id`, which can be the id of a row of the document.
     fn id(&mut self) -> Result<String, InputProblem> {
         let id = self.doc_id.take().or(self.id.take());
-        id.ok_or(InputProblem::Field { name: "id", problem: "is missing", expected: "a string" })
+        id.ok_or(InputProblem::Field { name: "id".into(), problem: "is missing", expected: "a string" })
     }
 
     /// The attributions of a text that begins at byte `base` of the document.

@@ -3,38 +3,33 @@
 //! A file is read line by line, never whole. A bad line is an error of that line; only a file that is no
 //! UTF-8 text at all ends at the first error.
 
-use super::record;
+use super::notes::Notes;
+use super::record::Record;
+use super::{DocumentReader, InputOptions};
 use crate::error::InputProblem;
-use serde_json::{Map, Value};
 use standpoint_core::text::Document;
 use std::io::{self, BufRead, BufReader, Read};
+use std::sync::Arc;
 
 /// The longest line that is read, in bytes.
 pub const LINE_LIMIT: u64 = 64 << 20;
-
-/// Whether a text's first line is a record.
-pub(super) fn looks_like(text: &str) -> bool {
-    let first = text.trim_start().lines().next().unwrap_or_default();
-    first.starts_with('{')
-        && serde_json::from_str::<Map<String, Value>>(first)
-            .is_ok_and(|fields| fields.contains_key("text") || fields.contains_key("sentences"))
-}
 
 /// A line longer than this is parsed as it is read, so that it is not held beside its text.
 const LONG_LINE: u64 = 1 << 20;
 
 /// The records of one file, each with its line number, counted from 1.
-pub struct Records<R> {
+pub(super) struct Records<R> {
     name: String,
     reader: R,
+    options: Arc<InputOptions>,
     line: usize,
     ended: bool,
 }
 
 impl<R: BufRead> Records<R> {
     /// `name` is what a document without `id` is called, with its line number.
-    pub fn new(name: impl Into<String>, reader: R) -> Self {
-        Self { name: name.into(), reader, line: 0, ended: false }
+    pub fn new(name: impl Into<String>, reader: R, options: &Arc<InputOptions>) -> Self {
+        Self { name: name.into(), reader, options: Arc::clone(options), line: 0, ended: false }
     }
 
     /// The document of the next line; nothing at the end of the file, and a blank document for a blank line.
@@ -61,7 +56,7 @@ impl<R: BufRead> Records<R> {
         let name = || format!("{}:{}", self.name, self.line);
         if bytes.len() as u64 >= LONG_LINE - 3 && !bytes.ends_with(b"\n") {
             let mut rest = Rest { reader: &mut self.reader, left: LINE_LIMIT - LONG_LINE + 1, ended: false };
-            let parsed = record::parse_from(BufReader::new(bytes.as_slice().chain(&mut rest)));
+            let parsed = Record::parse_from(BufReader::new(bytes.as_slice().chain(&mut rest)), &self.options);
             let is_too_large = rest.left == 0 && !rest.ended;
             if !rest.ended {
                 self.reader.skip_until(b'\n').map_err(InputProblem::Read)?;
@@ -74,7 +69,8 @@ impl<R: BufRead> Records<R> {
         if bytes.trim_ascii().is_empty() {
             return Ok(Some(Line::Blank));
         }
-        let record = record::parse(str::from_utf8(&bytes).map_err(|_| InputProblem::NotUtf8)?)?;
+        let line = str::from_utf8(&bytes).map_err(|_| InputProblem::NotUtf8)?;
+        let record = Record::parse(line, &self.options)?;
         drop(bytes);
         record.document(name).map(|document| Some(Line::Document(document)))
     }
@@ -110,19 +106,17 @@ impl<R: BufRead> Read for Rest<'_, R> {
     }
 }
 
-impl<R: BufRead> Iterator for Records<R> {
-    type Item = (usize, Result<Document, InputProblem>);
-
-    fn next(&mut self) -> Option<Self::Item> {
+impl<R: BufRead + Send> DocumentReader for Records<R> {
+    fn next(&mut self, _: &mut Notes) -> Option<(Option<usize>, Result<Document, InputProblem>)> {
         while !self.ended {
             match self.next_record() {
                 Ok(None) => self.ended = true,
                 Ok(Some(Line::Blank)) => {}
-                Ok(Some(Line::Document(document))) => return Some((self.line, Ok(document))),
+                Ok(Some(Line::Document(document))) => return Some((Some(self.line), Ok(document))),
                 Err(problem) => {
                     // A reader that fails would fail for ever.
                     self.ended |= matches!(&problem, InputProblem::Read(error) if error.kind() != io::ErrorKind::Interrupted);
-                    return Some((self.line.max(1), Err(problem)));
+                    return Some((Some(self.line.max(1)), Err(problem)));
                 }
             }
         }
@@ -135,8 +129,11 @@ mod tests {
     use super::*;
     use standpoint_core::text::Span;
 
-    fn read(text: &str) -> Vec<(usize, Result<Document, InputProblem>)> {
-        Records::new("f.jsonl", text.as_bytes()).collect()
+    fn read(bytes: impl AsRef<[u8]>) -> Vec<(usize, Result<Document, InputProblem>)> {
+        let mut records = Records::new("f.jsonl", bytes.as_ref(), &Arc::default());
+        let mut notes = Notes::default();
+        let next = || records.next(&mut notes).map(|(line, record)| (line.unwrap(), record));
+        std::iter::from_fn(next).collect()
     }
 
     fn only(text: &str) -> Result<Document, InputProblem> {
@@ -170,15 +167,14 @@ mod tests {
              {\"sentences\":[]}\n{\"sentences\":[1]}\n{\"text\":\" \"}\n{\"text\":\"Stay.\"}",
         );
         let good: Vec<usize> = records.iter().filter(|(_, r)| r.is_ok()).map(|(line, _)| *line).collect();
-        assert_eq!(good, [1, 11]);
+        assert_eq!(good, [1, 6, 11]);
         assert_eq!(records.len(), 10);
     }
 
     #[test]
     fn a_file_that_is_no_text_is_one_error() {
-        let not_text = |bytes: &[u8]| {
-            Records::new("f", bytes).map(|(_, record)| record.unwrap_err()).collect::<Vec<_>>()
-        };
+        let not_text =
+            |bytes: &[u8]| read(bytes).into_iter().map(|(_, record)| record.unwrap_err()).collect::<Vec<_>>();
         assert!(matches!(not_text(b"\xff\xfe{\0}\0\n\0")[..], [InputProblem::NotUtf8]));
         assert!(matches!(not_text(b"a\0\n\n\n\0\n")[..], [InputProblem::Binary { .. }]));
         assert!(matches!(not_text(b"{\"text\":\"\xe9\"}\n")[..], [InputProblem::NotUtf8]));
@@ -202,7 +198,7 @@ mod tests {
         let expected =
             [(1, Some(a)), (2, Some(b)), (3, None), (4, Some(c)), (5, Some(d)), (6, None), (7, Some(100))];
         assert_eq!(found, expected);
-        assert!(matches!(records[2].1, Err(InputProblem::Field { name: "text", .. })));
+        assert!(matches!(records[2].1, Err(InputProblem::Field { ref name, .. }) if name == "text"));
         assert!(matches!(records[5].1, Err(InputProblem::TooLarge { .. })));
     }
 }

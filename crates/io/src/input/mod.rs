@@ -1,91 +1,64 @@
-//! From paths to documents: files, folders and standard input, as text or JSON Lines. Whatever cannot be read is an error
+//! From paths to documents: files, folders and standard input, in each [`InputFormat`]. Whatever cannot be read is an error
 //! in its place, and the next document follows. Knows no model.
+//!
+//! A file is opened and decompressed (`open`, `compression`), its format is found (`kind`), and the reader of that format
+//! gives its documents one after the other. Records of all formats become documents in `record`.
 
+mod compression;
 pub mod encoding;
 pub mod jsonl;
+mod kind;
+mod notes;
+mod open;
+mod options;
 pub mod plain;
 mod record;
 
+pub use notes::{InputWarning, InputWarningKind};
+pub use options::{InputFormat, InputOptions};
+
 use crate::error::{InputError, InputProblem, Place};
+use notes::Notes;
+use open::{Opened, is_stdin, unreadable};
 use standpoint_core::text::Document;
 use std::collections::VecDeque;
-use std::fmt;
-use std::fs::{self, File};
-use std::io::{self, BufReader, Read};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-const TEXT_EXTENSIONS: [&str; 2] = ["txt", "text"];
-const JSONL_EXTENSIONS: [&str; 2] = ["jsonl", "ndjson"];
-
-/// How the files are to be read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum InputFormat {
-    /// `.jsonl` and `.ndjson` as JSON Lines; anything else, and standard input, as text.
-    #[default]
-    Auto,
-    /// Each file one document.
-    Text,
-    /// Each line one document.
-    Jsonl,
+/// Reads the documents of one file, one after the other.
+pub(crate) trait DocumentReader: Send {
+    /// The next document, and the number of its line, or of its row where a format has no lines; none for a file that is
+    /// one document. `None` at the end of the file.
+    fn next(&mut self, notes: &mut Notes) -> Option<(Option<usize>, Result<Document, InputProblem>)>;
 }
 
-impl InputFormat {
-    fn is_jsonl(self, path: &Path) -> bool {
-        match self {
-            Self::Auto => has_extension(path, &JSONL_EXTENSIONS),
-            Self::Text => false,
-            Self::Jsonl => true,
-        }
+/// What reads a file of a format. A new format has a file beside this one, and a line here.
+fn reader(file: Opened, format: InputFormat, options: &Arc<InputOptions>) -> Box<dyn DocumentReader> {
+    match format {
+        InputFormat::Text => Box::new(plain::Text::new(file, options)),
+        InputFormat::Jsonl => Box::new(jsonl::Records::new(file.name, file.bytes, options)),
     }
 }
 
-/// Something that the reader of the output should know about a document that was read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InputWarning {
-    pub place: Place,
-    pub kind: InputWarningKind,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum InputWarningKind {
-    /// The text was taken to be in this encoding.
-    AssumedEncoding(&'static str),
-    /// What was read as text could be meant as JSON Lines.
-    LooksLikeJsonl,
-}
-
-impl fmt::Display for InputWarning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.place)?;
-        match self.kind {
-            InputWarningKind::AssumedEncoding(encoding) => write!(
-                f,
-                "is not plain UTF-8, read as {encoding}; start and end count the text as decoded to UTF-8"
-            ),
-            InputWarningKind::LooksLikeJsonl => {
-                f.write_str("was read as text but looks like JSON Lines: give --input-format jsonl if it is")
-            }
-        }
-    }
-}
-
-/// The documents of a list of paths, in order. A folder stands for the `.txt`, `.text`, `.jsonl` and
-/// `.ndjson` files in it and below it, sorted by path; `-` for standard input.
+/// The documents of a list of paths, in order. A folder stands for the files in it and below it whose extension is that of
+/// a format, sorted by path; `-` for standard input.
 ///
-/// A text file's document is called as its path, a record of JSON Lines by its `id` or by `path:line`.
+/// A document without an id is called as its file, with its line or row in a file that has several.
 pub struct Documents {
     sources: VecDeque<Result<PathBuf, InputError>>,
-    format: InputFormat,
-    records: Option<(String, jsonl::Records<BufReader<Counted>>)>,
-    warnings: Vec<InputWarning>,
+    options: Arc<InputOptions>,
+    /// The file that is being read.
+    open: Option<(PathBuf, Box<dyn DocumentReader>)>,
+    notes: Notes,
     total_bytes: Option<u64>,
     bytes_read: Arc<AtomicU64>,
 }
 
 impl Documents {
-    pub fn new<P: AsRef<Path>>(paths: &[P], format: InputFormat) -> Self {
+    pub fn new<P: AsRef<Path>>(paths: &[P], options: InputOptions) -> Self {
         let mut sources = VecDeque::new();
         for path in paths {
             expand(path.as_ref(), &mut sources);
@@ -96,15 +69,22 @@ impl Documents {
             Err(_) => Some(0),
         };
         let total_bytes = sources.iter().map(length).sum();
-        Self { sources, format, records: None, warnings: Vec::new(), total_bytes, bytes_read: Arc::default() }
+        Self {
+            sources,
+            options: Arc::new(options),
+            open: None,
+            notes: Notes::default(),
+            total_bytes,
+            bytes_read: Arc::default(),
+        }
     }
 
     /// The warnings since the last call.
     pub fn take_warnings(&mut self) -> Vec<InputWarning> {
-        std::mem::take(&mut self.warnings)
+        self.notes.take()
     }
 
-    /// The size of all files together, unless standard input is among them.
+    /// The size of all files together as they lie on disk, unless standard input is among them.
     pub fn total_bytes(&self) -> Option<u64> {
         self.total_bytes
     }
@@ -113,24 +93,11 @@ impl Documents {
         self.bytes_read.load(Ordering::Relaxed)
     }
 
-    fn open(&self, path: &Path) -> Result<Counted, InputProblem> {
-        let inner: Box<dyn Read + Send> = if is_stdin(path) {
-            Box::new(io::stdin())
-        } else {
-            Box::new(File::open(path).map_err(unreadable)?)
-        };
-        Ok(Counted { inner, bytes: Arc::clone(&self.bytes_read) })
-    }
-
-    fn read_text(&mut self, path: &Path) -> Result<Document, InputProblem> {
-        let id = path.display().to_string();
-        let (document, assumed) = plain::read(&id, self.open(path)?)?;
-        let assumed = assumed.map(InputWarningKind::AssumedEncoding);
-        let looks = (self.format == InputFormat::Auto && jsonl::looks_like(document.text()))
-            .then_some(InputWarningKind::LooksLikeJsonl);
-        let warning = |kind| InputWarning { place: Place { file: id.clone(), line: None }, kind };
-        self.warnings.extend(assumed.into_iter().chain(looks).map(warning));
-        Ok(document)
+    fn open(&mut self, path: &Path) -> Result<Box<dyn DocumentReader>, InputProblem> {
+        let file = open::open(path, &self.bytes_read)?;
+        self.notes.begin(&file.name);
+        let format = self.options.format.unwrap_or_else(|| kind::of(path, &file.head));
+        Ok(reader(file, format, &self.options))
     }
 }
 
@@ -139,63 +106,31 @@ impl Iterator for Documents {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if let Some((file, records)) = &mut self.records {
-                if let Some((line, record)) = records.next() {
-                    let place = Place { file: file.clone(), line: Some(line) };
-                    return Some(record.map_err(|problem| InputError { place, problem }));
+            if let Some((path, reader)) = &mut self.open {
+                if let Some((line, document)) = reader.next(&mut self.notes) {
+                    let place = |problem| InputError { place: Place { line, ..place(path) }, problem };
+                    return Some(document.map_err(place));
                 }
-                self.records = None;
+                self.open = None;
             }
             let path = match self.sources.pop_front()? {
                 Ok(path) => path,
                 Err(error) => return Some(Err(error)),
             };
-            if !self.format.is_jsonl(&path) {
-                return Some(self.read_text(&path).map_err(|problem| at(&path, problem)));
-            }
             match self.open(&path) {
-                Ok(file) => {
-                    let name = path.display().to_string();
-                    self.records = Some((name.clone(), jsonl::Records::new(name, BufReader::new(file))));
-                }
+                Ok(reader) => self.open = Some((path, reader)),
                 Err(problem) => return Some(Err(at(&path, problem))),
             }
         }
     }
 }
 
-/// A file or standard input that counts what is read of it, for the progress shown.
-struct Counted {
-    inner: Box<dyn Read + Send>,
-    bytes: Arc<AtomicU64>,
-}
-
-impl Read for Counted {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        self.bytes.fetch_add(read as u64, Ordering::Relaxed);
-        Ok(read)
-    }
-}
-
-fn is_stdin(path: &Path) -> bool {
-    path.as_os_str() == "-"
-}
-
-fn has_extension(path: &Path, extensions: &[&str]) -> bool {
-    let extension = path.extension().and_then(|extension| extension.to_str());
-    extension.is_some_and(|extension| extensions.iter().any(|known| extension.eq_ignore_ascii_case(known)))
+fn place(path: &Path) -> Place {
+    Place { file: path.display().to_string(), line: None }
 }
 
 fn at(path: &Path, problem: InputProblem) -> InputError {
-    InputError { place: Place { file: path.display().to_string(), line: None }, problem }
-}
-
-fn unreadable(error: io::Error) -> InputProblem {
-    match error.kind() {
-        io::ErrorKind::NotFound => InputProblem::NotFound,
-        _ => InputProblem::Read(error),
-    }
+    InputError { place: place(path), problem }
 }
 
 /// The files that a path given by the user stands for.
@@ -223,9 +158,7 @@ fn walk(folder: &Path, sources: &mut VecDeque<Result<PathBuf, InputError>>) {
         let path = entry.path();
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             walk(&path, sources);
-        } else if !path.is_dir()
-            && (has_extension(&path, &TEXT_EXTENSIONS) || has_extension(&path, &JSONL_EXTENSIONS))
-        {
+        } else if !path.is_dir() && kind::by_name(&path).is_some() {
             sources.push_back(Ok(path));
         }
     }
@@ -245,7 +178,7 @@ mod tests {
         write("c/d.TXT", b"Le pr\xe9sident fran\xe7ais a d\xe9cid\xe9 de rester.");
         write("notes.pdf", b"not read");
 
-        let mut documents = Documents::new(&[folder.path()], InputFormat::Auto);
+        let mut documents = Documents::new(&[folder.path()], InputOptions::default());
         let read: Vec<Result<Document, InputError>> = documents.by_ref().collect();
         let ids: Vec<String> = read
             .iter()
@@ -269,7 +202,7 @@ mod tests {
         let missing = folder.path().join("missing.txt");
         let nothing = folder.path().join("nothing");
         fs::create_dir(&nothing).unwrap();
-        let problems: Vec<InputProblem> = Documents::new(&[missing, empty, nothing], InputFormat::Auto)
+        let problems: Vec<InputProblem> = Documents::new(&[missing, empty, nothing], InputOptions::default())
             .map(|item| item.unwrap_err().problem)
             .collect();
         assert!(matches!(

@@ -1,10 +1,13 @@
 //! A text file is one document.
 
 use super::encoding::{self, Decoded};
+use super::notes::{InputWarningKind, Notes};
+use super::open::Opened;
+use super::{DocumentReader, InputOptions};
 use crate::error::InputProblem;
 use standpoint_core::segment;
 use standpoint_core::text::{Document, Span};
-use std::io::Read;
+use std::sync::Arc;
 
 /// The largest text that is read, in bytes, of the file and as UTF-8.
 pub const LIMIT: u64 = 64 << 20;
@@ -12,23 +15,41 @@ pub const LIMIT: u64 = 64 << 20;
 /// The most sentences of a document, so that memory has a bound for text of any kind.
 pub const SENTENCES: usize = 1 << 21;
 
-/// Reads one document. Beside it comes the encoding that the text was decoded from, where it was not UTF-8.
-///
-/// # Errors
-/// If the file cannot be read, is larger than [`LIMIT`], holds nothing but white space, or is no text.
-pub fn read(id: &str, reader: impl Read) -> Result<(Document, Option<&'static str>), InputProblem> {
-    let mut bytes = Vec::new();
-    reader.take(LIMIT + 1).read_to_end(&mut bytes).map_err(InputProblem::Read)?;
-    if bytes.len() as u64 > LIMIT {
-        return Err(InputProblem::TooLarge { limit: LIMIT });
+/// Reads a file as one document.
+pub(super) struct Text {
+    file: Option<Opened>,
+    options: Arc<InputOptions>,
+}
+
+impl Text {
+    pub fn new(file: Opened, options: &Arc<InputOptions>) -> Self {
+        Self { file: Some(file), options: Arc::clone(options) }
     }
-    let Decoded { text, from } = encoding::decode(bytes, LIMIT)?;
-    Ok((cut(id, text)?, from))
+}
+
+impl DocumentReader for Text {
+    fn next(&mut self, notes: &mut Notes) -> Option<(Option<usize>, Result<Document, InputProblem>)> {
+        let file = self.file.take()?;
+        Some((None, read(file, &self.options, notes)))
+    }
+}
+
+fn read(file: Opened, options: &InputOptions, notes: &mut Notes) -> Result<Document, InputProblem> {
+    let id = file.name.clone();
+    let Decoded { text, from } = encoding::decode(file.read_all(LIMIT)?, LIMIT)?;
+    let document = cut(&id, text, options)?;
+    if let Some(encoding) = from {
+        notes.add(None, InputWarningKind::AssumedEncoding(encoding));
+    }
+    Ok(document)
 }
 
 /// The document of a text, cut into sentences.
-pub(super) fn cut(id: &str, text: String) -> Result<Document, InputProblem> {
-    let sentences: Vec<Span> = segment::each(&text).take(SENTENCES + 1).collect();
+///
+/// # Errors
+/// If there are none, or too many.
+pub(super) fn cut(id: &str, text: String, options: &InputOptions) -> Result<Document, InputProblem> {
+    let sentences: Vec<Span> = segment::each_with(&text, &options.segmentation).take(SENTENCES + 1).collect();
     if sentences.is_empty() {
         return Err(InputProblem::Empty);
     }

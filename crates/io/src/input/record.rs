@@ -1,18 +1,22 @@
-//! One record of JSON Lines. It is parsed into what a document is made of: at no time is there a value for each of its
-//! sentences, which would take many times its length.
+//! One record of any format that has records: a map of fields becomes a document.
+//!
+//! A record of JSON Lines is parsed straight into what a document is made of: at no time is there a value for each of its
+//! sentences, which would take many times its length. Other formats [`set`](Record::set) one field after the other.
 
+use super::InputOptions;
 use super::plain::{self, SENTENCES};
 use crate::error::InputProblem;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use standpoint_core::text::{Document, Span};
 use std::fmt;
 use std::io::Read;
 
 /// The fields of a record.
-#[derive(Default)]
-pub(super) struct Record {
-    id: Option<Value>,
+pub(super) struct Record<'a> {
+    options: &'a InputOptions,
+    id: Option<String>,
     text: Option<String>,
     sentences: Option<List>,
     others: Map<String, Value>,
@@ -27,27 +31,40 @@ struct List {
     spans: Vec<Span>,
 }
 
-/// # Errors
-/// If it is not JSON, or a field is not what it should be.
-pub(super) fn parse(line: &str) -> Result<Record, InputProblem> {
-    let mut record = Record::default();
-    let mut json = serde_json::Deserializer::from_str(line);
-    let parsed = record.deserialize(&mut json).and_then(|()| json.end());
-    record.checked(parsed)
+/// What a field is to a document.
+#[derive(Clone, Copy)]
+enum Part {
+    Id,
+    Text,
+    Sentences,
+    Other,
 }
 
-/// As [`parse`], without holding the line.
-///
-/// # Errors
-/// As for [`parse`].
-pub(super) fn parse_from(line: impl Read) -> Result<Record, InputProblem> {
-    let mut record = Record::default();
-    let mut json = serde_json::Deserializer::from_reader(line);
-    let parsed = record.deserialize(&mut json).and_then(|()| json.end());
-    record.checked(parsed)
-}
+impl<'a> Record<'a> {
+    pub fn new(options: &'a InputOptions) -> Self {
+        Self { options, id: None, text: None, sentences: None, others: Map::new(), problem: None }
+    }
 
-impl Record {
+    /// # Errors
+    /// If it is not JSON, or a field is not what it should be.
+    pub fn parse(line: &str, options: &'a InputOptions) -> Result<Self, InputProblem> {
+        let mut record = Self::new(options);
+        let mut json = serde_json::Deserializer::from_str(line);
+        let parsed = record.deserialize(&mut json).and_then(|()| json.end());
+        record.checked(parsed)
+    }
+
+    /// As [`parse`](Record::parse), without holding the line.
+    ///
+    /// # Errors
+    /// As for [`parse`](Record::parse).
+    pub fn parse_from(line: impl Read, options: &'a InputOptions) -> Result<Self, InputProblem> {
+        let mut record = Self::new(options);
+        let mut json = serde_json::Deserializer::from_reader(line);
+        let parsed = record.deserialize(&mut json).and_then(|()| json.end());
+        record.checked(parsed)
+    }
+
     fn checked(mut self, parsed: serde_json::Result<()>) -> Result<Self, InputProblem> {
         match (parsed, self.problem.take()) {
             (Ok(()), _) => Ok(self),
@@ -57,19 +74,56 @@ impl Record {
         }
     }
 
-    /// The record's document, by the name of its line if it has no id.
+    /// Takes a field of a record that was read by other means than as JSON. Numbers in `value` are written as they are read:
+    /// give an id that must keep its form as a string.
+    ///
+    /// # Errors
+    /// If it is not what it should be.
+    #[allow(dead_code, reason = "for formats that are to come")]
+    pub fn set(&mut self, name: String, value: Value) -> Result<(), InputProblem> {
+        match (self.part(&name), value) {
+            (Part::Other, value) => drop(self.others.insert(name, value)),
+            (_, Value::Null) => {}
+            (Part::Id, Value::String(id)) => self.id = Some(id),
+            (Part::Id, Value::Number(id)) => self.id = Some(id.to_string()),
+            (Part::Id, _) => return Err(not_an_id(&name)),
+            (Part::Text, Value::String(text)) => self.text = Some(text),
+            (Part::Text, _) => return Err(field(&name, "is of another type", "a string")),
+            (Part::Sentences, Value::Array(sentences)) => {
+                let mut list = List::default();
+                for sentence in sentences {
+                    match sentence {
+                        Value::String(sentence) => list.push(&sentence),
+                        _ => return Err(field(&name, "holds something else than strings", STRINGS)),
+                    }
+                }
+                self.sentences = Some(list);
+            }
+            (Part::Sentences, _) => return Err(field(&name, "is of another type", STRINGS)),
+        }
+        Ok(())
+    }
+
+    fn part(&self, name: &str) -> Part {
+        let (text, id) = (self.options.text_field.as_deref(), self.options.id_field.as_deref());
+        match name {
+            _ if name == id.unwrap_or("id") => Part::Id,
+            _ if name == text.unwrap_or("text") => Part::Text,
+            // Whoever names the field of the text means that one.
+            "sentences" if text.is_none() => Part::Sentences,
+            _ => Part::Other,
+        }
+    }
+
+    /// The record's document, by the name of its line or row if it has no id.
     ///
     /// # Errors
     /// If there is no text, or not what `sentences` says of it.
-    pub(super) fn document(self, name: impl Fn() -> String) -> Result<Document, InputProblem> {
-        let id = match self.id {
-            None => name(),
-            Some(Value::String(id)) => id,
-            Some(Value::Number(id)) => id.to_string(),
-            Some(_) => return Err(field("id", "is of another type", "a string or a number")),
-        };
-        let document = match (self.text, self.sentences) {
-            (Some(text), None) => plain::cut(&id, text)?,
+    pub fn document(self, name: impl Fn() -> String) -> Result<Document, InputProblem> {
+        let Self { options, id, text, sentences, others, .. } = self;
+        let id = id.filter(|id| !id.is_empty()).unwrap_or_else(name);
+        let document = match (text, sentences) {
+            (Some(text), None) => plain::cut(&id, text, options)?,
             (None, Some(List { joined, spans })) => Document::new(id, joined, spans),
             (Some(text), Some(sentences)) => {
                 let spans = sentences.locate(&text)?;
@@ -77,7 +131,7 @@ impl Record {
             }
             (None, None) => return Err(field("text", "is missing", "\"text\" or \"sentences\"")),
         };
-        Ok(document.with_fields(self.others))
+        Ok(document.with_fields(others))
     }
 }
 
@@ -107,11 +161,15 @@ impl List {
     }
 }
 
-fn field(name: &'static str, problem: &'static str, expected: &'static str) -> InputProblem {
-    InputProblem::Field { name, problem, expected }
+fn field(name: &str, problem: &'static str, expected: &'static str) -> InputProblem {
+    InputProblem::Field { name: name.to_owned(), problem, expected }
 }
 
-impl<'de> DeserializeSeed<'de> for &mut Record {
+fn not_an_id(name: &str) -> InputProblem {
+    field(name, "is of another type", "a string or a number")
+}
+
+impl<'de> DeserializeSeed<'de> for &mut Record<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
@@ -121,7 +179,7 @@ impl<'de> DeserializeSeed<'de> for &mut Record {
     }
 }
 
-impl<'de> Visitor<'de> for &mut Record {
+impl<'de> Visitor<'de> for &mut Record<'_> {
     type Value = ();
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -130,17 +188,30 @@ impl<'de> Visitor<'de> for &mut Record {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(name) = map.next_key::<String>()? {
-            match name.as_str() {
-                "id" => self.id = Some(map.next_value()?),
-                "text" => {
-                    self.problem = Some(field("text", "is of another type", "a string"));
+            match self.part(&name) {
+                Part::Id => {
+                    self.problem = Some(not_an_id(&name));
+                    self.id = id(map.next_value()?)?;
+                }
+                Part::Text => {
+                    self.problem = Some(field(&name, "is of another type", "a string"));
                     self.text = Some(map.next_value()?);
                 }
-                "sentences" => self.sentences = Some(map.next_value_seed(Sentences(&mut self.problem))?),
-                _ => drop(self.others.insert(name, map.next_value()?)),
+                Part::Sentences => self.sentences = Some(map.next_value_seed(Sentences(&mut self.problem))?),
+                Part::Other => drop(self.others.insert(name, map.next_value()?)),
             }
         }
         Ok(())
+    }
+}
+
+/// An id as it was written: a number keeps its digits, of which there may be more than 64 bits hold.
+fn id<E: Error>(json: Box<RawValue>) -> Result<Option<String>, E> {
+    match json.get().as_bytes()[0] {
+        b'n' => Ok(None),
+        b'"' => serde_json::from_str(json.get()).map(Some).map_err(E::custom),
+        b'-' | b'0'..=b'9' => Ok(Some(json.get().to_owned())),
+        _ => Err(E::custom("neither a string nor a number")),
     }
 }
 

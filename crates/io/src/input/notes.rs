@@ -1,0 +1,61 @@
+//! What the reader of the output should know about a file that was read. Each is said once a file.
+
+use crate::error::Place;
+use std::fmt;
+use std::mem;
+
+/// Something that the reader of the output should know about a document that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputWarning {
+    pub place: Place,
+    pub kind: InputWarningKind,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InputWarningKind {
+    /// The text was taken to be in this encoding.
+    AssumedEncoding(&'static str),
+}
+
+impl fmt::Display for InputWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.place)?;
+        match &self.kind {
+            InputWarningKind::AssumedEncoding(encoding) => write!(
+                f,
+                "is not plain UTF-8, read as {encoding}; start and end count the text as decoded to UTF-8"
+            ),
+        }
+    }
+}
+
+/// The warnings about the file that is being read, and those before it that nobody has taken yet.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    file: String,
+    /// What was said of this file.
+    said: Vec<InputWarningKind>,
+    pending: Vec<InputWarning>,
+}
+
+impl Notes {
+    /// Another file begins.
+    pub fn begin(&mut self, file: &str) {
+        file.clone_into(&mut self.file);
+        self.said.clear();
+    }
+
+    /// Says it of the file, unless it was said before. `number` is the line or row that shows it.
+    pub fn add(&mut self, number: Option<usize>, kind: InputWarningKind) {
+        if self.said.iter().all(|said| mem::discriminant(said) != mem::discriminant(&kind)) {
+            self.said.push(kind.clone());
+            let place = Place { file: self.file.clone(), line: number };
+            self.pending.push(InputWarning { place, kind });
+        }
+    }
+
+    /// The warnings since the last call.
+    pub fn take(&mut self) -> Vec<InputWarning> {
+        mem::take(&mut self.pending)
+    }
+}

@@ -1,0 +1,46 @@
+//! How input is read: what a user may say about it. Every reader gets the same options.
+
+use encoding_rs::Encoding;
+use standpoint_core::segment;
+
+/// How a file is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InputFormat {
+    /// The file is one document.
+    Text,
+    /// Each line is one document.
+    Jsonl,
+}
+
+impl InputFormat {
+    /// Every format, with its name and the extensions of its files.
+    pub const ALL: &[(Self, &str, &[&str])] =
+        &[(Self::Text, "text", &["txt", "text"]), (Self::Jsonl, "jsonl", &["jsonl", "ndjson"])];
+
+    /// The format of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, known, _)| *known == name).map(|(format, ..)| *format)
+    }
+
+    /// The format that an extension stands for, in any case.
+    pub fn from_extension(extension: &str) -> Option<Self> {
+        let knows = |known: &[&str]| known.iter().any(|known| known.eq_ignore_ascii_case(extension));
+        Self::ALL.iter().find(|(.., known)| knows(known)).map(|(format, ..)| *format)
+    }
+}
+
+/// What is known of the input beside its bytes.
+#[derive(Clone, Debug, Default)]
+pub struct InputOptions {
+    /// `None`: as a file's extension or its content says.
+    pub format: Option<InputFormat>,
+    /// `None`: as the bytes say.
+    pub encoding: Option<&'static Encoding>,
+    /// The field of a record that holds its text. `None`: `text`, or `sentences`.
+    pub text_field: Option<String>,
+    /// The field of a record that holds its id. `None`: `id`.
+    pub id_field: Option<String>,
+    /// The field of a record that holds targets of its own.
+    pub target_field: Option<String>,
+    pub segmentation: segment::Options,
+}
