@@ -8,6 +8,7 @@ use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A half-open range of bytes, `start..end`, with `start <= end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -82,6 +83,24 @@ impl<'de> Deserialize<'de> for Span {
     }
 }
 
+/// Who says a sentence, and when.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Turn {
+    /// As the transcript writes it; `None` if nobody is named, or nobody speaks.
+    pub speaker: Option<Arc<str>>,
+    pub time: Option<TimeSpan>,
+    /// How many bytes at the sentence's beginning are not said: those of the speaker's label, or of a note such as
+    /// `[CROSSTALK]`.
+    pub unspoken: usize,
+}
+
+/// From when to when something is said, counted from the beginning of a recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeSpan {
+    pub start: Duration,
+    pub end: Duration,
+}
+
 /// What a document is called, and the fields that travel with it from input to output.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Metadata {
@@ -97,6 +116,8 @@ pub struct Document {
     metadata: Arc<Metadata>,
     text: String,
     sentences: Vec<Span>,
+    /// One for each sentence, or none at all.
+    turns: Vec<Turn>,
 }
 
 impl Document {
@@ -113,7 +134,7 @@ impl Document {
             reached = span.end();
         }
         let metadata = Metadata { id: id.into(), fields: serde_json::Map::new() };
-        Self { metadata: Arc::new(metadata), text, sentences }
+        Self { metadata: Arc::new(metadata), text, sentences, turns: Vec::new() }
     }
 
     /// A document made of sentences that are taken as they stand; the text is the sentences, a
@@ -138,6 +159,20 @@ impl Document {
         self
     }
 
+    /// The same document, with who says each of its sentences.
+    ///
+    /// # Panics
+    /// If there is not one turn for each sentence, or one does not lie within its sentence.
+    pub fn with_turns(mut self, turns: Vec<Turn>) -> Self {
+        assert_eq!(turns.len(), self.sentences.len(), "each sentence must have its turn");
+        self.turns = turns;
+        for index in 0..self.sentences.len() {
+            let spoken = self.spoken(index);
+            assert!(self.text.get(spoken.range()).is_some(), "a turn must lie within its sentence");
+        }
+        self
+    }
+
     pub fn id(&self) -> &str {
         &self.metadata.id
     }
@@ -157,6 +192,26 @@ impl Document {
     /// If there is no such sentence.
     pub fn sentence(&self, index: usize) -> &str {
         self.sentences[index].slice(&self.text)
+    }
+
+    /// Who says sentence `index`, if the document is a transcript or its speaker is known.
+    pub fn turn(&self, index: usize) -> Option<&Turn> {
+        self.turns.get(index)
+    }
+
+    /// Who says each sentence; empty if that is not known of any.
+    pub fn turns(&self) -> &[Turn] {
+        &self.turns
+    }
+
+    /// What is said in sentence `index`: all of it but for the label of a speaker.
+    ///
+    /// # Panics
+    /// If there is no such sentence.
+    pub fn spoken(&self, index: usize) -> Span {
+        let sentence = self.sentences[index];
+        let unspoken = self.turn(index).map_or(0, |turn| turn.unspoken);
+        Span::new(sentence.start() + unspoken, sentence.end())
     }
 
     /// Fields that the input carried beside the text, passed through to the output.
@@ -180,6 +235,22 @@ mod tests {
         let document = Document::from_sentences("d", &given);
         let read: Vec<&str> = (0..given.len()).map(|i| document.sentence(i)).collect();
         assert_eq!(read, given);
+    }
+
+    #[test]
+    fn the_label_of_a_speaker_is_not_said() {
+        let turn = |unspoken| Turn { speaker: Some("ROE".into()), unspoken, ..Turn::default() };
+        let document = Document::from_sentences("d", &["ROE: Go.", "Now."]);
+        assert_eq!((document.turn(0), document.spoken(0)), (None, Span::new(0, 8)));
+        let document = document.with_turns(vec![turn(5), turn(0)]);
+        assert_eq!(document.spoken(0).slice(document.text()), "Go.");
+        assert_eq!(document.spoken(1).slice(document.text()), "Now.");
+    }
+
+    #[test]
+    #[should_panic(expected = "each sentence must have its turn")]
+    fn turns_are_those_of_the_sentences() {
+        Document::from_sentences("d", &["Go.", "Now."]).with_turns(vec![Turn::default()]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::Targets;
 use super::answers::Answer;
 use super::pieces::{PIECE_BYTES, Piece};
 use crate::heads::{self, AttributionPart, Mark};
-use crate::label::TargetStance;
+use crate::label::{Prediction, TargetStance};
 use crate::record::{LocatedAttribution, Record};
 use crate::text::Document;
 use std::collections::VecDeque;
@@ -57,6 +57,9 @@ impl Assembler {
 
     /// The record of a sentence, without attributions, and its marks.
     fn sentence(&self, document: &Arc<Document>, index: usize, mut answers: Vec<Answer>) -> Held {
+        if document.turn(index).is_some() && document.spoken(index).is_empty() {
+            answers.iter_mut().for_each(nothing_said);
+        }
         let marks = std::mem::take(&mut answers[0].marks);
         let stances = self.targets.phrases.iter().zip(&answers).map(|(target, answer)| TargetStance {
             target: target.clone(),
@@ -92,6 +95,15 @@ impl Assembler {
         }
         held.into_iter().map(|held| held.record)
     }
+}
+
+/// The answer for a note of a transcript, as `[CROSSTALK]`: it is background, whatever a model makes of nothing.
+fn nothing_said(answer: &mut Answer) {
+    answer.predictions.role = Prediction::new([0.0, 0.0, 1.0]);
+    answer.predictions.stance = Prediction::new([0.0, 0.0, 1.0]);
+    answer.predictions.checkworthiness = answer.predictions.checkworthiness.map(|_| 0.0);
+    answer.holder = None;
+    answer.marks.clear();
 }
 
 fn answered(answer: Option<Answer>) -> Answer {

@@ -35,10 +35,10 @@ impl Stages {
         let (max_tokens, special) = (self.settings.max_tokens, self.tokenizer.special());
         let mut sentences = Vec::with_capacity(seen.len());
         let mut token_spans = Vec::with_capacity(seen.len());
-        for sentence in &document.sentences()[seen.clone()] {
-            let tokens = self.tokenizer.encode_start(sentence.slice(document.text()), max_tokens)?;
+        for spoken in seen.clone().map(|index| document.spoken(index)) {
+            let tokens = self.tokenizer.encode_start(spoken.slice(document.text()), max_tokens)?;
             sentences.push(tokens.ids);
-            token_spans.push(tokens.spans.into_iter().map(|span| span.moved(sentence.start())).collect());
+            token_spans.push(tokens.spans.into_iter().map(|span| span.moved(spoken.start())).collect());
         }
         let token_spans: Arc<[Vec<Span>]> = token_spans.into();
         let answered = start - seen.start..end - seen.start;

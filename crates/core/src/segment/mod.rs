@@ -6,6 +6,7 @@
 
 mod characters;
 mod date;
+pub(crate) mod label;
 mod lines;
 mod marks;
 mod place;
@@ -160,6 +161,15 @@ impl Cutter<'_> {
                 Role::Colon => {
                     if let Some(start) = rules::label_within(text, state.start.at, mark.at) {
                         state.end(start, start);
+                    }
+                }
+                // `(APPLAUSE) We will go.`
+                Role::OpenBracket if mark.at == state.start.at => {
+                    if let Some(end) = label::note(text, mark.at) {
+                        let closes = |end: usize| marks.mark_at(end).filter(|mark| mark.role == Role::Close);
+                        let end = closes(end).map_or(end, |mark| end + mark.len);
+                        state.end(end, end);
+                        reached = end;
                     }
                 }
                 _ => {}

@@ -37,9 +37,12 @@ pub(super) enum Table {
     Adjunct,
     Lead,
     CutOff,
+    Note,
+    Person,
+    Heading,
 }
 
-const NAMES: [(&str, Table); 29] = [
+const NAMES: [(&str, Table); 32] = [
     ("title", Table::Title),
     ("inner", Table::Inner),
     ("number", Table::Number),
@@ -69,6 +72,9 @@ const NAMES: [(&str, Table); 29] = [
     ("adjunct", Table::Adjunct),
     ("lead", Table::Lead),
     ("cut-off", Table::CutOff),
+    ("note", Table::Note),
+    ("person", Table::Person),
+    ("heading", Table::Heading),
 ];
 
 /// Each word once, in order, with a bit for each table that has it.

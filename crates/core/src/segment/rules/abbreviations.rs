@@ -23,7 +23,7 @@ pub(super) fn clock(place: &Place) -> Option<Verdict> {
     let word = place.word.text;
     let is_clock = ["a.m", "p.m", "am", "pm"].iter().any(|known| known.eq_ignore_ascii_case(word));
     let is_time = word.contains('.') || place.before().shape() == Shape::Number;
-    if !is_clock || !is_time || !place.is_full_stop() || place.closes_quote {
+    if !is_clock || !is_time || !place.is_full_stop() {
         return None;
     }
     let after = place.after.stem();

@@ -1,13 +1,10 @@
 //! Rules about what stands before a sentence: the label of a speaker, the marker of a list.
 
 use super::Verdict::{self, Cut, Keep};
-use crate::segment::characters::{is_blank, skip_blanks, unit_at, unit_before};
+use crate::segment::characters::{is_blank, skip_blanks, unit_before};
+use crate::segment::label::{self, LONGEST as LABEL};
 use crate::segment::place::Place;
 use crate::segment::words::{self, Table};
-
-/// The longest label, in words and in bytes.
-const WORDS: usize = 5;
-const LABEL: usize = 48;
 
 /// What may stand before the label of a speaker who breaks in.
 const BREAKS: [char; 6] = ['-', '–', '—', '…', ']', ')'];
@@ -28,44 +25,23 @@ pub(super) fn label_follows(place: &Place) -> Option<Verdict> {
     label(place.text, place.next).map(|_| Cut)
 }
 
-/// Where the label ends that begins there: `MR. CASS:`, `THE PRESIDENT:`, `>> HOST:`, `Q:`, `Q.`
+/// Where the label ends that begins there.
 fn label(text: &str, at: usize) -> Option<usize> {
-    let head = &text[at..text.floor_char_boundary(at + LABEL)];
-    if head.starts_with(">>") {
-        let end = skip_blanks(text, at + head.len() - head.trim_start_matches('>').len());
-        return Some(capitals(text, end).unwrap_or(end));
-    }
-    if head.starts_with("Q. ") { Some(at + 2) } else { capitals(text, at) }
+    label::at(text, at).map(|label| label.end)
 }
 
-/// Where the colon ends behind a name in capitals.
-fn capitals(text: &str, at: usize) -> Option<usize> {
-    let head = &text[at..text.floor_char_boundary(at + LABEL)];
-    // `6 P.M. EDT THE PRESIDENT:`: a zone is no name.
-    let first = head.split([' ', ':']).next()?;
-    if !head.starts_with(|char: char| char.is_uppercase()) || words::is_zone(first) {
-        return None;
-    }
-    let (mut blanks, mut letters) = (0, 0);
-    for (offset, char) in head.char_indices() {
-        match char {
-            ':' => {
-                let end = at + offset + 1;
-                let is_over = unit_at(text, end).is_none_or(|unit| is_blank(unit.char));
-                return (is_over && letters > 0 && blanks < WORDS).then_some(end);
-            }
-            ' ' => blanks += 1,
-            '.' | '-' | '\'' | '’' | '#' => {}
-            char if char.is_uppercase() => letters += 1,
-            char if char.is_numeric() && letters > 0 => {}
-            _ => return None,
-        }
-    }
-    None
+/// What a transcript notes between brackets is no part of what is said before: `Thank you. (APPLAUSE)`
+pub(super) fn note_follows(place: &Place) -> Option<Verdict> {
+    label::note(place.text, place.next).map(|_| Cut)
 }
 
-/// Where the label begins that ends with that colon, if what is before it broke off: `So we -- MS. PYE: No.`
+/// Where the label begins that ends with that colon, if what is before it broke off: `So we -- MS. PYE: No.` Or where
+/// the one behind it does: `BY MR. VOSS: Q. Why?`
 pub(in crate::segment) fn label_within(text: &str, start: usize, colon: usize) -> Option<usize> {
+    if label(text, start) == Some(colon + 1) {
+        let next = skip_blanks(text, colon + 1);
+        return label(text, next).map(|_| next);
+    }
     let from = text.floor_char_boundary(colon.saturating_sub(LABEL).max(start));
     let mut end = colon;
     while let Some(blank) = text[from..end].rfind(char::is_whitespace) {
@@ -82,19 +58,12 @@ pub(in crate::segment) fn label_within(text: &str, start: usize, colon: usize) -
     None
 }
 
-/// Where the label of a member ends in the records of a parliament, at the beginning of a paragraph: `Mr. VOSS.`
+/// Where the label of a member ends, which stands at the beginning of a paragraph.
 fn member(place: &Place) -> Option<usize> {
-    if place.start > 2 || !place.is_full_stop() || place.word.end - place.start > LABEL {
+    if place.start > 2 || !place.is_full_stop() {
         return None;
     }
-    let mut names = place.text[place.start..place.word.end].split(' ');
-    let is_title = ["Mr.", "Mrs.", "Ms.", "Miss", "Dr."].contains(&names.next()?);
-    let is_shouted = |name: &str| {
-        let is_capital = |char: char| char.is_uppercase() || matches!(char, '-' | '.' | '\'');
-        name.len() > 1 && name.trim_start_matches("Mc").chars().all(is_capital)
-    };
-    let count = names.clone().count();
-    (is_title && (1..=3).contains(&count) && names.all(is_shouted)).then_some(place.stop_end)
+    label::member(place.text, place.start).map(|label| label.end)
 }
 
 /// The marker of a list belongs to its item: `1. Close the pier`, `II. The plan`, `B. The cost`, `steps: 1. Close`.
@@ -158,6 +127,15 @@ mod tests {
             "We were going to -- |MS. PYE: No. |MR. CASS: I think… |MS. PYE: Yes [crosstalk] |MR. CASS: Why?",
         );
         cut("6:13 P.M. EDT |THE VICE PRESIDENT: Thank you.");
+    }
+
+    #[test]
+    fn note_follows() {
+        cut(
+            "Thank you. |(APPLAUSE) |We leave in June. |(LAUGHTER) |MS. PYE: Let me -- |[CROSSTALK] |MR. CASS: No.",
+        );
+        cut("We go. |(Applause.) |And we will [applause] not come back. |[Music]");
+        cut("BY MR. VOSS: |Q. Were you there? |A. I was.");
     }
 
     #[test]

@@ -24,12 +24,13 @@ pub(super) enum Verdict {
 type Rule = fn(&Place) -> Option<Verdict>;
 
 /// Each rule with its name. What it says, and of what, stands with it.
-const RULES: [(&str, Rule); 31] = [
+const RULES: [(&str, Rule); 32] = [
     ("nothing_said", follows::nothing_said),
     ("whole_quote", speech::whole_quote),
     ("within_word", follows::within_word),
     ("own_label", labels::own_label),
     ("label_follows", labels::label_follows),
+    ("note_follows", labels::note_follows),
     ("list_marker", labels::list_marker),
     ("users_abbreviation", abbreviations::users_abbreviation),
     ("punctuation_follows", follows::punctuation_follows),

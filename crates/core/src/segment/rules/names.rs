@@ -37,7 +37,7 @@ pub(super) fn initial(place: &Place) -> Option<Verdict> {
 /// It ends the sentence before a function word, and, where it is a noun, before any other word.
 pub(super) fn nation(place: &Place) -> Option<Verdict> {
     let word = place.word.text;
-    let is_town = word == "D.C";
+    let is_town = matches!(word, "D.C" | "L.A");
     let is_nation = is_town || words::is_in(Table::Nation, word) && place.word.is_capital();
     if !place.is_full_stop() || !is_nation {
         return None;
@@ -114,6 +114,13 @@ pub(super) fn dotted(place: &Place) -> Option<Verdict> {
     }
     // `in Newark, N.J. Police`, `D-N.M. Voss`
     if words::is_in(Table::DottedState, word) && (place.follows_comma() || is_member(place)) {
+        return Some(Cut);
+    }
+    // `works for the F.B.I. Agents came`, but `the F.B.I. Director`
+    let before = place.before();
+    let is_noun = before.text.eq_ignore_ascii_case("the")
+        && words::is_in(Table::Ending, place.word_before(before.start).text);
+    if is_noun && place.second().shape() == Shape::Lower && !words::is_in(Table::Leader, place.after.stem()) {
         return Some(Cut);
     }
     // `told J.K. Voss`, `the D.A. Mira Voss`, but `a Ph.D. Nobody asked`
@@ -248,6 +255,9 @@ mod tests {
             "She is the ambassador to the U.N. Mira Voss. |In the U.S. Monday, nobody voted. |He loves U.S. Politics.",
         );
         cut("It cost the U.S. $5. |He left the U.K. |It rained. |The U.S.-led force stayed.");
+        cut(
+            "He left for the U.S. |Police said he was armed. |The firm is based in L.A. |Voss declined to say why.",
+        );
         cut("U.S. To Send Planes");
     }
 
@@ -259,6 +269,7 @@ mod tests {
         cut(
             "He was born in Newark, N.J. |Police found him, i.e. Voss did. |We passed the act, H.R. 4020. |O.K. |So be it.",
         );
+        cut("He worked for the F.B.I. |Agents came at dawn. |She was told by the F.B.I. Director to go.");
         cut(
             "Sen. Ana Roe, D-N.M. |Voss is R-Ariz. |Poe is not. |It was built in 400 B.C. |Nobody knows why.",
         );

@@ -16,6 +16,9 @@ const SOURCE: usize = 80;
 const WORDS: usize = 12;
 const REACH: usize = 120;
 
+/// How many small words may follow a possessive: `Voss’s two younger sisters`.
+const OWNED: usize = 3;
+
 /// A quote of several sentences stays whole, if that is asked for and it is closed in its paragraph.
 pub(super) fn whole_quote(place: &Place) -> Option<Verdict> {
     (place.options.quotes == Quotes::Whole && place.quote().is_some()).then_some(Keep)
@@ -53,16 +56,19 @@ pub(super) fn speaker_follows(place: &Place) -> Option<Verdict> {
     names_speaker(&place.text[place.next..]).then_some(Keep)
 }
 
-/// Whether the text begins with a name, and then a verb that makes it a speaker's.
+/// Whether the text begins with a name, and then a verb that makes it a speaker's: `Mira Voss asked`,
+/// `Army spokesman Lev Roe, 44, asked`, `Parliament’s new speaker asked`.
 fn names_speaker(text: &str) -> bool {
     let text = &text[..text.floor_char_boundary(REACH)];
-    let mut words = text.split_whitespace().take(WORDS);
-    // Between two commas anything may stand: `Mira Voss, who runs the pier, asked`.
-    let (mut names, mut is_aside) = (0, false);
+    let mut words = text.split_whitespace().take(WORDS).peekable();
+    // Between two commas, or brackets, anything may stand: `Mira Voss, who runs the pier, asked`.
+    let (mut names, mut is_aside, mut in_brackets, mut owned) = (0, false, false, 0);
     while let Some(word) = words.next() {
         let plain = word.trim_end_matches([',', '.', ':', ';', '!', '?']);
         if !is_aside && names > 0 {
-            if words::is_in(Table::Asking, plain) {
+            if words::is_in(Table::Asking, plain)
+                || plain == "went" && words.peek().is_some_and(|next| next.starts_with("on"))
+            {
                 // `Mira Voss asked whether they would go.`
                 return !words.any(|word| ["whether", "if", "that", "for", "why", "how"].contains(&word));
             }
@@ -73,15 +79,24 @@ fn names_speaker(text: &str) -> bool {
                     || next.is_none_or(|next| words::is_in(Table::Adjunct, next));
             }
         }
+        in_brackets |= word.starts_with('(');
+        if in_brackets {
+            in_brackets = !word.contains(')');
+            continue;
+        }
         let first = plain.split('-').next().unwrap_or_default();
         let is_name = plain.starts_with(char::is_uppercase) || words::is_in(Table::Particle, first);
         let is_abbreviated = words::is_kind(Table::Title, plain) || plain.len() == 1 || plain.contains('.');
         let ends = word.ends_with(['.', '!', '?']) && !is_abbreviated;
-        if ends || !is_aside && !is_name {
+        // `Voss’s two lawyers`, `Army spokesman`, `Voss and Roe`
+        let belongs = owned > 0 || words::is_in(Table::Person, plain) || plain == "and";
+        if ends || !is_aside && !is_name && !(names > 0 && belongs) {
             return false;
         }
         names += usize::from(is_name);
         is_aside ^= word.ends_with(',');
+        let is_possessive = plain.ends_with("’s") || plain.ends_with("'s") || plain.ends_with("s’");
+        owned = if is_possessive { OWNED } else { owned.saturating_sub(1) };
     }
     false
 }
@@ -127,6 +142,15 @@ mod tests {
         cut("“Will they go?” Mira Voss, who runs the pier, asked. |“Now!” Voss said on Monday. |They went.");
         cut("‘Will they go?’ van Dorn asked. |‘When?’ |Troops cheered.");
         cut("“Will they go?” |Mira Voss asked whether they would. |“Now?” |Voss said the pier was closed.");
+        cut(
+            "“Safe?” Parliament’s speaker asked. |“Sure?” Army spokesman Lev Roe said. |“Yes!” Roe’s wife, Ida, wrote.",
+        );
+        cut(
+            "“Done?” Rep. Ann Roe (D-Ohio) asked. |“Never!” Roe and Ek shouted. |“Why?” Voss, 44, went on. |“No.”",
+        );
+        cut(
+            "“Will they go?” |Officials in the north asked nobody. |“Now?” |Roe’s men asked whether they might.",
+        );
         cut("“Will they go?” |The premier asked twice. |“No!” |She left.");
     }
 
