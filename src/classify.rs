@@ -111,7 +111,7 @@ impl Classify {
         if targets.is_empty() {
             targets.push(Target::new(&pipeline.settings().default_target)?);
         }
-        let mut documents = Documents::new(&paths, self.input.options());
+        let mut documents = Documents::new(&paths, self.input.options()?);
         let progress = progress(&documents, is_terminal);
         let mut tally = Tally::default();
         let failed = |source| match self.output.as_os_str() == "-" {
@@ -253,25 +253,25 @@ fn progress(documents: &Documents, output_is_terminal: bool) -> ProgressBar {
 }
 
 /// Where labels are written: standard output, or a file that appears whole or not at all.
-enum Destination {
+pub(super) enum Destination {
     Stdout(BufWriter<io::Stdout>),
     File(AtomicFile),
 }
 
 impl Destination {
-    fn open(path: &Path) -> Result<Self> {
+    pub(super) fn open(path: &Path) -> Result<Self> {
         Ok(match path.as_os_str() == "-" {
             true => Self::Stdout(BufWriter::new(io::stdout())),
             false => Self::File(AtomicFile::create(path)?),
         })
     }
 
-    fn is_terminal(&self) -> bool {
+    pub(super) fn is_terminal(&self) -> bool {
         matches!(self, Self::Stdout(_)) && io::stdout().is_terminal()
     }
 
     /// Puts a file in its place.
-    fn commit(self) -> Result<()> {
+    pub(super) fn commit(self) -> Result<()> {
         match self {
             Self::Stdout(_) => Ok(()),
             Self::File(file) => Ok(file.commit()?),

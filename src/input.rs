@@ -1,5 +1,7 @@
 //! The flags that say how input is read.
 
+use super::segmentation::SegmentationArgs;
+use crate::failure::Result;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use standpoint::input::{InputFormat, InputOptions};
@@ -18,6 +20,9 @@ pub(crate) struct InputArgs {
     /// The field of a record that holds its id [default: id]
     #[arg(long, value_name = "NAME")]
     id_field: Option<String>,
+
+    #[command(flatten)]
+    segmentation: SegmentationArgs,
 }
 
 /// A format, or whichever it is.
@@ -31,12 +36,13 @@ fn formats() -> impl TypedValueParser<Value = Choice> {
 }
 
 impl InputArgs {
-    pub(crate) fn options(&self) -> InputOptions {
-        InputOptions {
+    pub(crate) fn options(&self) -> Result<InputOptions> {
+        Ok(InputOptions {
             format: self.input_format.0,
             text_field: self.text_field.clone(),
             id_field: self.id_field.clone(),
+            segmentation: self.segmentation.options()?,
             ..InputOptions::default()
-        }
+        })
     }
 }

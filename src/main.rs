@@ -12,6 +12,8 @@ mod eval;
 mod failure;
 mod input;
 mod model;
+mod segment;
+mod segmentation;
 mod view;
 mod train;
 
@@ -31,6 +33,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Classify(classify::Classify),
+    Segment(segment::Segment),
     Train(train::Train),
     Eval(eval::Eval),
     Agreement(agreement::AgreementCommand),
@@ -43,6 +46,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Classify(classify) => classify.run(),
+        Command::Segment(segment) => segment.run(),
         Command::Train(train) => train.run(),
         Command::Eval(eval) => eval.run(),
         Command::Agreement(agreement) => agreement.run(),

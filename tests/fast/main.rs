@@ -12,6 +12,7 @@ mod pipeline;
 #[path = "../../crates/core/src/random_tests.rs"]
 mod random_tests;
 mod render;
+mod segment;
 #[path = "../fixtures/report.rs"]
 mod report;
 #[path = "../fixtures/tiny.rs"]

@@ -54,7 +54,7 @@ pub struct Options {
 }
 
 /// Abbreviations of the user's own: the full stop behind one of them ends no sentence.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Abbreviations(BTreeSet<String>);
 
 impl Abbreviations {
@@ -64,6 +64,37 @@ impl Abbreviations {
 
     fn has(&self, word: &str) -> bool {
         !self.0.is_empty() && self.0.contains(&normal(word))
+    }
+}
+
+/// A word that is no abbreviation, in a list of such.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoAbbreviation {
+    /// Counted from 1.
+    pub line: usize,
+    pub word: String,
+}
+
+impl Abbreviations {
+    /// The longest abbreviation, in bytes.
+    pub const LONGEST: usize = word::WORD;
+
+    /// Reads a list: a word a line, with or without its full stop. What follows a `#` is a comment.
+    ///
+    /// # Errors
+    /// If a word holds no letter, or is longer than any abbreviation.
+    pub fn parse(list: &str) -> Result<Self, NoAbbreviation> {
+        let mut words = Vec::new();
+        for (index, line) in list.trim_start_matches('\u{feff}').lines().enumerate() {
+            let line = line.split('#').next().unwrap_or_default();
+            for word in line.split_whitespace() {
+                if word.len() > Self::LONGEST || !word.contains(char::is_alphabetic) {
+                    return Err(NoAbbreviation { line: index + 1, word: word.to_owned() });
+                }
+                words.push(word);
+            }
+        }
+        Ok(words.into_iter().collect())
     }
 }
 
@@ -163,9 +194,12 @@ impl Cutter<'_> {
                         state.end(start, start);
                     }
                 }
-                // `(APPLAUSE) We will go.`
-                Role::OpenBracket if mark.at == state.start.at => {
-                    if let Some(end) = label::note(text, mark.at) {
+                // `(APPLAUSE) We will go.`, `So we -- [CROSSTALK]`
+                Role::OpenBracket => {
+                    let before = text[state.start.at..mark.at.max(state.start.at)].trim_end();
+                    let is_apart = before.is_empty() || before.ends_with(['-', '–', '—', '…']);
+                    if let Some(end) = label::note(text, mark.at).filter(|_| is_apart) {
+                        state.end(mark.at, mark.at);
                         let closes = |end: usize| marks.mark_at(end).filter(|mark| mark.role == Role::Close);
                         let end = closes(end).map_or(end, |mark| end + mark.len);
                         state.end(end, end);

@@ -63,6 +63,16 @@ fn the_options_are_heeded() {
 }
 
 #[test]
+fn a_list_of_abbreviations_may_have_comments() {
+    let list = "\u{feff}# ranks\r\nZugf.\n\nobj # objects\n";
+    assert_eq!(Abbreviations::parse(list), Ok(["zugf", "obj"].into_iter().collect()));
+    let wrong = |line, word: &str| Err(NoAbbreviation { line, word: word.to_owned() });
+    assert_eq!(Abbreviations::parse("a.\n12\n"), wrong(2, "12"));
+    let long = "x".repeat(100);
+    assert_eq!(Abbreviations::parse(&long), wrong(1, &long));
+}
+
+#[test]
 fn what_is_invisible_belongs_to_no_sentence() {
     assert_eq!(sentences("\u{feff}Go."), [Span::new(3, 6)]);
     assert_eq!(sentences("\u{feff} \r\n\u{200b}"), []);

@@ -5,7 +5,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use standpoint_core::label::{Attribution, Label, Prediction, TargetStance};
 use standpoint_core::record::Record;
-use standpoint_core::text::{Metadata, Span};
+use standpoint_core::text::{Document, Metadata, Span};
 use std::io::{self, Write};
 
 /// The keys of a line that are ours. A field of the input by such a name is written with `input_` before it.
@@ -70,13 +70,10 @@ struct Body<'a>(&'a Record);
 impl Serialize for Body<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let record = self.0;
-        let (span, text) = (record.span(), record.document.text());
+        let text = record.document.text();
         let stances: Vec<_> = record.stances.iter().map(|stance| StanceEntry { stance, text }).collect();
         let mut line = serializer.serialize_map(None)?;
-        line.serialize_entry("index", &record.index)?;
-        line.serialize_entry("start", &span.start())?;
-        line.serialize_entry("end", &span.end())?;
-        line.serialize_entry("text", record.text())?;
+        serialize_sentence(&mut line, &record.document, record.index)?;
         line.serialize_entry("role", &record.role.label())?;
         line.serialize_entry("role_probs", &Probabilities(&record.role))?;
         line.serialize_entry("stance", &stances)?;
@@ -95,6 +92,19 @@ impl Serialize for Body<'_> {
         }
         line.end()
     }
+}
+
+/// What the sentence is, whatever is said of it.
+pub(super) fn serialize_sentence<M: SerializeMap>(
+    line: &mut M,
+    document: &Document,
+    index: usize,
+) -> Result<(), M::Error> {
+    let span = document.sentences()[index];
+    line.serialize_entry("index", &index)?;
+    line.serialize_entry("start", &span.start())?;
+    line.serialize_entry("end", &span.end())?;
+    line.serialize_entry("text", document.sentence(index))
 }
 
 /// The name under which a field of the input stands beside ours.
@@ -181,7 +191,6 @@ mod tests {
     use super::super::{attributed_example, example, written};
     use super::*;
     use serde_json::json;
-    use standpoint_core::text::Document;
     use std::sync::Arc;
 
     fn lines(records: Vec<Record>) -> Vec<String> {

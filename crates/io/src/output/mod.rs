@@ -4,6 +4,7 @@
 pub mod jsonl;
 pub mod positions;
 pub mod ranking;
+pub mod sentences;
 pub mod table;
 
 use standpoint_core::record::Record;

@@ -1,0 +1,106 @@
+//! `standpoint segment` as a user runs it: it needs no model.
+
+use assert_cmd::Command;
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+
+const TEXT: &str = "The pier is shut. Zugf. Roe said: “We go. Nobody stays.”\nA second line\nruns on.\n";
+
+fn segment(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_standpoint"));
+    command.current_dir(folder).arg("segment").args(arguments);
+    command
+}
+
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("pier.txt"), TEXT).unwrap();
+    folder
+}
+
+fn sentences(folder: &Path, arguments: &[&str]) -> Vec<Value> {
+    let output = segment(folder, arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn texts(lines: &[Value]) -> Vec<&str> {
+    lines.iter().map(|line| line["text"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn sentences_slice_the_file() {
+    let folder = folder();
+    let lines = sentences(folder.path(), &["pier.txt"]);
+    assert_eq!(
+        texts(&lines),
+        ["The pier is shut.", "Zugf.", "Roe said: “We go. Nobody stays.”", "A second line", "runs on."]
+    );
+    for (index, line) in lines.iter().enumerate() {
+        let [start, end] = ["start", "end"].map(|key| line[key].as_u64().unwrap() as usize);
+        assert_eq!(line["text"], TEXT[start..end]);
+        assert_eq!((&line["doc"], &line["index"]), (&json!("pier.txt"), &json!(index)));
+    }
+}
+
+#[test]
+fn flags_change_where_sentences_end() {
+    let folder = folder();
+    fs::write(folder.path().join("words.txt"), "# ranks\nZugf.\n").unwrap();
+    let arguments = [
+        "--quotes",
+        "cut",
+        "--abbreviations",
+        "words.txt",
+        "--wrapped",
+        "yes",
+        "--format",
+        "jsonl",
+        "pier.txt",
+    ];
+    assert_eq!(
+        texts(&sentences(folder.path(), &arguments)),
+        ["The pier is shut.", "Zugf. Roe said: “We go.", "Nobody stays.”", "A second line\nruns on."]
+    );
+}
+
+#[test]
+fn text_is_for_people() {
+    let folder = folder();
+    let output =
+        segment(folder.path(), &["--format", "text", "-"]).write_stdin("They left. Nobody stayed.").output();
+    let right = "-\n 0..10  They left.\n11..25  Nobody stayed.\n\n";
+    assert_eq!(String::from_utf8(output.unwrap().stdout).unwrap(), right);
+}
+
+#[test]
+fn what_cannot_be_read_is_named_and_the_rest_goes_on() {
+    let folder = folder();
+    let output = segment(folder.path(), &["missing.txt", "pier.txt", "-o", "out.jsonl"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(
+        message,
+        "error: missing.txt: no such file or folder\nerror: 1 of 2 inputs failed (named above)\n"
+    );
+    assert_eq!(fs::read_to_string(folder.path().join("out.jsonl")).unwrap().lines().count(), 5);
+}
+
+#[test]
+fn a_bad_list_of_abbreviations_is_a_usage_error() {
+    let folder = folder();
+    fs::write(folder.path().join("words.txt"), "Zugf.\n--\n").unwrap();
+    for (file, problem) in [
+        ("words.txt", "words.txt:2: \"--\" is no abbreviation: give one word a line, and # before comments"),
+        ("none.txt", "none.txt: could not be read: "),
+        (".", "could not be read: "),
+    ] {
+        let output = segment(folder.path(), &["--abbreviations", file, "pier.txt"]).output().unwrap();
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{message}");
+        assert!(message.starts_with("error: --abbreviations ") && message.contains(problem), "{message}");
+        assert!(output.stdout.is_empty());
+    }
+}
