@@ -119,7 +119,7 @@ impl Classify {
             false => Failure::Core(Error::Write { path: self.output.clone(), source }),
         };
         let mut sink = self.view.sink(&mut destination, &targets, form);
-        let read = iter::from_fn(|| next_document(&mut documents, &progress, &mut tally));
+        let read = iter::from_fn(|| next_document(&mut documents, &pipeline, &progress, &mut tally));
         for record in pipeline.records(read, &targets)? {
             sink.write(record?).map_err(failed)?;
         }
@@ -220,14 +220,23 @@ fn timings(wall: Duration, encoder: Duration) -> String {
 }
 
 /// The next document that can be read. Says why those before it could not.
-fn next_document(documents: &mut Documents, progress: &ProgressBar, tally: &mut Tally) -> Option<Document> {
+fn next_document(
+    documents: &mut Documents,
+    pipeline: &Pipeline,
+    progress: &ProgressBar,
+    tally: &mut Tally,
+) -> Option<Document> {
     loop {
         let document = documents.next()?;
         progress.set_position(documents.bytes_read());
         for warning in documents.take_warnings() {
             progress.suspend(|| eprintln!("warning: {warning}"));
         }
-        match document {
+        let checked = document.map_err(|error| error.to_string()).and_then(|document| {
+            let is_short = pipeline.check_targets(document.targets());
+            is_short.map_err(|error| format!("{}: {error}", document.id())).map(|()| document)
+        });
+        match checked {
             Ok(document) => {
                 tally.done += 1;
                 return Some(document);

@@ -79,7 +79,7 @@ impl View {
                 Box::new(RankingSink::new(writer, targets, form, self.top.get()))
             }
             (false, None, Form::Jsonl) => Box::new(JsonlSink::new(writer)),
-            (false, None, Form::Table(layout)) => Box::new(TableSink::new(writer, targets, layout)),
+            (false, None, Form::Table(layout)) => Box::new(TableSink::new(writer, layout)),
         }
     }
 }

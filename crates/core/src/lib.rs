@@ -11,6 +11,8 @@ pub mod error;
 pub mod atomic;
 pub mod hash;
 pub mod machine;
+pub mod target;
+pub mod fields;
 pub mod text;
 pub mod label;
 pub mod record;

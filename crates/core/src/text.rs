@@ -3,6 +3,8 @@
 //! Every later stage points into a text with a [`Span`]: half-open, in bytes, on character boundaries.
 //! `span.slice(document.text())` is always the text that was meant.
 
+use crate::fields::Fields;
+use crate::target::Target;
 use serde::de::Error;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -106,7 +108,9 @@ pub struct TimeSpan {
 pub struct Metadata {
     pub id: String,
     /// Whatever the input carried beside the text, in its order.
-    pub fields: serde_json::Map<String, serde_json::Value>,
+    pub fields: Fields,
+    /// Targets of the document's own, in place of those of the run. Mostly there are none.
+    pub targets: Vec<Target>,
 }
 
 /// A text, its sentences, and its metadata.
@@ -133,7 +137,7 @@ impl Document {
             assert!(text.get(span.range()).is_some(), "a sentence must lie within its text");
             reached = span.end();
         }
-        let metadata = Metadata { id: id.into(), fields: serde_json::Map::new() };
+        let metadata = Metadata { id: id.into(), fields: Fields::default(), targets: Vec::new() };
         Self { metadata: Arc::new(metadata), text, sentences, turns: Vec::new() }
     }
 
@@ -154,8 +158,14 @@ impl Document {
     }
 
     /// The same document, with fields that travel with it from input to output.
-    pub fn with_fields(mut self, fields: serde_json::Map<String, serde_json::Value>) -> Self {
-        self.metadata = Arc::new(Metadata { id: self.metadata.id.clone(), fields });
+    pub fn with_fields(mut self, fields: impl Into<Fields>) -> Self {
+        Arc::make_mut(&mut self.metadata).fields = fields.into();
+        self
+    }
+
+    /// The same document, with targets of its own.
+    pub fn with_targets(mut self, targets: Vec<Target>) -> Self {
+        Arc::make_mut(&mut self.metadata).targets = targets;
         self
     }
 
@@ -215,11 +225,24 @@ impl Document {
     }
 
     /// Fields that the input carried beside the text, passed through to the output.
-    pub fn fields(&self) -> &serde_json::Map<String, serde_json::Value> {
+    pub fn fields(&self) -> &Fields {
         &self.metadata.fields
     }
 
-    /// Id and fields, without the text.
+    /// What the document takes in memory, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.text.len()
+            + size_of_val(&*self.sentences)
+            + self.metadata.id.len()
+            + self.metadata.fields.bytes()
+    }
+
+    /// The targets that are asked of this document in place of those of the run, if there are any.
+    pub fn targets(&self) -> &[Target] {
+        &self.metadata.targets
+    }
+
+    /// Id, fields and targets, without the text.
     pub fn metadata(&self) -> &Arc<Metadata> {
         &self.metadata
     }

@@ -183,7 +183,7 @@ impl PredictedDocument<'_> {
             before: None,
             after: None,
             target: None,
-            fields: gold.document.fields().clone(),
+            fields: gold.document.fields().values(),
             annotations: Annotations::Spans { gold_spans, predicted_spans },
         })
     }
@@ -252,7 +252,7 @@ fn sample(
         before: neighbour(index.checked_sub(1)),
         after: neighbour(Some(index + 1)),
         target: task.head().has_target.then(|| gold.target.clone()),
-        fields: gold.document.fields().clone(),
+        fields: gold.document.fields().values(),
         annotations,
     }
 }

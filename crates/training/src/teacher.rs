@@ -5,7 +5,6 @@ use crate::config::TeacherConfig;
 use crate::error::{InputError, InputProblem, Place, Result, TrainError};
 use crate::identity;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use standpoint_core::atomic::write_whole;
 use standpoint_core::hash::sha256;
 use standpoint_core::label::{Attribution, Target};
@@ -66,25 +65,22 @@ pub fn read_unlabelled(path: &Path, target: &str, left_out: &HashSet<&str>) -> R
     let mut gathered: Vec<(String, bool, Vec<String>)> = Vec::new();
     for document in Documents::new(&[path], InputOptions::default()) {
         let document = document?;
-        let field = |name: &str| document.fields().get(name).and_then(Value::as_str).unwrap_or_default();
-        let id = match field("doc_id") {
-            "" => document.id(),
-            id => id,
-        };
-        if left_out.contains(id) {
+        let field = |name: &str| document.fields().text(name).unwrap_or_default();
+        let id =
+            Some(field("doc_id")).filter(|id| !id.is_empty()).unwrap_or_else(|| document.id().to_owned());
+        if left_out.contains(id.as_str()) {
             continue;
         }
         let sentences = (0..document.sentences().len()).map(|index| document.sentence(index));
         let alone = field("before").is_empty() && field("after").is_empty();
         let texts: Vec<String> = std::iter::once(field("before"))
-            .chain(sentences)
+            .chain(sentences.map(str::to_owned))
             .chain([field("after")])
             .filter(|text| !text.trim().is_empty())
-            .map(str::to_owned)
             .collect();
         match gathered.last_mut() {
-            Some((last, true, together)) if alone && last == id => together.extend(texts),
-            _ => gathered.push((id.to_owned(), alone, texts)),
+            Some((last, true, together)) if alone && *last == id => together.extend(texts),
+            _ => gathered.push((id, alone, texts)),
         }
     }
     let documents = gathered.into_iter().map(|(id, _, texts)| GoldDocument {

@@ -44,7 +44,7 @@ impl Assembler {
         let mut others = of_targets.split_off(sentences.len());
         for (place, (index, answer)) in sentences.clone().zip(of_targets).enumerate() {
             let first = answered(answer);
-            let rest = (1..self.targets.tokens.len())
+            let rest = (1..self.targets.count(&document))
                 .map(|target| answered(others[(target - 1) * sentences.len() + place].take()));
             let all: Vec<Answer> = std::iter::once(first).chain(rest).collect();
             self.held.push(self.sentence(&document, index, all));
@@ -61,11 +61,12 @@ impl Assembler {
             answers.iter_mut().for_each(nothing_said);
         }
         let marks = std::mem::take(&mut answers[0].marks);
-        let stances = self.targets.phrases.iter().zip(&answers).map(|(target, answer)| TargetStance {
-            target: target.clone(),
-            prediction: answer.predictions.stance,
-            holder: answer.holder,
-        });
+        let stances =
+            self.targets.phrases(document).iter().zip(&answers).map(|(target, answer)| TargetStance {
+                target: target.clone(),
+                prediction: answer.predictions.stance,
+                holder: answer.holder,
+            });
         let record = Record {
             document: Arc::clone(document),
             index,

@@ -22,6 +22,7 @@ use crate::label::Target;
 use crate::model::{Model, Settings, Tokenizer};
 use crate::record::Record;
 use crate::text::Document;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -84,12 +85,13 @@ impl Pipeline {
 
     /// Labels documents as they come. The iterator gives a [`Record`] for each sentence, in the order of the input.
     ///
-    /// Stances follow the order of `targets`. Roles are read with the first target in front, or with the model's default
+    /// Stances follow the order of `targets`, or of the document's own if it has any. Roles are read with the first target in front, or with the model's default
     /// target if there is none. What is said of a document depends neither on the other documents nor on the number of
     /// threads. Documents are drawn on the calling thread, a few ahead of the records; their memory is bounded.
     ///
     /// # Errors
-    /// If a target has more tokens than a quarter of a window. The iterator ends with an error if the encoder fails.
+    /// If a target has more tokens than a quarter of a window. The iterator ends with an error if the encoder fails, or for
+    /// such a target of a document: [`Pipeline::check_targets`] finds it before.
     pub fn records<I>(
         &self,
         documents: I,
@@ -101,6 +103,17 @@ impl Pipeline {
         let targets = Targets::new(&self.stages, targets)?;
         let documents = documents.into_iter().map(Into::into);
         Ok(Records::new(Arc::clone(&self.stages), Arc::new(targets), documents))
+    }
+
+    /// Whether all targets are short enough for this model.
+    ///
+    /// # Errors
+    /// If one has more tokens than a quarter of a window.
+    pub fn check_targets(&self, targets: &[Target]) -> Result<()> {
+        match targets {
+            [] => Ok(()),
+            _ => self.stages.target_tokens(targets).map(drop),
+        }
     }
 
     /// Labels documents that are at hand: the records of each, in order. As [`Pipeline::records`] otherwise.
@@ -117,21 +130,48 @@ impl Pipeline {
     }
 }
 
-impl Targets {
-    fn new(stages: &Stages, targets: &[Target]) -> Result<Self> {
-        let limit = stages.settings.max_tokens / 4;
+impl Stages {
+    /// The tokens of some targets; those of the model's default one if there are none.
+    fn target_tokens(&self, targets: &[Target]) -> Result<Vec<Vec<u32>>> {
+        let limit = self.settings.max_tokens / 4;
         let tokens = |target: &str| {
-            let tokens = stages.tokenizer.encode(target)?;
+            let tokens = self.tokenizer.encode(target)?;
             if tokens.len() > limit {
                 let target = target.to_owned();
                 return Err(TargetError::TooManyTokens { target, tokens: tokens.len(), limit }.into());
             }
             Ok(tokens)
         };
-        let tokens = match targets {
-            [] => vec![tokens(&stages.settings.default_target)?],
-            _ => targets.iter().map(|target| tokens(target.as_str())).collect::<Result<_>>()?,
-        };
-        Ok(Self { phrases: targets.to_vec(), tokens })
+        match targets {
+            [] => Ok(vec![tokens(&self.settings.default_target)?]),
+            _ => targets.iter().map(|target| tokens(target.as_str())).collect(),
+        }
+    }
+}
+
+impl Targets {
+    fn new(stages: &Stages, targets: &[Target]) -> Result<Self> {
+        Ok(Self { phrases: targets.to_vec(), tokens: stages.target_tokens(targets)? })
+    }
+
+    /// The targets that are asked of a document: its own, or else those of the run.
+    fn phrases<'a>(&'a self, document: &'a Document) -> &'a [Target] {
+        match document.targets() {
+            [] => &self.phrases,
+            own => own,
+        }
+    }
+
+    /// How often a document is read.
+    fn count(&self, document: &Document) -> usize {
+        self.phrases(document).len().max(1)
+    }
+
+    /// The tokens of the targets that are asked of a document.
+    fn tokens(&self, document: &Document, stages: &Stages) -> Result<Cow<'_, [Vec<u32>]>> {
+        match document.targets() {
+            [] => Ok(Cow::Borrowed(&self.tokens)),
+            own => stages.target_tokens(own).map(Cow::Owned),
+        }
     }
 }

@@ -17,6 +17,9 @@ const READ_AHEAD_BYTES: usize = 4 << 20;
 /// What a sentence costs beside its bytes: its answer, and the tokens that frame it.
 const SENTENCE_BYTES: usize = 16;
 
+/// How many bytes of fields weigh as much as one of text.
+const FIELDS_SHARE: usize = 16;
+
 /// Some sentences of a document, to be read in windows of their own.
 #[derive(Clone)]
 pub(super) struct Piece {
@@ -58,9 +61,10 @@ impl<I: Iterator<Item = Arc<Document>>> Units<I> {
                 },
             };
             let (sentences, bytes) = piece(&document, start);
-            cost += bytes;
+            // Fields cost no time, but they are held.
+            cost += bytes + if start == 0 { document.fields().bytes() / FIELDS_SHARE } else { 0 };
             match sentences.end == document.sentences().len() {
-                true => unit.bytes += document.text().len(),
+                true => unit.bytes += document.bytes(),
                 false => self.open = Some((Arc::clone(&document), sentences.end)),
             }
             unit.pieces.push(Piece { document, sentences });

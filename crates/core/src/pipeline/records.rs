@@ -81,9 +81,9 @@ impl<I: Iterator<Item = Arc<Document>>> Records<I> {
             self.ended = true;
             return Ok(());
         };
-        let targets = self.work.targets.tokens.len();
-        let mut by_piece: Vec<Vec<Option<Answer>>> =
-            unit.pieces.iter().map(|piece| vec![None; targets * piece.sentences.len()]).collect();
+        let answers_of =
+            |piece: &Piece| vec![None; self.work.targets.count(&piece.document) * piece.sentences.len()];
+        let mut by_piece: Vec<Vec<Option<Answer>>> = unit.pieces.iter().map(answers_of).collect();
         while let Some(answers) = next(&answers) {
             for SentenceAnswer { piece, target, sentence, answer } in answers? {
                 let first = target * unit.pieces[piece].sentences.len();

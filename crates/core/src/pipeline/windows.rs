@@ -43,7 +43,7 @@ impl Stages {
         let token_spans: Arc<[Vec<Span>]> = token_spans.into();
         let answered = start - seen.start..end - seen.start;
         let mut jobs = Vec::new();
-        for (target, tokens) in targets.tokens.iter().enumerate() {
+        for (target, tokens) in targets.tokens(document, self)?.iter().enumerate() {
             let windows = window::windows_of(answered.clone(), tokens, &sentences, max_tokens, special);
             jobs.extend(windows.into_iter().map(|window| Job {
                 piece: index,

@@ -5,6 +5,7 @@ use crate::error::{InputError, InputProblem, Place, Result};
 use serde::de::{DeserializeOwned, Deserializer, Error, SeqAccess, Visitor};
 use serde_json::Value;
 use standpoint_core::hash::{Digest, Hashing};
+use standpoint_io::input::encoding::likely_encoding;
 use standpoint_io::input::jsonl::LINE_LIMIT;
 use std::fmt;
 use std::fs::File;
@@ -50,7 +51,7 @@ pub(super) fn at(path: &Path, problem: impl Into<InputProblem>) -> InputError {
 pub(super) fn unreadable(path: &Path, error: io::Error) -> InputError {
     let problem = match error.kind() {
         io::ErrorKind::NotFound => InputProblem::NotFound,
-        io::ErrorKind::InvalidData => InputProblem::NotUtf8,
+        io::ErrorKind::InvalidData => InputProblem::NotUtf8 { likely: "windows-1252" },
         _ => InputProblem::Read(error),
     };
     at(path, problem)
@@ -99,7 +100,7 @@ pub(super) fn lines(
         let at = Location::Line(number);
         let result = match str::from_utf8(&bytes) {
             _ if bytes.len() as u64 == LINE_LIMIT => Err(InputProblem::TooLarge { limit: LINE_LIMIT }),
-            Err(_) => Err(InputProblem::NotUtf8),
+            Err(_) => Err(InputProblem::NotUtf8 { likely: likely_encoding(&bytes) }),
             Ok(line) if line.trim().is_empty() => Ok(()),
             Ok(line) => take(at, line.trim_end_matches(['\r', '\n'])),
         };

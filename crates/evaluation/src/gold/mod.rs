@@ -83,7 +83,7 @@ impl GoldDocument {
 
     /// Adds those of `fields` that the document lacks or has as null.
     pub fn complete_fields(&mut self, fields: &Map<String, Value>) {
-        let mut own = self.document.fields().clone();
+        let mut own = self.document.fields().values();
         for (name, value) in fields {
             if own.get(name).is_none_or(Value::is_null) {
                 own.insert(name.clone(), value.clone());

@@ -82,7 +82,7 @@ fn problem(path: &Path, error: csv::Error) -> InputError {
         ErrorKind::UnequalLengths { expected_len, len, .. } => {
             GoldProblem::Cells { expected: expected_len, found: len }.into()
         }
-        _ => InputProblem::NotUtf8,
+        _ => InputProblem::NotUtf8 { likely: "windows-1252" },
     };
     Location::Line(line).error(path, problem)
 }

@@ -3,10 +3,13 @@
 //! A file is read line by line, never whole. A bad line is an error of that line; only a file that is no
 //! UTF-8 text at all ends at the first error.
 
+use super::encoding::{Utf8, likely_encoding};
 use super::notes::Notes;
+use super::open::Opened;
 use super::record::Record;
 use super::{DocumentReader, InputOptions};
 use crate::error::InputProblem;
+use encoding_rs::{Encoding, UTF_8};
 use standpoint_core::text::Document;
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
@@ -26,6 +29,18 @@ pub(super) struct Records<R> {
     ended: bool,
 }
 
+/// The records of a file. In another encoding than UTF-8 it is read if that one is known, or marked as UTF-16.
+pub(super) fn reader(file: Opened, options: &Arc<InputOptions>) -> Box<dyn DocumentReader> {
+    let marked = Encoding::for_bom(&file.head).map(|(encoding, _)| encoding);
+    match marked.or(options.encoding).filter(|&encoding| encoding != UTF_8) {
+        Some(encoding) => {
+            let utf8 = BufReader::new(Utf8::new(file.bytes, encoding));
+            Box::new(Records::new(file.name, utf8, options))
+        }
+        None => Box::new(Records::new(file.name, file.bytes, options)),
+    }
+}
+
 impl<R: BufRead> Records<R> {
     /// `name` is what a document without `id` is called, with its line number.
     pub fn new(name: impl Into<String>, reader: R, options: &Arc<InputOptions>) -> Self {
@@ -40,18 +55,8 @@ impl<R: BufRead> Records<R> {
             return Ok(None);
         }
         self.line += 1;
-        if self.line == 1 {
-            if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
-                self.ended = true;
-                return Err(InputProblem::NotUtf8);
-            }
-            if bytes.starts_with("\u{feff}".as_bytes()) {
-                bytes.drain(..'\u{feff}'.len_utf8());
-            }
-        }
-        if bytes.contains(&0) {
-            self.ended = true;
-            return Err(InputProblem::Binary { why: "it holds NUL bytes" });
+        if self.line == 1 && bytes.starts_with("\u{feff}".as_bytes()) {
+            bytes.drain(..'\u{feff}'.len_utf8());
         }
         let name = || format!("{}:{}", self.name, self.line);
         if bytes.len() as u64 >= LONG_LINE - 3 && !bytes.ends_with(b"\n") {
@@ -69,7 +74,13 @@ impl<R: BufRead> Records<R> {
         if bytes.trim_ascii().is_empty() {
             return Ok(Some(Line::Blank));
         }
-        let line = str::from_utf8(&bytes).map_err(|_| InputProblem::NotUtf8)?;
+        if bytes.contains(&0) {
+            // A file that begins so has no lines; one damaged line does not cost the others.
+            self.ended = self.line == 1;
+            return Err(InputProblem::Binary { why: "it holds NUL bytes" });
+        }
+        let not_utf8 = |_| InputProblem::RecordNotUtf8 { likely: likely_encoding(&bytes) };
+        let line = str::from_utf8(&bytes).map_err(not_utf8)?;
         let record = Record::parse(line, &self.options)?;
         drop(bytes);
         record.document(name).map(|document| Some(Line::Document(document)))
@@ -144,11 +155,76 @@ mod tests {
 
     #[test]
     fn sentences_are_taken_as_they_stand_and_other_fields_travel_along() {
-        let document = only(r#"{"z":1,"id":7,"sentences":["One. Two",""," x "],"a":[null]}"#).unwrap();
+        let document = only(r#"{"z":1,"id":7,"sentences":["One. Two","a"," x "],"a":[null]}"#).unwrap();
         assert_eq!(document.id(), "7");
         let read: Vec<&str> = (0..3).map(|index| document.sentence(index)).collect();
-        assert_eq!(read, ["One. Two", "", " x "]);
-        assert_eq!(serde_json::to_string(document.fields()).unwrap(), r#"{"z":1,"a":[null]}"#);
+        assert_eq!(read, ["One. Two", "a", " x "]);
+        assert_eq!(document.fields().json().collect::<Vec<_>>(), [("z", "1"), ("a", "[null]")]);
+    }
+
+    fn problem(line: &str, options: InputOptions) -> String {
+        let mut records = Records::new("f.jsonl", line.as_bytes(), &Arc::new(options));
+        records.next(&mut Notes::default()).unwrap().1.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_record_without_text_says_where_it_may_be() {
+        let default = InputOptions::default;
+        assert_eq!(
+            problem(r#"{"url":"x","MainText":"Go."}"#, default()),
+            "has no field \"text\" or \"sentences\", but \"MainText\": give --text-field MainText if that is its text"
+        );
+        assert_eq!(
+            problem(r#"{"n":1,"a":"Go.","b":"x"}"#, default()),
+            "has no field \"text\" or \"sentences\", but \"a\", \"b\": name the one that is its text with --text-field"
+        );
+        assert_eq!(
+            problem("{}", default()),
+            "has no field \"text\" or \"sentences\", nor another one that holds text"
+        );
+        let body = || InputOptions { text_field: Some("body".into()), ..default() };
+        assert_eq!(
+            problem(r#"{"text":"Go."}"#, body()),
+            "has no field \"body\", but \"text\": name the one that is its text with --text-field"
+        );
+        assert_eq!(problem(r#"{"body":null}"#, body()), "field \"body\" is null: expected a string");
+    }
+
+    #[test]
+    fn fields_are_those_that_were_named() {
+        let options = InputOptions {
+            text_field: Some("body".into()),
+            id_field: Some("url".into()),
+            target_field: Some("policy".into()),
+            ..InputOptions::default()
+        };
+        let line =
+            r#"{"id":1,"url":"u","body":"Go.","policy":["a ban","a ban"," "],"text":"other","sentences":3}"#;
+        let mut records = Records::new("f", line.as_bytes(), &Arc::new(options));
+        let document = records.next(&mut Notes::default()).unwrap().1.unwrap();
+        assert_eq!((document.id(), document.text()), ("u", "Go."));
+        assert_eq!(document.targets().iter().map(|target| target.as_str()).collect::<Vec<_>>(), ["a ban"]);
+        let fields: Vec<(&str, &str)> = document.fields().json().collect();
+        assert_eq!(fields, [("id", "1"), ("text", "\"other\""), ("sentences", "3")]);
+    }
+
+    #[test]
+    fn what_could_mean_two_things_is_refused() {
+        let problem = |line| problem(line, InputOptions::default());
+        assert_eq!(
+            problem(r#"{"text":"Go.","text":"Stay."}"#),
+            "field \"text\" stands there twice: expected each field once"
+        );
+        assert_eq!(
+            problem(r#"{"id":1,"text":"Go.","id":2}"#),
+            "field \"id\" stands there twice: expected each field once"
+        );
+        assert_eq!(
+            problem(r#"{"sentences":["Go."," \n"]}"#),
+            "sentence 2 of \"sentences\" is blank: leave it out"
+        );
+        let document = only(r#"{"text":"Go.","sentences":null,"a":1,"a":2}"#).unwrap();
+        assert_eq!(document.fields().json().collect::<Vec<_>>(), [("a", "2")]);
     }
 
     #[test]
@@ -175,9 +251,29 @@ mod tests {
     fn a_file_that_is_no_text_is_one_error() {
         let not_text =
             |bytes: &[u8]| read(bytes).into_iter().map(|(_, record)| record.unwrap_err()).collect::<Vec<_>>();
-        assert!(matches!(not_text(b"\xff\xfe{\0}\0\n\0")[..], [InputProblem::NotUtf8]));
         assert!(matches!(not_text(b"a\0\n\n\n\0\n")[..], [InputProblem::Binary { .. }]));
-        assert!(matches!(not_text(b"{\"text\":\"\xe9\"}\n")[..], [InputProblem::NotUtf8]));
+        assert!(matches!(not_text(b"{\"text\":\"\xe9\"}\n")[..], [InputProblem::RecordNotUtf8 { .. }]));
+        let records = read(b"{\"text\":\"Go.\"}\n{\"text\":\"G\0o.\"}\n{\"text\":\"Stay.\"}\n");
+        let good: Vec<usize> =
+            records.iter().filter(|(_, record)| record.is_ok()).map(|(line, _)| *line).collect();
+        assert_eq!((good, records.len()), (vec![1, 3], 3), "one damaged line costs no other");
+    }
+
+    #[test]
+    fn ids_and_numbers_stay_as_they_are_written() {
+        let id = |json: &str| only(&format!("{{\"id\":{json},\"text\":\"Go.\"}}")).unwrap().id().to_owned();
+        for number in ["7", "6.0", "-1e3", "123456789012345678901", "0.10"] {
+            assert_eq!(id(number), number);
+        }
+        assert_eq!(id("\"x\\u00e9\""), "xé");
+        assert_eq!((id("null"), id("\"\"")), ("f.jsonl:1".to_owned(), "f.jsonl:1".to_owned()));
+        for wrong in ["true", "[1]", "{}"] {
+            let problem = only(&format!("{{\"id\":{wrong},\"text\":\"Go.\"}}")).unwrap_err();
+            assert!(matches!(problem, InputProblem::Field { name, .. } if name == "id"));
+        }
+        let document = only(r#"{"text":"Go.","n":12345678901234567890123,"m":[1e400, 1.0]}"#).unwrap();
+        let fields: Vec<(&str, &str)> = document.fields().json().collect();
+        assert_eq!(fields, [("n", "12345678901234567890123"), ("m", "[1e400, 1.0]")]);
     }
 
     #[test]

@@ -1,7 +1,10 @@
-//! What a file is: by its extension, then by its content.
+//! What a file is: by its extension, then by its content. A file that is plainly something else than it would be read as is
+//! refused, with what to do.
 
 use super::InputFormat;
-use serde_json::{Map, Value};
+use super::looks::Look;
+use crate::error::InputProblem;
+use encoding_rs::Encoding;
 use std::path::Path;
 
 /// The extensions of compressed files; what is in them stands before: `news.jsonl.gz`.
@@ -19,15 +22,75 @@ pub(super) fn by_name(path: &Path) -> Option<InputFormat> {
 }
 
 /// The format of a file that begins so.
-pub(super) fn of(path: &Path, head: &[u8]) -> InputFormat {
-    by_name(path).unwrap_or_else(|| match looks_like_records(head) {
-        true => InputFormat::Jsonl,
-        false => InputFormat::Text,
-    })
+///
+/// # Errors
+/// If it is plainly something that is not read, or that its name does not say.
+pub(super) fn of(
+    path: &Path,
+    head: &[u8],
+    encoding: Option<&'static Encoding>,
+) -> Result<InputFormat, InputProblem> {
+    let (named, look) = (by_name(path), Look::of(head, encoding));
+    let Some(look) = look else { return Ok(named.unwrap_or(InputFormat::Text)) };
+    match named {
+        Some(named) if look.format() == Some(named) => Ok(named),
+        // Its reader says what it lacks, unless it is not even text or a list of another kind.
+        Some(named) if named != InputFormat::Text && !look.is_never(named) => Ok(named),
+        None if look.is_unmistakable() && look.format().is_some() => {
+            Ok(look.format().unwrap_or(InputFormat::Text))
+        }
+        _ => Err(InputProblem::LooksLike { what: look.what(), remedy: look.remedy() }),
+    }
 }
 
-/// Whether the first line is a record.
-fn looks_like_records(head: &[u8]) -> bool {
-    let first = head.trim_ascii_start().split(|&byte| byte == b'\n').next().unwrap_or_default();
-    first.starts_with(b"{") && serde_json::from_slice::<Map<String, Value>>(first).is_ok()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(name: &str, head: &str) -> Result<InputFormat, String> {
+        of(Path::new(name), head.as_bytes(), None).map_err(|problem| problem.to_string())
+    }
+
+    #[test]
+    fn a_compressed_file_is_named_by_what_is_in_it() {
+        assert_eq!(by_name(Path::new("a/news.JSONL.gz")), Some(InputFormat::Jsonl));
+        assert_eq!(by_name(Path::new("news.txt.zst")), Some(InputFormat::Text));
+        assert_eq!(by_name(Path::new("news.gz")), None);
+        assert_eq!(by_name(Path::new("gz")), None);
+    }
+
+    #[test]
+    fn a_name_goes_before_the_content_and_content_before_nothing() {
+        let record = "{\"text\": \"They left.\"}\n";
+        assert_eq!(named("a.jsonl", record), Ok(InputFormat::Jsonl));
+        assert_eq!(named("-", record), Ok(InputFormat::Jsonl));
+        assert_eq!(named("records", record), Ok(InputFormat::Jsonl));
+        assert_eq!(named("a.txt", "They left.\n"), Ok(InputFormat::Text));
+        assert_eq!(named("-", "They left.\n"), Ok(InputFormat::Text));
+        assert_eq!(named("notes.md", "# They left\n"), Ok(InputFormat::Text));
+        assert_eq!(
+            named("a.jsonl", "no record\n"),
+            Ok(InputFormat::Jsonl),
+            "its first line is an error of its own"
+        );
+    }
+
+    #[test]
+    fn what_is_of_another_kind_is_refused_with_what_to_do() {
+        let record = "{\"text\": \"They left.\"}\n";
+        assert_eq!(
+            named("a.txt", record).unwrap_err(),
+            "looks like JSON Lines: give --input-format jsonl, or --input-format text to read it as it stands"
+        );
+        let array = "[{\"text\": \"They left.\"}]\n";
+        for name in ["a.json", "a.txt", "a.jsonl", "-"] {
+            let problem = named(name, array).unwrap_err();
+            assert!(
+                problem.starts_with("looks like a JSON array: make it JSON Lines, as with jq -c '.[]'"),
+                "{problem}"
+            );
+        }
+        let pdf = named("a.txt", "%PDF-1.7\n").unwrap_err();
+        assert_eq!(pdf, "looks like a PDF file: take its text out, as with pdftotext, and give that");
+    }
 }

@@ -1,29 +1,31 @@
 //! From paths to documents: files, folders and standard input, in each [`InputFormat`]. Whatever cannot be read is an error
 //! in its place, and the next document follows. Knows no model.
 //!
-//! A file is opened and decompressed (`open`, `compression`), its format is found (`kind`), and the reader of that format
+//! A path stands for files (`sources`). A file is opened and decompressed (`open`, `compression`), its format is found
+//! (`kind`, `looks`), and the reader of that format
 //! gives its documents one after the other. Records of all formats become documents in `record`.
 
 mod compression;
 pub mod encoding;
 pub mod jsonl;
 mod kind;
+mod looks;
 mod notes;
 mod open;
 mod options;
 pub mod plain;
 mod record;
+mod sources;
 
 pub use notes::{InputWarning, InputWarningKind};
 pub use options::{InputFormat, InputOptions};
 
 use crate::error::{InputError, InputProblem, Place};
 use notes::Notes;
-use open::{Opened, is_stdin, unreadable};
+use open::Opened;
+use sources::Sources;
 use standpoint_core::text::Document;
 use std::collections::VecDeque;
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -39,12 +41,12 @@ pub(crate) trait DocumentReader: Send {
 fn reader(file: Opened, format: InputFormat, options: &Arc<InputOptions>) -> Box<dyn DocumentReader> {
     match format {
         InputFormat::Text => Box::new(plain::Text::new(file, options)),
-        InputFormat::Jsonl => Box::new(jsonl::Records::new(file.name, file.bytes, options)),
+        InputFormat::Jsonl => jsonl::reader(file, options),
     }
 }
 
 /// The documents of a list of paths, in order. A folder stands for the files in it and below it whose extension is that of
-/// a format, sorted by path; `-` for standard input.
+/// a format, sorted by path; a pattern, such as `*.txt`, for what it matches; `-` for standard input. No file is read twice.
 ///
 /// A document without an id is called as its file, with its line or row in a file that has several.
 pub struct Documents {
@@ -59,22 +61,13 @@ pub struct Documents {
 
 impl Documents {
     pub fn new<P: AsRef<Path>>(paths: &[P], options: InputOptions) -> Self {
-        let mut sources = VecDeque::new();
-        for path in paths {
-            expand(path.as_ref(), &mut sources);
-        }
-        let length = |source: &Result<PathBuf, InputError>| match source {
-            Ok(path) if is_stdin(path) => None,
-            Ok(path) => fs::metadata(path).ok().map(|metadata| metadata.len()),
-            Err(_) => Some(0),
-        };
-        let total_bytes = sources.iter().map(length).sum();
+        let sources = Sources::of(paths);
         Self {
-            sources,
+            total_bytes: sources.total_bytes(),
+            notes: Notes::new(sources.warnings),
+            sources: sources.files,
             options: Arc::new(options),
             open: None,
-            notes: Notes::default(),
-            total_bytes,
             bytes_read: Arc::default(),
         }
     }
@@ -96,7 +89,10 @@ impl Documents {
     fn open(&mut self, path: &Path) -> Result<Box<dyn DocumentReader>, InputProblem> {
         let file = open::open(path, &self.bytes_read)?;
         self.notes.begin(&file.name);
-        let format = self.options.format.unwrap_or_else(|| kind::of(path, &file.head));
+        let format = match self.options.format {
+            Some(format) => format,
+            None => kind::of(path, &file.head, self.options.encoding)?,
+        };
         Ok(reader(file, format, &self.options))
     }
 }
@@ -108,8 +104,8 @@ impl Iterator for Documents {
         loop {
             if let Some((path, reader)) = &mut self.open {
                 if let Some((line, document)) = reader.next(&mut self.notes) {
-                    let place = |problem| InputError { place: Place { line, ..place(path) }, problem };
-                    return Some(document.map_err(place));
+                    let at = |problem| InputError { place: Place { line, ..sources::place(path) }, problem };
+                    return Some(document.map_err(at));
                 }
                 self.open = None;
             }
@@ -119,47 +115,8 @@ impl Iterator for Documents {
             };
             match self.open(&path) {
                 Ok(reader) => self.open = Some((path, reader)),
-                Err(problem) => return Some(Err(at(&path, problem))),
+                Err(problem) => return Some(Err(InputError { place: sources::place(&path), problem })),
             }
-        }
-    }
-}
-
-fn place(path: &Path) -> Place {
-    Place { file: path.display().to_string(), line: None }
-}
-
-fn at(path: &Path, problem: InputProblem) -> InputError {
-    InputError { place: place(path), problem }
-}
-
-/// The files that a path given by the user stands for.
-fn expand(path: &Path, sources: &mut VecDeque<Result<PathBuf, InputError>>) {
-    if is_stdin(path) || !path.is_dir() {
-        sources.push_back(Ok(path.to_owned()));
-        return;
-    }
-    let before = sources.len();
-    walk(path, sources);
-    if sources.len() == before {
-        sources.push_back(Err(at(path, InputProblem::EmptyFolder)));
-    }
-}
-
-/// The readable files below a folder. Links to folders are not followed: they may lead back.
-fn walk(folder: &Path, sources: &mut VecDeque<Result<PathBuf, InputError>>) {
-    let entries = fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
-    let mut entries = match entries {
-        Ok(entries) => entries,
-        Err(error) => return sources.push_back(Err(at(folder, unreadable(error)))),
-    };
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        let path = entry.path();
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            walk(&path, sources);
-        } else if !path.is_dir() && kind::by_name(&path).is_some() {
-            sources.push_back(Ok(path));
         }
     }
 }
@@ -167,6 +124,7 @@ fn walk(folder: &Path, sources: &mut VecDeque<Result<PathBuf, InputError>>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn a_folder_is_read_in_order_and_below() {
@@ -189,8 +147,14 @@ mod tests {
             .collect();
         assert_eq!(ids, ["first", "line Some(2) failed", "./a.jsonl:3", "./b.txt", "./c/d.TXT"]);
         let warnings = documents.take_warnings();
-        assert_eq!(warnings.len(), 1);
-        assert_eq!(warnings[0].kind, InputWarningKind::AssumedEncoding("windows-1252"));
+        let kinds: Vec<InputWarningKind> = warnings.into_iter().map(|warning| warning.kind).collect();
+        assert_eq!(
+            kinds,
+            [
+                InputWarningKind::LeftOut { counts: vec![(".pdf".to_owned(), 1)] },
+                InputWarningKind::AssumedEncoding("windows-1252"),
+            ]
+        );
         assert_eq!(documents.total_bytes(), Some(documents.bytes_read()));
     }
 
@@ -209,5 +173,84 @@ mod tests {
             problems[..],
             [InputProblem::NotFound, InputProblem::Empty, InputProblem::EmptyFolder]
         ));
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        std::io::Write::write_all(&mut encoder, bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    /// What is read of a file of that name: ids, or what is wrong.
+    fn read(name: &str, bytes: &[u8]) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        let below = |text: &str| text.replace(&format!("{}/", folder.path().display()), "");
+        Documents::new(&[path], InputOptions::default())
+            .map(|item| match item {
+                Ok(document) => below(document.id()),
+                Err(error) => below(&error.to_string()),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_compressed_file_is_known_by_its_bytes() {
+        let (first, second) = (&b"{\"text\":\"They left.\"}\n{\"te"[..], &b"xt\":\"They came.\"}\nno\n"[..]);
+        let members = [gzip(first), gzip(second)].concat();
+        let frames = [zstd::encode_all(first, 3).unwrap(), zstd::encode_all(second, 3).unwrap()].concat();
+        for (name, bytes) in
+            [("a.jsonl.gz", &members), ("a.jsonl", &members), ("a.jsonl.zst", &frames), ("a", &frames)]
+        {
+            let read = read(name, bytes);
+            assert_eq!(read[..2], [format!("{name}:1"), format!("{name}:2")]);
+            assert!(read[2].starts_with(&format!("{name}:3: is not valid JSON")), "{read:?}");
+        }
+        assert_eq!(read("a.txt.gz", b"They left."), ["a.txt.gz"], "a name alone compresses nothing");
+        assert_eq!(
+            read("a.txt.gz", &gzip(&gzip(b"They left."))),
+            ["a.txt.gz: looks like a gzip file within a gzip file: decompress it once"]
+        );
+    }
+
+    #[test]
+    fn what_was_read_before_damage_is_kept() {
+        // Hashes, so that the end of the file is far from its beginning.
+        let line = |n: usize| {
+            format!("{{\"id\":{n},\"text\":\"{}\"}}\n", standpoint_core::hash::sha256([&n.to_le_bytes()[..]]))
+        };
+        let lines: String = (0..8000).map(line).collect();
+        for whole in [gzip(lines.as_bytes()), zstd::encode_all(lines.as_bytes(), 3).unwrap()] {
+            let read = read("a.jsonl", &whole[..whole.len() * 3 / 4]);
+            let (problem, ids) = read.split_last().unwrap();
+            assert!(ids.len() > 300, "{} {problem}", ids.len());
+            assert!(ids.iter().enumerate().all(|(n, id)| *id == n.to_string()));
+            assert!(problem.ends_with("data end too early, the file is not whole"), "{problem}");
+        }
+        let mut damaged = gzip(lines.as_bytes());
+        let middle = damaged.len() / 2;
+        damaged[middle..middle + 64].fill(0xff);
+        assert!(read("a.jsonl", &damaged).last().unwrap().contains("its gzip data are damaged"));
+        assert!(read("a.txt", &gzip(b"They left.")[..8])[0].contains("its gzip data end too early"));
+    }
+
+    #[test]
+    fn a_bomb_is_refused() {
+        let blank = vec![b'\n'; 16 << 20];
+        let bomb: Vec<u8> = std::iter::repeat_n(gzip(&blank), 32).flatten().collect();
+        let problem = read("a.jsonl", &bomb);
+        assert!(
+            problem.len() == 1 && problem[0].contains("unfold to more than 500 times their size"),
+            "{problem:?}"
+        );
+        let words = zstd::encode_all(&vec![b'a'; 80 << 20][..], 3).unwrap();
+        for name in ["a.txt", "a.jsonl"] {
+            let problem = read(name, &words);
+            assert!(
+                problem[0].contains("is larger than the limit of 64 MiB") || problem[0].contains("unfold"),
+                "{problem:?}"
+            );
+        }
     }
 }

@@ -4,6 +4,9 @@ use crate::error::Place;
 use std::fmt;
 use std::mem;
 
+/// The most reasons that are named for which files were left out.
+const REASONS: usize = 8;
+
 /// Something that the reader of the output should know about a document that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InputWarning {
@@ -15,6 +18,12 @@ pub struct InputWarning {
 pub enum InputWarningKind {
     /// The text was taken to be in this encoding.
     AssumedEncoding(&'static str),
+    /// Bytes that are no characters of the encoding that was asked for.
+    Malformed(&'static str),
+    /// Files of a folder that are not read: why, and how many.
+    LeftOut { counts: Vec<(String, usize)> },
+    /// A file that was among those before it.
+    GivenTwice,
 }
 
 impl fmt::Display for InputWarning {
@@ -23,8 +32,26 @@ impl fmt::Display for InputWarning {
         match &self.kind {
             InputWarningKind::AssumedEncoding(encoding) => write!(
                 f,
-                "is not plain UTF-8, read as {encoding}; start and end count the text as decoded to UTF-8"
+                "is not plain UTF-8, read as {encoding}; start and end count the text as decoded to UTF-8; give \
+                 --encoding if it is another"
             ),
+            InputWarningKind::Malformed(encoding) => {
+                write!(f, "holds bytes that are no {encoding}: they are read as U+FFFD")
+            }
+            InputWarningKind::LeftOut { counts } => {
+                let all: usize = counts.iter().map(|(_, count)| count).sum();
+                let noun = if all == 1 { "file" } else { "files" };
+                write!(f, "{all} {noun} left out: ")?;
+                let (named, others) = counts.split_at(counts.len().min(REASONS));
+                for (index, (why, count)) in named.iter().enumerate() {
+                    write!(f, "{}{count} {why}", if index == 0 { "" } else { ", " })?;
+                }
+                match others.iter().map(|(_, count)| count).sum::<usize>() {
+                    0 => Ok(()),
+                    others => write!(f, ", {others} of other kinds"),
+                }
+            }
+            InputWarningKind::GivenTwice => f.write_str("was given twice: it is read once"),
         }
     }
 }
@@ -39,6 +66,11 @@ pub(crate) struct Notes {
 }
 
 impl Notes {
+    /// With warnings that belong to no file.
+    pub fn new(pending: Vec<InputWarning>) -> Self {
+        Self { pending, ..Self::default() }
+    }
+
     /// Another file begins.
     pub fn begin(&mut self, file: &str) {
         file.clone_into(&mut self.file);

@@ -17,6 +17,11 @@ impl InputFormat {
     pub const ALL: &[(Self, &str, &[&str])] =
         &[(Self::Text, "text", &["txt", "text"]), (Self::Jsonl, "jsonl", &["jsonl", "ndjson"])];
 
+    /// What a user calls the format.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(format, ..)| *format == self).map_or("auto", |(_, name, _)| name)
+    }
+
     /// The format of that name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|(_, known, _)| *known == name).map(|(format, ..)| *format)

@@ -1,7 +1,7 @@
 //! A text file is one document.
 
-use super::encoding::{self, Decoded};
-use super::notes::{InputWarningKind, Notes};
+use super::encoding;
+use super::notes::Notes;
 use super::open::Opened;
 use super::{DocumentReader, InputOptions};
 use crate::error::InputProblem;
@@ -36,12 +36,8 @@ impl DocumentReader for Text {
 
 fn read(file: Opened, options: &InputOptions, notes: &mut Notes) -> Result<Document, InputProblem> {
     let id = file.name.clone();
-    let Decoded { text, from } = encoding::decode(file.read_all(LIMIT)?, LIMIT)?;
-    let document = cut(&id, text, options)?;
-    if let Some(encoding) = from {
-        notes.add(None, InputWarningKind::AssumedEncoding(encoding));
-    }
-    Ok(document)
+    let text = encoding::decode(file.read_all(LIMIT)?, options.encoding, LIMIT, notes)?;
+    cut(&id, text, options)
 }
 
 /// The document of a text, cut into sentences.

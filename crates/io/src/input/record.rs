@@ -5,13 +5,18 @@
 
 use super::InputOptions;
 use super::plain::{self, SENTENCES};
-use crate::error::InputProblem;
+use crate::error::{InputProblem, NoText};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+use standpoint_core::fields::Fields;
+use standpoint_core::label::Target;
 use standpoint_core::text::{Document, Span};
 use std::fmt;
 use std::io::Read;
+
+/// The most targets of one record: it is read once for each.
+const TARGETS: usize = 64;
 
 /// The fields of a record.
 pub(super) struct Record<'a> {
@@ -19,7 +24,10 @@ pub(super) struct Record<'a> {
     id: Option<String>,
     text: Option<String>,
     sentences: Option<List>,
-    others: Map<String, Value>,
+    targets: Vec<Target>,
+    others: Fields,
+    /// The parts that were there, null or not.
+    seen: Vec<Part>,
     /// What is wrong if what is read next is not what it should be.
     problem: Option<InputProblem>,
 }
@@ -32,17 +40,27 @@ struct List {
 }
 
 /// What a field is to a document.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
     Id,
     Text,
     Sentences,
+    Target,
     Other,
 }
 
 impl<'a> Record<'a> {
     pub fn new(options: &'a InputOptions) -> Self {
-        Self { options, id: None, text: None, sentences: None, others: Map::new(), problem: None }
+        Self {
+            options,
+            id: None,
+            text: None,
+            sentences: None,
+            targets: Vec::new(),
+            others: Fields::default(),
+            seen: Vec::new(),
+            problem: None,
+        }
     }
 
     /// # Errors
@@ -81,8 +99,10 @@ impl<'a> Record<'a> {
     /// If it is not what it should be.
     #[allow(dead_code, reason = "for formats that are to come")]
     pub fn set(&mut self, name: String, value: Value) -> Result<(), InputProblem> {
-        match (self.part(&name), value) {
-            (Part::Other, value) => drop(self.others.insert(name, value)),
+        let part = self.part(&name);
+        self.once(part, &name)?;
+        match (part, value) {
+            (Part::Other, value) => self.others.set(name, &value),
             (_, Value::Null) => {}
             (Part::Id, Value::String(id)) => self.id = Some(id),
             (Part::Id, Value::Number(id)) => self.id = Some(id.to_string()),
@@ -93,13 +113,14 @@ impl<'a> Record<'a> {
                 let mut list = List::default();
                 for sentence in sentences {
                     match sentence {
-                        Value::String(sentence) => list.push(&sentence),
+                        Value::String(sentence) => list.push(&sentence)?,
                         _ => return Err(field(&name, "holds something else than strings", STRINGS)),
                     }
                 }
                 self.sentences = Some(list);
             }
             (Part::Sentences, _) => return Err(field(&name, "is of another type", STRINGS)),
+            (Part::Target, value) => self.targets = targets(&name, value)?,
         }
         Ok(())
     }
@@ -109,10 +130,22 @@ impl<'a> Record<'a> {
         match name {
             _ if name == id.unwrap_or("id") => Part::Id,
             _ if name == text.unwrap_or("text") => Part::Text,
+            _ if Some(name) == self.options.target_field.as_deref() => Part::Target,
             // Whoever names the field of the text means that one.
             "sentences" if text.is_none() => Part::Sentences,
             _ => Part::Other,
         }
+    }
+
+    /// A part may be there once: of two, readers differ in which they take.
+    fn once(&mut self, part: Part, name: &str) -> Result<(), InputProblem> {
+        if part != Part::Other {
+            if self.seen.contains(&part) {
+                return Err(field(name, "stands there twice", "each field once"));
+            }
+            self.seen.push(part);
+        }
+        Ok(())
     }
 
     /// The record's document, by the name of its line or row if it has no id.
@@ -120,7 +153,7 @@ impl<'a> Record<'a> {
     /// # Errors
     /// If there is no text, or not what `sentences` says of it.
     pub fn document(self, name: impl Fn() -> String) -> Result<Document, InputProblem> {
-        let Self { options, id, text, sentences, others, .. } = self;
+        let Self { options, id, text, sentences, targets, others, seen, .. } = self;
         let id = id.filter(|id| !id.is_empty()).unwrap_or_else(name);
         let document = match (text, sentences) {
             (Some(text), None) => plain::cut(&id, text, options)?,
@@ -129,20 +162,27 @@ impl<'a> Record<'a> {
                 let spans = sentences.locate(&text)?;
                 Document::new(id, text, spans)
             }
-            (None, None) => return Err(field("text", "is missing", "\"text\" or \"sentences\"")),
+            (None, None) if seen.contains(&Part::Text) => {
+                return Err(field(options.text_field.as_deref().unwrap_or("text"), "is null", "a string"));
+            }
+            (None, None) => return Err(no_text(options, &others)),
         };
-        Ok(document.with_fields(others))
+        Ok(document.with_fields(others).with_targets(targets))
     }
 }
 
 impl List {
-    fn push(&mut self, sentence: &str) {
+    fn push(&mut self, sentence: &str) -> Result<(), InputProblem> {
+        if sentence.trim().is_empty() {
+            return Err(InputProblem::BlankSentence { index: self.spans.len() });
+        }
         if !self.spans.is_empty() {
             self.joined.push('\n');
         }
         let start = self.joined.len();
         self.joined.push_str(sentence);
         self.spans.push(Span::new(start, self.joined.len()));
+        Ok(())
     }
 
     /// Where the sentences stand in a text, each after the one before.
@@ -163,6 +203,74 @@ impl List {
 
 fn field(name: &str, problem: &'static str, expected: &'static str) -> InputProblem {
     InputProblem::Field { name: name.to_owned(), problem, expected }
+}
+
+/// The targets that a field holds: one, or a list. A blank one is none.
+fn targets(name: &str, value: Value) -> Result<Vec<Target>, InputProblem> {
+    let other = || field(name, "is of another type", "a target, or a list of targets");
+    let phrases = match value {
+        Value::Null => Vec::new(),
+        Value::String(phrase) => vec![phrase],
+        Value::Array(phrases) => {
+            let string = |value| if let Value::String(phrase) = value { Some(phrase) } else { None };
+            phrases.into_iter().map(string).collect::<Option<_>>().ok_or_else(other)?
+        }
+        _ => return Err(other()),
+    };
+    if phrases.len() > TARGETS {
+        return Err(InputProblem::TooManyTargets { limit: TARGETS });
+    }
+    let mut targets = Vec::new();
+    for phrase in phrases.iter().filter(|phrase| !phrase.trim().is_empty()) {
+        let target =
+            Target::new(phrase).map_err(|source| InputProblem::Target { field: name.to_owned(), source })?;
+        if !targets.contains(&target) {
+            targets.push(target);
+        }
+    }
+    Ok(targets)
+}
+
+/// What fields are called in which crawlers and exports keep the text, the likeliest first.
+const TEXT_NAMES: [&str; 20] = [
+    "maintext",
+    "main_text",
+    "fulltext",
+    "full_text",
+    "article_text",
+    "articlebody",
+    "article_body",
+    "body_text",
+    "raw_text",
+    "plain_text",
+    "page_content",
+    "content",
+    "body",
+    "article",
+    "story",
+    "transcript",
+    "statement",
+    "sentence",
+    "message",
+    "description",
+];
+
+/// The most fields of a record that a message names.
+const NAMED: usize = 8;
+
+/// No text is read in silence from a field that may be something else: whoever runs it says which.
+fn no_text(options: &InputOptions, others: &Fields) -> InputProblem {
+    let strings = others.json().filter(|(_, json)| json.starts_with('"')).map(|(name, _)| name);
+    let strings: Vec<String> = strings.map(str::to_owned).collect();
+    let named = |known: &&str| strings.iter().find(|name| name.eq_ignore_ascii_case(known)).cloned();
+    let likely =
+        if options.text_field.is_none() { ["text"].iter().chain(&TEXT_NAMES).find_map(named) } else { None };
+    let expected = options.text_field.as_ref().map(|name| format!("\"{name}\""));
+    InputProblem::NoText(NoText {
+        expected: expected.unwrap_or_else(|| "\"text\" or \"sentences\"".to_owned()),
+        likely,
+        others: strings.into_iter().take(NAMED).collect(),
+    })
 }
 
 fn not_an_id(name: &str) -> InputProblem {
@@ -188,17 +296,28 @@ impl<'de> Visitor<'de> for &mut Record<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(name) = map.next_key::<String>()? {
-            match self.part(&name) {
+            let part = self.part(&name);
+            if let Err(problem) = self.once(part, &name) {
+                self.problem = Some(problem);
+                return Err(A::Error::custom("twice"));
+            }
+            match part {
                 Part::Id => {
                     self.problem = Some(not_an_id(&name));
                     self.id = id(map.next_value()?)?;
                 }
                 Part::Text => {
                     self.problem = Some(field(&name, "is of another type", "a string"));
-                    self.text = Some(map.next_value()?);
+                    self.text = map.next_value()?;
                 }
-                Part::Sentences => self.sentences = Some(map.next_value_seed(Sentences(&mut self.problem))?),
-                Part::Other => drop(self.others.insert(name, map.next_value()?)),
+                Part::Sentences => self.sentences = map.next_value_seed(Sentences(&mut self.problem))?,
+                Part::Target => {
+                    self.targets = targets(&name, map.next_value()?).map_err(|problem| {
+                        self.problem = Some(problem);
+                        A::Error::custom("not a target")
+                    })?;
+                }
+                Part::Other => self.others.insert(name, map.next_value()?),
             }
         }
         Ok(())
@@ -221,25 +340,29 @@ struct Sentences<'a>(&'a mut Option<InputProblem>);
 const STRINGS: &str = "a list of strings";
 
 impl<'de> DeserializeSeed<'de> for Sentences<'_> {
-    type Value = List;
+    type Value = Option<List>;
 
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<List, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Option<List>, D::Error> {
         *self.0 = Some(field("sentences", "is of another type", STRINGS));
-        json.deserialize_seq(self)
+        json.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for Sentences<'_> {
-    type Value = List;
+    type Value = Option<List>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(STRINGS)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut strings: A) -> Result<List, A::Error> {
+    fn visit_unit<E: Error>(self) -> Result<Option<List>, E> {
+        Ok(None)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut strings: A) -> Result<Option<List>, A::Error> {
         let mut list = List::default();
         *self.0 = Some(field("sentences", "holds something else than strings", STRINGS));
-        while strings.next_element_seed(Sentence(&mut list))?.is_some() {
+        while strings.next_element_seed(Sentence(&mut list, &mut *self.0))?.is_some() {
             if list.spans.len() > SENTENCES {
                 *self.0 = Some(InputProblem::TooManySentences { limit: SENTENCES });
                 return Err(A::Error::custom("there are too many"));
@@ -249,12 +372,12 @@ impl<'de> Visitor<'de> for Sentences<'_> {
             *self.0 = Some(InputProblem::Empty);
             return Err(A::Error::custom("there are none"));
         }
-        Ok(list)
+        Ok(Some(list))
     }
 }
 
 /// Reads a string of the list.
-struct Sentence<'a>(&'a mut List);
+struct Sentence<'a>(&'a mut List, &'a mut Option<InputProblem>);
 
 impl<'de> DeserializeSeed<'de> for Sentence<'_> {
     type Value = ();
@@ -272,7 +395,9 @@ impl<'de> Visitor<'de> for Sentence<'_> {
     }
 
     fn visit_str<E: Error>(self, sentence: &str) -> Result<(), E> {
-        self.0.push(sentence);
-        Ok(())
+        self.0.push(sentence).map_err(|problem| {
+            *self.1 = Some(problem);
+            E::custom("blank")
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! One JSON object for each sentence, on a line of its own, with its keys in a fixed order. `start` and `end` count bytes.
 
-use super::{Sink, SinkNote};
+use super::{Sink, SinkNote, one_line};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use standpoint_core::label::{Attribution, Label, Prediction, TargetStance};
@@ -47,20 +47,20 @@ impl<W: Write> Sink for JsonlSink<W> {
 
 /// A record's line without what its document brings to it: a JSON object.
 pub(super) fn body(record: &Record) -> String {
-    serde_json::to_string(&Body(record)).expect("a record is made of strings and numbers")
+    one_line::to_string(&Body(record))
 }
 
 /// Writes a record's line: the document's id, the [`body`], and the document's fields.
 pub(super) fn write_line(writer: &mut dyn Write, document: &Metadata, body: &str) -> io::Result<()> {
     writer.write_all(b"{\"doc\":")?;
-    serde_json::to_writer(&mut *writer, &document.id)?;
+    one_line::write(writer, &document.id)?;
     let keys = body.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or_default();
     write!(writer, ",{keys}")?;
-    for (name, value) in &document.fields {
+    for (name, json) in document.fields.json() {
         writer.write_all(b",")?;
-        serde_json::to_writer(&mut *writer, &free_name(name, document))?;
+        one_line::write(writer, &free_name(name, document))?;
         writer.write_all(b":")?;
-        serde_json::to_writer(&mut *writer, value)?;
+        one_line::write_json(writer, json)?;
     }
     writer.write_all(b"}\n")
 }
@@ -113,7 +113,7 @@ fn free_name(name: &str, document: &Metadata) -> String {
         return name.to_owned();
     }
     let mut free = format!("input_{name}");
-    while document.fields.contains_key(&free) {
+    while document.fields.contains(&free) {
         free.insert_str(0, "input_");
     }
     free

@@ -2,6 +2,7 @@
 //! decide what is written; the caller decides where, and knows the terminal.
 
 pub mod jsonl;
+mod one_line;
 pub mod positions;
 pub mod ranking;
 pub mod sentences;

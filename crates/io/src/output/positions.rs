@@ -2,7 +2,7 @@
 
 use super::jsonl::rounded;
 use super::table::{Layout, empty, harmless};
-use super::{Form, Sink, SinkNote};
+use super::{Form, Sink, SinkNote, one_line};
 use comfy_table::{Cell, CellAlignment, Color, ColumnConstraint, Width};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -36,6 +36,11 @@ impl<W: Write> PositionsSink<W> {
 
 impl<W: Write> Sink for PositionsSink<W> {
     fn write(&mut self, record: Record) -> io::Result<()> {
+        for target in record.document.targets() {
+            if !self.targets.contains(target) {
+                self.targets.push(target.clone());
+            }
+        }
         if let Err(Full) = self.positions.add(&record) {
             self.left_out += 1;
         }
@@ -65,7 +70,7 @@ impl<W: Write> Sink for PositionsSink<W> {
 /// If the writer fails.
 pub fn write_jsonl(writer: &mut dyn Write, positions: &[Position]) -> io::Result<()> {
     for position in positions {
-        serde_json::to_writer(&mut *writer, &Line(position))?;
+        one_line::write(writer, &Line(position))?;
         writer.write_all(b"\n")?;
     }
     Ok(())

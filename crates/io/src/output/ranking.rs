@@ -1,7 +1,7 @@
 //! Sentences from the worthiest of a check to the least worthy one. Only the first of them are held.
 
 use super::jsonl::{body, write_line};
-use super::table::{Layout, empty, harmless, narrow, role_color, shown, stance_cell};
+use super::table::{Layout, empty, harmless, narrow, role_color, shown, stance_cells};
 use super::{Form, Sink, SinkNote};
 use comfy_table::{Cell, CellAlignment};
 use standpoint_core::label::{Role, Target};
@@ -108,7 +108,7 @@ impl<W: Write> Sink for RankingSink<W> {
         self.ranking.add(record.checkworthiness.unwrap_or(f32::NEG_INFINITY), || {
             let item = match form {
                 Form::Jsonl => Item::Line(body(&record)),
-                Form::Table(_) => Item::Row(Row::new(&record)),
+                Form::Table(_) => Item::Row(Row::new(&record, &self.targets)),
             };
             (Arc::clone(record.document.metadata()), item)
         });
@@ -143,13 +143,13 @@ struct Row {
 }
 
 impl Row {
-    fn new(record: &Record) -> Self {
+    fn new(record: &Record, targets: &[Target]) -> Self {
         let role = record.role.label();
         Self {
             index: record.index,
             score: record.checkworthiness,
             role,
-            stances: record.stances.iter().map(|stance| stance_cell(&record.document, stance)).collect(),
+            stances: stance_cells(record, targets),
             sentence: Cell::new(shown(record.text(), record.truncated)).fg(role_color(role)),
         }
     }

@@ -8,6 +8,7 @@ use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{
     Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, LineStyle, Table, Width,
 };
+use serde_json::Value;
 use standpoint_core::label::{Attribution as Attributed, Label, Role, Stance, Target, TargetStance};
 use standpoint_core::record::Record;
 use standpoint_core::text::{Document, Span};
@@ -40,6 +41,7 @@ pub struct Layout {
 /// Writes a table for each document: its heading, a row for each record, and the counts of its labels.
 pub struct TableSink<W> {
     writer: W,
+    /// Those of the open document.
     targets: Vec<Target>,
     layout: Layout,
     /// Records of the open document that are not written yet.
@@ -48,8 +50,8 @@ pub struct TableSink<W> {
 }
 
 impl<W: Write> TableSink<W> {
-    pub fn new(writer: W, targets: &[Target], layout: Layout) -> Self {
-        Self { writer, targets: targets.to_vec(), layout, held: Vec::new(), counts: Counts::new(targets) }
+    pub fn new(writer: W, layout: Layout) -> Self {
+        Self { writer, targets: Vec::new(), layout, held: Vec::new(), counts: Counts::new(&[]) }
     }
 
     /// Writes what is held as a table of its own.
@@ -58,6 +60,9 @@ impl<W: Write> TableSink<W> {
         if first.index == 0 {
             let (bold, plain) = if self.layout.color { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
             writeln!(self.writer, "{bold}{}{plain}", harmless(first.document.id()))?;
+            for (name, value) in shown_fields(&first.document) {
+                writeln!(self.writer, "{name}: {}", harmless(&value))?;
+            }
             for target in &self.targets {
                 writeln!(self.writer, "target: {}", harmless(target.as_str()))?;
             }
@@ -73,12 +78,15 @@ impl<W: Write> TableSink<W> {
 impl<W: Write> Sink for TableSink<W> {
     fn write(&mut self, record: Record) -> io::Result<()> {
         let is_last = record.is_last();
+        if record.index == 0 {
+            self.targets = record.stances.iter().map(|stance| stance.target.clone()).collect();
+            self.counts = Counts::new(&self.targets);
+        }
         self.counts.add(&record);
         self.held.push(record);
         if is_last {
             self.write_held()?;
-            let counts = std::mem::replace(&mut self.counts, Counts::new(&self.targets));
-            writeln!(self.writer, "{}\n", counts.line(&self.targets))?;
+            writeln!(self.writer, "{}\n", self.counts.line(&self.targets))?;
         } else if self.held.len() == ROWS_HELD {
             self.write_held()?;
         }
@@ -89,6 +97,17 @@ impl<W: Write> Sink for TableSink<W> {
         self.writer.flush()?;
         Ok(Vec::new())
     }
+}
+
+/// The fields of a document that tell a person what it is.
+fn shown_fields(document: &Document) -> impl Iterator<Item = (&'static str, String)> {
+    ["title", "published", "source", "speaker", "url"].into_iter().filter_map(|name| {
+        match document.fields().get(name)? {
+            Value::String(text) if !text.trim().is_empty() => Some((name, text)),
+            Value::Number(number) => Some((name, number.to_string())),
+            _ => None,
+        }
+    })
 }
 
 fn table(records: &[Record], targets: &[Target], layout: Layout) -> Table {
@@ -172,6 +191,22 @@ pub(super) fn stance_cell(document: &Document, stance: &TargetStance) -> Cell {
         Stance::Against => cell.fg(Color::Red),
         Stance::None => cell.add_attribute(Attribute::Dim),
     }
+}
+
+/// The stances of a record, a cell for each of `targets`. If the record has other targets, they stand in the first cell.
+pub(super) fn stance_cells(record: &Record, targets: &[Target]) -> Vec<Cell> {
+    let cells = record.stances.iter().map(|stance| stance_cell(&record.document, stance));
+    if record.stances.iter().map(|stance| &stance.target).eq(targets) {
+        return cells.collect();
+    }
+    let named = record
+        .stances
+        .iter()
+        .zip(cells)
+        .map(|(stance, cell)| format!("{} ({})", cell.content(), harmless(stance.target.as_str())));
+    let first = Cell::new(named.collect::<Vec<_>>().join("\n"));
+    let rest = (1..targets.len()).map(|_| Cell::new(""));
+    targets.first().map(|_| first).into_iter().chain(rest).collect()
 }
 
 /// "↳ source: the governor; cue: said; content: “They should … ago,”"
@@ -278,9 +313,10 @@ mod tests {
         let mut records = if layout.attributions { attributed_example() } else { example() };
         for record in &mut records {
             let stance = record.stances[0].clone();
-            record.stances = targets.iter().map(|_| stance.clone()).collect();
+            let toward = |target: &Target| TargetStance { target: target.clone(), ..stance.clone() };
+            record.stances = targets.iter().map(toward).collect();
         }
-        written(records, |bytes| Box::new(TableSink::new(bytes, targets, layout)))
+        written(records, |bytes| Box::new(TableSink::new(bytes, layout)))
     }
 
     #[test]
@@ -289,11 +325,33 @@ mod tests {
         let template = example().remove(0);
         let record = |index| Record { document: Arc::clone(&document), index, ..template.clone() };
         let records = (0..2500).map(record).collect();
-        let targets = [Target::default()];
-        let drawn = written(records, |bytes| Box::new(TableSink::new(bytes, &targets, layout(90, false))));
+        let drawn = written(records, |bytes| Box::new(TableSink::new(bytes, layout(90, false))));
         assert_eq!(drawn.matches("long.txt").count(), 1);
         assert_eq!(drawn.matches("sentences: 2500 claim").count(), 1);
         assert_eq!(drawn.matches("They left.").count(), 2500);
+    }
+
+    #[test]
+    fn a_heading_says_what_a_document_is_and_which_targets_are_its_own() {
+        let mut records = example();
+        let fields =
+            serde_json::json!({"url": "https://example.org/1", "title": "Troops\x1b leave", "note": 5});
+        let document = Document::clone(&records[0].document).with_fields(fields.as_object().unwrap().clone());
+        let document = Arc::new(document);
+        let own = Target::new("a new base").unwrap();
+        for record in &mut records {
+            record.document = Arc::clone(&document);
+            record.stances[0].target = own.clone();
+        }
+        let drawn = written(records, |bytes| Box::new(TableSink::new(bytes, layout(90, false))));
+        let heading: Vec<&str> = drawn.lines().take(4).collect();
+        let expected = [
+            "example.txt",
+            "title: Troops\u{fffd} leave",
+            "url: https://example.org/1",
+            "target: a new base",
+        ];
+        assert_eq!(heading, expected);
     }
 
     #[test]
