@@ -265,10 +265,12 @@ fn threads_do_not_matter() {
     tiny::wide_model().save(&folder.path().join("model"), WeightFormat::F16).unwrap();
     let lines: Vec<String> = documents()
         .iter()
-        .filter(|document| !document.sentences().is_empty())
-        .map(|document| {
-            let sentences: Vec<&str> =
-                (0..document.sentences().len()).map(|i| document.sentence(i)).collect();
+        .filter_map(|document| {
+            let all = (0..document.sentences().len()).map(|i| document.sentence(i));
+            let sentences: Vec<&str> = all.filter(|sentence| !sentence.is_empty()).collect();
+            (!sentences.is_empty()).then_some((document, sentences))
+        })
+        .map(|(document, sentences)| {
             serde_json::json!({ "id": document.id(), "sentences": sentences }).to_string()
         })
         .collect();
@@ -286,7 +288,7 @@ fn threads_do_not_matter() {
         String::from_utf8(output.stdout).unwrap()
     };
     let one = answers("1");
-    assert_eq!(one.lines().count(), 51);
+    assert_eq!(one.lines().count(), 44);
     assert_eq!(one, answers("2"));
     assert_eq!(one, answers("3"));
 }
