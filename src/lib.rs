@@ -28,7 +28,7 @@
 
 pub use standpoint_core::{
     atomic, calibration, encoder, fields, hash, heads, label, machine, model, pipeline, positions, record,
-    segment, tags, text, window,
+    segment, tags, text, transcript, window,
 };
 pub use standpoint_evaluation as evaluation;
 pub use standpoint_evaluation::{gold, metrics};

@@ -18,6 +18,7 @@ pub mod label;
 pub mod record;
 pub mod positions;
 pub mod segment;
+pub mod transcript;
 pub mod window;
 pub mod tags;
 pub mod calibration;

@@ -20,6 +20,9 @@ const MEMBER: usize = 64;
 const TITLES: [&str; 6] = ["The ", "Mr. ", "Mrs. ", "Ms. ", "Miss ", "Dr. "];
 const OFFICES: [&str; 6] = ["SPEAKER", "CHAIR", "PRESID", "ACTING", "CLERK", "VICE"];
 
+/// Abbreviations before a name that belong to places: `ST. LOUIS:`
+const PLACES: [&str; 4] = ["FT", "MT", "ST", "STE"];
+
 /// The label of a speaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Label<'a> {
@@ -75,7 +78,7 @@ fn capitals(text: &str, at: usize) -> Option<Label<'_>> {
                     return None;
                 }
             }
-            '.' | '-' | '\'' | '’' | '#' => {}
+            '.' | '-' | '\'' | '’' | '#' | '_' => {}
             '"' | '“' | '”' | '&' | '/' if name.is_some() => {}
             // `MCCALL`, as `McCALL`
             'c' if head[..offset].ends_with('M')
@@ -85,6 +88,72 @@ fn capitals(text: &str, at: usize) -> Option<Label<'_>> {
         }
     }
     None
+}
+
+/// A name in mixed case and a colon: `Mayor Roe:`, `Ann de Poe (by phone):`. Whether it is a label, only the text as a whole
+/// shows.
+pub(crate) fn mixed(text: &str, at: usize) -> Option<Label<'_>> {
+    let head = &text[at..text.floor_char_boundary(at + MEMBER)];
+    let colon = head
+        .find(": ")
+        .or_else(|| head.find(":\n"))
+        .or_else(|| head.ends_with(':').then(|| head.len() - 1))?;
+    let label = &head[..colon];
+    let name = label.split(['(', '[', ',']).next().unwrap_or(label).trim_end();
+    let is_name = |word: &str| {
+        let is_capital = word.starts_with(char::is_uppercase);
+        let is_number = word.bytes().all(|byte| byte.is_ascii_digit());
+        let is_written =
+            |char: char| char.is_alphanumeric() || matches!(char, '.' | '-' | '\'' | '’' | '_' | '#');
+        (is_capital || is_number || words::is_in(Table::Particle, word)) && word.chars().all(is_written)
+    };
+    let is_closed = label.len() == name.len() || label.contains(',') || label.ends_with([')', ']']);
+    let is_named = name.starts_with(char::is_uppercase) && name.split(' ').count() <= NAME;
+    (is_closed && is_named && name.split(' ').all(is_name)).then_some(Label {
+        name,
+        end: at + colon + 1,
+        has_chevrons: false,
+    })
+}
+
+/// What begins a question in an interview: `Q.`, `Q:`, and at the beginning of a paragraph a `Q` alone.
+pub(crate) fn question(text: &str, at: usize, begins_paragraph: bool) -> Option<Label<'_>> {
+    let head = &text[at..];
+    let is_alone = begins_paragraph && head.starts_with(['Q']) && {
+        let rest = head[1..].trim_start_matches(is_blank);
+        rest.len() + 1 < head.len() && rest.starts_with(char::is_uppercase)
+    };
+    let end = if head.starts_with("Q. ") || head.starts_with("Q: ") { 2 } else { usize::from(is_alone) };
+    (end > 0).then(|| Label { name: &head[..1], end: at + end, has_chevrons: false })
+}
+
+/// What begins an answer, where there are questions: `A.`, `A:`
+pub(crate) fn answer(text: &str, at: usize) -> Option<Label<'_>> {
+    let head = &text[at..];
+    (head.starts_with("A. ") || head.starts_with("A: ")).then(|| Label {
+        name: &head[..1],
+        end: at + 2,
+        has_chevrons: false,
+    })
+}
+
+/// Whether the words before a colon name no speaker: `READ MORE:`, `THE FACTS:`
+pub(crate) fn is_heading(name: &str) -> bool {
+    let mut words = name.split(' ').skip_while(|word| word.eq_ignore_ascii_case("the"));
+    words.next().is_some_and(|word| words::is_in(Table::Heading, word))
+}
+
+/// Whether a name in capitals has a title, so that a colon behind it can only be that of a label: `MR. CASS`,
+/// `THE PRESIDENT`
+pub(crate) fn has_title(name: &str) -> bool {
+    let mut words = name.split(' ');
+    let (first, last) = (words.next().unwrap_or_default(), words.next_back());
+    let is_title = |word: &str| {
+        let plain = word.trim_end_matches('.').trim_start_matches('>');
+        words::is_in(Table::Title, plain) && !PLACES.contains(&plain)
+    };
+    let is_office = first == "THE" && last.is_some_and(|last| words::is_in(Table::Person, last));
+    last.is_some() && is_title(first) || is_office
 }
 
 /// The label of a member in the records of a parliament: `Mr. VOSS.`, `Ms. ROE of Halden.`, `The SPEAKER pro tempore.`
@@ -135,7 +204,11 @@ pub(crate) fn note(text: &str, at: usize) -> Option<usize> {
     let words =
         || head[1..length].split([' ', '-', '/', ',', '.', ':', ';', '\n']).filter(|word| !word.is_empty());
     let is_note = words().count() <= NOTE_WORDS && words().any(|word| words::is_in(Table::Note, word));
-    is_note.then_some(at + length + 1)
+    // `[19:05:12]`
+    let is_time = close == ']'
+        && head[..length].contains(':')
+        && head[1..length].bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b':' | b'.'));
+    (is_note || is_time).then_some(at + length + 1)
 }
 
 #[cfg(test)]
@@ -163,6 +236,36 @@ mod tests {
         ] {
             assert_eq!(name(text), Some(right), "{text}");
         }
+    }
+
+    #[test]
+    fn names_in_mixed_case() {
+        let name = |text| mixed(text, 0).map(|label| label.name);
+        for (text, right) in [
+            ("Mayor Roe: No.", "Mayor Roe"),
+            ("Ann de Poe (by phone): No.", "Ann de Poe"),
+            ("Dr. Ek, of Halden: No.", "Dr. Ek"),
+            ("Speaker 2:\nNo.", "Speaker 2"),
+            ("Host:", "Host"),
+        ] {
+            assert_eq!(name(text), Some(right), "{text}");
+        }
+        for text in
+            ["He said one thing: no.", "At 10:30 they left", "roe: no", "Roe’s plan", ": no", "Roe (by: no"]
+        {
+            assert_eq!(name(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn titles() {
+        for name in ["MR. CASS", "THE PRESIDENT", "THE VICE PRESIDENT", "SEN. ROE", "Mr. VOSS"] {
+            assert!(has_title(name), "{name}");
+        }
+        for name in ["CASS", "ST. LOUIS", "FT. HOOD", "THE PIER", "MR.", ""] {
+            assert!(!has_title(name), "{name}");
+        }
+        assert!(is_heading("READ MORE") && is_heading("THE FACTS") && !is_heading("HOST"));
     }
 
     #[test]
@@ -211,6 +314,7 @@ mod tests {
             "[inaudible 00:12]",
             "(BEGIN VIDEO CLIP)",
             "(Cheers and applause.)",
+            "[19:05:12]",
         ] {
             assert_eq!(note(text, 0), Some(text.len()), "{text}");
         }

@@ -2,6 +2,7 @@
 
 use encoding_rs::Encoding;
 use standpoint_core::segment;
+use standpoint_core::transcript::Transcript;
 
 /// How a file is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,4 +49,5 @@ pub struct InputOptions {
     /// The field of a record that holds targets of its own.
     pub target_field: Option<String>,
     pub segmentation: segment::Options,
+    pub transcript: Transcript,
 }

@@ -7,6 +7,7 @@ use super::{DocumentReader, InputOptions};
 use crate::error::InputProblem;
 use standpoint_core::segment;
 use standpoint_core::text::{Document, Span};
+use standpoint_core::transcript;
 use std::sync::Arc;
 
 /// The largest text that is read, in bytes, of the file and as UTF-8.
@@ -40,7 +41,7 @@ fn read(file: Opened, options: &InputOptions, notes: &mut Notes) -> Result<Docum
     cut(&id, text, options)
 }
 
-/// The document of a text, cut into sentences.
+/// The document of a text, cut into sentences. If it is a transcript, its turns are found.
 ///
 /// # Errors
 /// If there are none, or too many.
@@ -52,5 +53,5 @@ pub(super) fn cut(id: &str, text: String, options: &InputOptions) -> Result<Docu
     if sentences.len() > SENTENCES {
         return Err(InputProblem::TooManySentences { limit: SENTENCES });
     }
-    Ok(Document::new(id, text, sentences))
+    Ok(transcript::with_turns(Document::new(id, text, sentences), options.transcript))
 }
