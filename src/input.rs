@@ -60,6 +60,7 @@ impl InputArgs {
             id_field: self.id_field.clone(),
             target_field: self.target_field.clone(),
             segmentation: self.segmentation.options()?,
+            transcript: self.segmentation.transcript(),
         })
     }
 }

@@ -3,6 +3,7 @@
 use crate::failure::{Failure, Result};
 use clap::{Args, ValueEnum};
 use standpoint::segment::{Abbreviations, Options, Quotes, Wrapped};
+use standpoint::transcript::Transcript;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,10 @@ pub(crate) struct SegmentationArgs {
     /// Whether lines were broken at a fixed width, so that a sentence goes on over a line break
     #[arg(long, value_name = "WHETHER", default_value = "auto")]
     wrapped: Whether,
+
+    /// Whether labels such as MR. CASS: name who speaks; auto recognises a plain transcript
+    #[arg(long, value_name = "WHETHER", default_value = "auto")]
+    transcript: Whether,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -55,6 +60,14 @@ impl SegmentationArgs {
                 Whether::No => Wrapped::No,
             },
         })
+    }
+
+    pub(crate) fn transcript(&self) -> Transcript {
+        match self.transcript {
+            Whether::Auto => Transcript::Auto,
+            Whether::Yes => Transcript::Yes,
+            Whether::No => Transcript::No,
+        }
     }
 }
 

@@ -33,6 +33,11 @@ impl Fields {
         serde_json::from_str(self.0.get(name)?).ok()
     }
 
+    /// Takes the value by that name out.
+    pub fn remove(&mut self, name: &str) {
+        self.0.shift_remove(name);
+    }
+
     pub fn contains(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }

@@ -233,6 +233,7 @@ impl Document {
     pub fn bytes(&self) -> usize {
         self.text.len()
             + size_of_val(&*self.sentences)
+            + size_of_val(&*self.turns)
             + self.metadata.id.len()
             + self.metadata.fields.bytes()
     }

@@ -12,11 +12,15 @@ use serde_json::value::RawValue;
 use standpoint_core::fields::Fields;
 use standpoint_core::label::Target;
 use standpoint_core::text::{Document, Span};
+use standpoint_core::transcript;
 use std::fmt;
 use std::io::Read;
 
 /// The most targets of one record: it is read once for each.
 const TARGETS: usize = 64;
+
+/// The field that names who says all of a text. It comes out as the speaker of each sentence.
+const SPEAKER: &str = "speaker";
 
 /// The fields of a record.
 pub(super) struct Record<'a> {
@@ -153,19 +157,28 @@ impl<'a> Record<'a> {
     /// # Errors
     /// If there is no text, or not what `sentences` says of it.
     pub fn document(self, name: impl Fn() -> String) -> Result<Document, InputProblem> {
-        let Self { options, id, text, sentences, targets, others, seen, .. } = self;
+        let Self { options, id, text, sentences, targets, mut others, seen, .. } = self;
         let id = id.filter(|id| !id.is_empty()).unwrap_or_else(name);
         let document = match (text, sentences) {
             (Some(text), None) => plain::cut(&id, text, options)?,
-            (None, Some(List { joined, spans })) => Document::new(id, joined, spans),
+            (None, Some(List { joined, spans })) => {
+                transcript::with_turns(Document::new(id, joined, spans), options.transcript)
+            }
             (Some(text), Some(sentences)) => {
                 let spans = sentences.locate(&text)?;
-                Document::new(id, text, spans)
+                transcript::with_turns(Document::new(id, text, spans), options.transcript)
             }
             (None, None) if seen.contains(&Part::Text) => {
                 return Err(field(options.text_field.as_deref().unwrap_or("text"), "is null", "a string"));
             }
             (None, None) => return Err(no_text(options, &others)),
+        };
+        let document = match others.text(SPEAKER).filter(|speaker| !speaker.trim().is_empty()) {
+            Some(speaker) => {
+                others.remove(SPEAKER);
+                transcript::spoken_by(document, &speaker)
+            }
+            None => document,
         };
         Ok(document.with_fields(others).with_targets(targets))
     }

@@ -5,16 +5,19 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use standpoint_core::label::{Attribution, Label, Prediction, TargetStance};
 use standpoint_core::record::Record;
-use standpoint_core::text::{Document, Metadata, Span};
+use standpoint_core::text::{Document, Metadata, Span, TimeSpan};
 use std::io::{self, Write};
+use std::time::Duration;
 
 /// The keys of a line that are ours. A field of the input by such a name is written with `input_` before it.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 13] = [
     "doc",
     "index",
     "start",
     "end",
     "text",
+    "speaker",
+    "time",
     "role",
     "role_probs",
     "stance",
@@ -104,7 +107,28 @@ pub(super) fn serialize_sentence<M: SerializeMap>(
     line.serialize_entry("index", &index)?;
     line.serialize_entry("start", &span.start())?;
     line.serialize_entry("end", &span.end())?;
-    line.serialize_entry("text", document.sentence(index))
+    line.serialize_entry("text", document.sentence(index))?;
+    let Some(turn) = document.turn(index) else { return Ok(()) };
+    if let Some(speaker) = &turn.speaker {
+        line.serialize_entry("speaker", speaker.as_ref())?;
+    }
+    match turn.time {
+        Some(time) => line.serialize_entry("time", &Seconds(time)),
+        None => Ok(()),
+    }
+}
+
+/// From when to when, in seconds to the millisecond.
+struct Seconds(TimeSpan);
+
+impl Serialize for Seconds {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let seconds = |time: Duration| (time.as_secs_f64() * 1e3).round() / 1e3;
+        let mut time = serializer.serialize_map(Some(2))?;
+        time.serialize_entry("start", &seconds(self.0.start))?;
+        time.serialize_entry("end", &seconds(self.0.end))?;
+        time.end()
+    }
 }
 
 /// The name under which a field of the input stands beside ours.
