@@ -75,8 +75,10 @@ struct Open {
 
 impl Open {
     /// The name that is mentioned, if it is one, and whether it is written as a name.
-    fn name(&mut self, document: &Document, mention: &Mention, span: Span) -> Option<(Name, bool)> {
+    fn name(&mut self, document: &Document, mention: &Mention, span: Option<Span>) -> Option<(Name, bool)> {
         let Mention::Name(name) = mention else { return None };
+        // `Q` and `SPEAKER 2` are somebody else in the next document.
+        let Some(span) = span else { return Some((name.clone(), !name.is_role())) };
         let capitals = self.capitals.get_or_insert_with(|| Capitals::of(document));
         Some((name.clone(), capitals.is_proper(name, span)))
     }
@@ -111,7 +113,7 @@ impl Positions {
         for attribution in record.attributions_from_here() {
             if let [source] = attribution.source.as_slice() {
                 let mention = Mention::parse(source.slice(document.text()));
-                let name = self.open.name(document, &mention, *source);
+                let name = self.open.name(document, &mention, Some(*source));
                 self.open.sources.extend(name);
             }
         }
@@ -195,14 +197,18 @@ struct Taken {
     place: Place,
     /// The holder's words, on one line.
     written: Option<String>,
-    mention: Option<(Mention, Span)>,
+    /// The holder, and where; nowhere if the holder is who speaks.
+    mention: Option<(Mention, Option<Span>)>,
 }
 
-/// What a sentence is in favor of or against.
+/// What a sentence is in favor of or against. The stance of nobody else, or of "I", is that of who speaks.
 fn taken<'a>(record: &'a Record, doc: &'a Arc<str>) -> impl Iterator<Item = Taken> + 'a {
     let stances = record.stances.iter().filter(|stance| stance.prediction.label() != Stance::None);
+    let speaker = record.document.turn(record.index).and_then(|turn| turn.speaker.as_deref());
     stances.map(move |stance| {
-        let words = stance.holder.map(|holder| holder.slice(record.document.text()));
+        let holder = stance.holder.map(|holder| (holder.slice(record.document.text()), Some(holder)));
+        let is_speaker = holder.is_none_or(|(words, _)| Mention::is_speaker(words));
+        let holder = speaker.filter(|_| is_speaker).map(|speaker| (speaker, None)).or(holder);
         Taken {
             target: stance.target.clone(),
             place: Place {
@@ -212,8 +218,8 @@ fn taken<'a>(record: &'a Record, doc: &'a Arc<str>) -> impl Iterator<Item = Take
                 stance: stance.prediction.label(),
                 confidence: stance.prediction.confidence(),
             },
-            written: words.map(|words| words.split_whitespace().collect::<Vec<_>>().join(" ")),
-            mention: words.map(Mention::parse).zip(stance.holder),
+            written: holder.map(|(words, _)| words.split_whitespace().collect::<Vec<_>>().join(" ")),
+            mention: holder.map(|(words, span)| (Mention::parse(words), span)),
         }
     })
 }

@@ -170,6 +170,32 @@ const BODIES: [&str; 24] = [
     "union",
 ];
 
+/// What transcripts call a speaker whose name they do not give: "Q", "SPEAKER 2", "THE MODERATOR".
+const SPEAKERS: [&str; 22] = [
+    "q",
+    "a",
+    "question",
+    "answer",
+    "host",
+    "guest",
+    "moderator",
+    "interviewer",
+    "interviewee",
+    "reporter",
+    "anchor",
+    "announcer",
+    "narrator",
+    "speaker",
+    "voice",
+    "unidentified",
+    "unknown",
+    "participant",
+    "audience",
+    "witness",
+    "court",
+    "clerk",
+];
+
 /// Words in lower case that stand within names.
 const PARTICLES: [&str; 16] =
     ["al", "el", "bin", "ibn", "abu", "ben", "de", "del", "der", "di", "da", "du", "la", "van", "von", "y"];
@@ -179,6 +205,11 @@ const LINKS: [&str; 14] =
     ["of", "for", "to", "by", "in", "with", "and", "or", "at", "from", "on", "against", "under", "near"];
 
 impl Mention {
+    /// Whether it is the speaker's word for the speaker.
+    pub fn is_speaker(text: &str) -> bool {
+        ["i", "me", "my", "myself"].contains(&bare(text.trim()).to_lowercase().as_str())
+    }
+
     pub fn parse(text: &str) -> Self {
         let words = text.split_whitespace().filter(|word| !POSSESSIVES.contains(word));
         let words: Vec<&str> = words.map(bare).filter(|word| !word.is_empty()).collect();
@@ -205,6 +236,12 @@ impl Mention {
 }
 
 impl Name {
+    /// Whether it is what a transcript calls a speaker without a name.
+    pub fn is_role(&self) -> bool {
+        SPEAKERS.contains(&self.words[0].as_str())
+            || self.words.last().is_some_and(|word| SPEAKERS.contains(&word.as_str()))
+    }
+
     /// Whether somebody else's full name ends with this one, so that this may be the surname.
     pub fn ends(&self, full: &Self) -> bool {
         let is_body = self.words.len() == 1 && BODIES.contains(&self.words[0].as_str());

@@ -178,3 +178,40 @@ proptest::proptest! {
         proptest::prop_assert_eq!(stances, sentences.len());
     }
 }
+
+#[test]
+fn a_stance_without_a_holder_is_that_of_who_speaks() {
+    use crate::text::Turn;
+    let spoken = |id: &str, sentences: &[(&str, &str)]| {
+        let texts: Vec<&str> = sentences.iter().map(|(_, text)| *text).collect();
+        let mut records = records(id, &texts);
+        let turn = |(speaker, _): &(&str, &str)| Turn {
+            speaker: (!speaker.is_empty()).then(|| Arc::from(*speaker)),
+            ..Turn::default()
+        };
+        let turns = sentences.iter().map(turn).collect();
+        let document = Arc::new(Document::clone(&records[0].document).with_turns(turns));
+        records.iter_mut().for_each(|record| record.document = Arc::clone(&document));
+        records
+    };
+    let debate = spoken(
+        "debate",
+        &[
+            ("MODERATOR", "-They must stay, must they not?"),
+            ("ANN ROE", "+They must go."),
+            ("MS. ROE", "+[I] want them out."),
+            ("MS. ROE", "-[Lev Poe] does not."),
+            ("", "+They must go."),
+        ],
+    );
+    let interview = spoken("interview", &[("Ann Roe", "+They must go."), ("MODERATOR", "+So they must.")]);
+    let positions = positions(&[debate, interview].concat()).gathered(&[Target::default()]);
+    let found: Vec<_> = positions
+        .iter()
+        .map(|position| (position.holder.as_deref().unwrap_or("-"), position.favor, position.against))
+        .collect();
+    assert_eq!(
+        found,
+        [("ANN ROE", 3, 0), ("MODERATOR", 0, 1), ("Lev Poe", 0, 1), ("MODERATOR", 1, 0), ("-", 1, 0)]
+    );
+}
