@@ -3,6 +3,7 @@
 mod measure;
 
 use super::model::ModelArgs;
+use crate::count;
 use crate::failure::{Failure, Result};
 use clap::ValueEnum;
 use comfy_table::{CellAlignment, LineStyle, Table, presets::UTF8_HORIZONTAL_ONLY};
@@ -33,11 +34,11 @@ pub(crate) struct Bench {
     model: ModelArgs,
 
     /// Numbers of threads to measure, separated by commas [default: 1, 2 and all cores]
-    #[arg(long, value_name = "N,...", value_delimiter = ',')]
+    #[arg(long, value_name = "N,...", value_delimiter = ',', value_parser = count::threads)]
     threads: Vec<NonZeroUsize>,
 
     /// How many documents to hand over at once, separated by commas
-    #[arg(long, value_name = "N,...", value_delimiter = ',', default_values = ["1", "8", "64"])]
+    #[arg(long, value_name = "N,...", value_delimiter = ',', default_values = ["1", "8", "64"], value_parser = count::count)]
     batch: Vec<NonZeroUsize>,
 
     /// How long each measurement takes, all its repetitions together
@@ -45,7 +46,7 @@ pub(crate) struct Bench {
     seconds: f64,
 
     /// How often each is repeated, if its time allows; the median is given
-    #[arg(long, value_name = "N", default_value = "5")]
+    #[arg(long, value_name = "N", default_value = "5", value_parser = count::count)]
     repetitions: NonZeroUsize,
 
     /// How to write the figures

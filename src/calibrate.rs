@@ -1,6 +1,7 @@
 //! `standpoint calibrate`: a model's calibration, from labelled sentences.
 
 use super::model::ModelArgs;
+use crate::count;
 use crate::failure::{Failure, Result};
 use clap::Args;
 use comfy_table::{CellAlignment, LineStyle, Table, presets::UTF8_HORIZONTAL_ONLY};
@@ -36,7 +37,7 @@ pub(crate) struct Calibrate {
     output: Option<PathBuf>,
 
     /// Threads to use at once [default: all cores]
-    #[arg(long, value_name = "N", env = "STANDPOINT_THREADS")]
+    #[arg(long, value_name = "N", env = "STANDPOINT_THREADS", value_parser = count::threads)]
     threads: Option<NonZeroUsize>,
 }
 

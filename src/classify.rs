@@ -3,14 +3,17 @@
 //! Records come out in the order of the input, and memory does not grow with the number of documents. What fails is named
 //! at once and counted at the end.
 
+mod intake;
+
 use super::input::InputArgs;
 use super::model::ModelArgs;
 use super::view::{RULES, View};
+use crate::count;
+use crate::destination::{self, Destination};
 use crate::failure::{Failure, Result};
+use crate::interrupt::Interrupt;
 use clap::ValueEnum;
-use indicatif::{ProgressBar, ProgressStyle};
-use standpoint::atomic::AtomicFile;
-use standpoint::error::Error;
+use intake::Intake;
 use standpoint::input::Documents;
 use standpoint::label::Target;
 use standpoint::machine;
@@ -18,13 +21,15 @@ use standpoint::model::Model;
 use standpoint::output::table::Layout;
 use standpoint::output::{Form, SinkNote};
 use standpoint::pipeline::Pipeline;
-use standpoint::text::Document;
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::env;
+use std::io::{self, IsTerminal};
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
-use std::{env, iter};
+
+/// How often what was written is passed on while it goes on and on.
+const FLUSH: Duration = Duration::from_millis(200);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -69,7 +74,7 @@ pub(crate) struct Classify {
     output: PathBuf,
 
     /// Threads to use at once [default: all cores]
-    #[arg(long, value_name = "N", env = "STANDPOINT_THREADS")]
+    #[arg(long, value_name = "N", env = "STANDPOINT_THREADS", value_parser = count::threads)]
     threads: Option<NonZeroUsize>,
 
     /// Colours in the table. auto means on a terminal, unless NO_COLOR is set.
@@ -103,31 +108,44 @@ impl Classify {
         let source = self.model.source()?;
         super::set_threads(self.threads)?;
 
-        let mut destination = Destination::open(&self.output)?;
-        let is_terminal = destination.is_terminal();
+        destination::check(&self.output)?;
+        let is_terminal = destination::is_terminal(&self.output);
         let form = self.form(is_terminal);
         let pipeline = Pipeline::with_engine(Model::load(&source)?, self.model.engine())?;
         self.view.check(pipeline.settings())?;
         if targets.is_empty() {
             targets.push(Target::new(&pipeline.settings().default_target)?);
         }
-        let mut documents = Documents::new(&paths, self.input.options()?);
-        let progress = progress(&documents, is_terminal);
-        let mut tally = Tally::default();
-        let failed = |source| match self.output.as_os_str() == "-" {
-            true => Failure::Stdout(source),
-            false => Failure::Core(Error::Write { path: self.output.clone(), source }),
-        };
+        let interrupt = Interrupt::watch();
+        let documents = Documents::new(&paths, self.input.options()?);
+        let intake = Intake::new(documents, &pipeline, interrupt.clone(), is_terminal)?;
+        let mut records = pipeline.stream(intake, &targets)?;
+        let failed = |source| destination::failure(&self.output, source);
+        let mut destination = Destination::open(&self.output)?;
         let mut sink = self.view.sink(&mut destination, &targets, form);
-        let read = iter::from_fn(|| next_document(&mut documents, &pipeline, &progress, &mut tally));
-        for record in pipeline.records(read, &targets)? {
-            sink.write(record?).map_err(failed)?;
+        let (mut labelled, mut flushed) = (0, Instant::now());
+        while !interrupt.has_come() {
+            if records.is_waiting() || flushed.elapsed() > FLUSH {
+                sink.flush().map_err(failed)?;
+                flushed = Instant::now();
+            }
+            let Some(record) = records.next() else { break };
+            let record = record?;
+            labelled += usize::from(record.is_last());
+            sink.write(record).map_err(failed)?;
         }
-        progress.finish_and_clear();
+        let tally = records.source_mut().finish();
+        drop(records);
+        if interrupt.has_come() {
+            sink.flush().map_err(failed)?;
+            drop(sink);
+            eprintln!("{}", self.interrupted(labelled));
+            return Ok(interrupt.exit_code());
+        }
         let notes = sink.finish().map_err(failed)?;
         drop(sink);
         // A typing mistake in a path must not empty what an earlier run has written.
-        if tally.done > 0 || tally.failed == 0 {
+        if tally.read > 0 || tally.failed == 0 {
             destination.commit()?;
         }
         for note in &notes {
@@ -142,8 +160,22 @@ impl Classify {
         if self.timings {
             eprintln!("{}", timings(begun.elapsed(), pipeline.encoder_time()));
         }
-        let code = tally.report();
-        Ok(if notes.iter().any(|note| note.is_loss()) { ExitCode::FAILURE } else { code })
+        let is_loss = notes.iter().any(|note| note.is_loss());
+        if let Some(failures) = tally.report() {
+            eprintln!("error: {failures}");
+        }
+        Ok(if is_loss || tally.failed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    }
+
+    /// How far an interrupted run came.
+    fn interrupted(&self, labelled: usize) -> String {
+        let documents = if labelled == 1 { "document" } else { "documents" };
+        let kept = match destination::is_stdout(&self.output) {
+            true if self.view.is_written_at_the_end() => "nothing was written".to_owned(),
+            true => "they were written".to_owned(),
+            false => format!("{} was not written", self.output.display()),
+        };
+        format!("interrupted after {labelled} {documents}: {kept}")
     }
 
     /// How the output is drawn.
@@ -191,23 +223,6 @@ impl Classify {
     }
 }
 
-/// How many documents were labelled, and how many files or records could not be.
-#[derive(Default)]
-struct Tally {
-    done: usize,
-    failed: usize,
-}
-
-impl Tally {
-    fn report(&self) -> ExitCode {
-        if self.failed == 0 {
-            return ExitCode::SUCCESS;
-        }
-        eprintln!("error: {} of {} inputs failed (named above)", self.failed, self.done + self.failed);
-        ExitCode::FAILURE
-    }
-}
-
 /// The share of all threads' time outside the encoder: reading, tokenizing, writing, and waiting.
 fn timings(wall: Duration, encoder: Duration) -> String {
     let (wall, encoder, threads) = (wall.as_secs_f64(), encoder.as_secs_f64(), rayon::current_num_threads());
@@ -217,89 +232,4 @@ fn timings(wall: Duration, encoder: Duration) -> String {
     format!(
         "timings: {wall:.3} s on {threads} threads, {encoder:.3} s of thread time in the encoder, {outside:.1}% outside{peak}"
     )
-}
-
-/// The next document that can be read. Says why those before it could not.
-fn next_document(
-    documents: &mut Documents,
-    pipeline: &Pipeline,
-    progress: &ProgressBar,
-    tally: &mut Tally,
-) -> Option<Document> {
-    loop {
-        let document = documents.next()?;
-        progress.set_position(documents.bytes_read());
-        for warning in documents.take_warnings() {
-            progress.suspend(|| eprintln!("warning: {warning}"));
-        }
-        let checked = document.map_err(|error| error.to_string()).and_then(|document| {
-            let is_short = pipeline.check_targets(document.targets());
-            is_short.map_err(|error| format!("{}: {error}", document.id())).map(|()| document)
-        });
-        match checked {
-            Ok(document) => {
-                tally.done += 1;
-                return Some(document);
-            }
-            Err(error) => {
-                tally.failed += 1;
-                progress.suspend(|| eprintln!("error: {error}"));
-            }
-        }
-    }
-}
-
-/// A bar over the bytes of the input, on standard error. Hidden where it would mix with the output or nobody would see it.
-fn progress(documents: &Documents, output_is_terminal: bool) -> ProgressBar {
-    if output_is_terminal || !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let (bar, template) = match documents.total_bytes() {
-        Some(total) => (ProgressBar::new(total), "{bar:30} {bytes}/{total_bytes}, {eta} left"),
-        None => (ProgressBar::new_spinner(), "{spinner} {bytes}"),
-    };
-    bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
-}
-
-/// Where labels are written: standard output, or a file that appears whole or not at all.
-pub(super) enum Destination {
-    Stdout(BufWriter<io::Stdout>),
-    File(AtomicFile),
-}
-
-impl Destination {
-    pub(super) fn open(path: &Path) -> Result<Self> {
-        Ok(match path.as_os_str() == "-" {
-            true => Self::Stdout(BufWriter::new(io::stdout())),
-            false => Self::File(AtomicFile::create(path)?),
-        })
-    }
-
-    pub(super) fn is_terminal(&self) -> bool {
-        matches!(self, Self::Stdout(_)) && io::stdout().is_terminal()
-    }
-
-    /// Puts a file in its place.
-    pub(super) fn commit(self) -> Result<()> {
-        match self {
-            Self::Stdout(_) => Ok(()),
-            Self::File(file) => Ok(file.commit()?),
-        }
-    }
-}
-
-impl Write for Destination {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Stdout(stdout) => stdout.write(bytes),
-            Self::File(file) => file.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Stdout(stdout) => stdout.flush(),
-            Self::File(file) => file.flush(),
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! `standpoint eval`: sets and a model in, figures out.
 
 use super::model::ModelArgs;
+use crate::count;
 use crate::failure::{BELOW_FLOOR, Failure, Result};
 use clap::{Args, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -51,7 +52,7 @@ pub(crate) struct Eval {
     log_samples: bool,
 
     /// Threads to use at once [default: all cores]
-    #[arg(long, value_name = "N", env = "STANDPOINT_THREADS")]
+    #[arg(long, value_name = "N", env = "STANDPOINT_THREADS", value_parser = count::threads)]
     threads: Option<NonZeroUsize>,
 }
 

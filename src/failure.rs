@@ -13,8 +13,6 @@ const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 /// An evaluation found a figure below its floor.
 pub(crate) const BELOW_FLOOR: u8 = 3;
-/// Ctrl-C ended the process: 128 and the signal's number.
-pub(crate) const INTERRUPTED: u8 = 130;
 
 pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
 
@@ -25,6 +23,8 @@ pub(crate) enum Failure {
     Usage(String),
     /// Standard output could not be written to.
     Stdout(io::Error),
+    /// The system gives no further thread.
+    Thread(io::Error),
     /// Another program could not be run.
     Start {
         program: PathBuf,
@@ -71,7 +71,7 @@ impl Failure {
     fn inner(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Usage(_) => None,
-            Self::Stdout(source) | Self::Start { source, .. } => Some(source),
+            Self::Stdout(source) | Self::Thread(source) | Self::Start { source, .. } => Some(source),
             Self::Core(error) => Some(error),
             Self::Input(error) => Some(error),
             Self::Evaluation(error) => Some(error),
@@ -90,6 +90,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Usage(message) => f.write_str(message)?,
             Self::Stdout(source) => write!(f, "standard output: could not be written: {source}")?,
+            Self::Thread(source) => write!(f, "a thread could not be started: {source}")?,
             Self::Start { program, source } => write!(f, "{} could not be run: {source}", program.display())?,
             Self::Core(error) => write!(f, "{error}")?,
             Self::Input(error) => write!(f, "{error}")?,

@@ -1,10 +1,9 @@
 //! `standpoint segment`: the sentences of files, folders or standard input, without a model.
 
-use super::classify::Destination;
 use super::input::InputArgs;
+use crate::destination::{self, Destination};
 use crate::failure::{Failure, Result};
 use clap::ValueEnum;
-use standpoint::error::Error;
 use standpoint::input::Documents;
 use standpoint::output::sentences::{write_jsonl, write_text};
 use std::io::{self, IsTerminal, Write};
@@ -60,14 +59,11 @@ impl Segment {
         let mut documents = Documents::new(&paths, self.input.options()?);
         let mut destination = Destination::open(&self.output)?;
         let is_text = match self.format {
-            OutputChoice::Auto => destination.is_terminal(),
+            OutputChoice::Auto => destination::is_terminal(&self.output),
             OutputChoice::Text => true,
             OutputChoice::Jsonl => false,
         };
-        let failed = |source| match self.output.as_os_str() == "-" {
-            true => Failure::Stdout(source),
-            false => Failure::Core(Error::Write { path: self.output.clone(), source }),
-        };
+        let failed = |source| destination::failure(&self.output, source);
         let (mut done, mut bad) = (0, 0);
         while let Some(document) = documents.next() {
             for warning in documents.take_warnings() {

@@ -1,6 +1,8 @@
 //! `standpoint train`: a configuration in, a model folder out, with a progress bar on the way.
 
-use crate::failure::{INTERRUPTED, Result};
+use crate::count;
+use crate::failure::Result;
+use crate::interrupt::Interrupt;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -9,8 +11,6 @@ use std::io::IsTerminal;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Train a model from labelled text
 ///
@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
   standpoint train train/small.toml --base ~/all-MiniLM-L6-v2
   standpoint train train/small.toml --resume
 
-Exit codes: 0 the model is written, 1 a failure, 2 wrong usage, 130 stopped by Ctrl-C and saved.")]
+Exit codes: 0 the model is written, 1 a failure, 2 wrong usage, 130 stopped by Ctrl-C and saved (143 by TERM).")]
 pub(crate) struct Train {
     /// The training configuration
     config: PathBuf,
@@ -41,7 +41,7 @@ pub(crate) struct Train {
     offline: bool,
 
     /// Threads to use at once; the result does not depend on it [default: all cores]
-    #[arg(long, value_name = "N", env = "STANDPOINT_THREADS")]
+    #[arg(long, value_name = "N", env = "STANDPOINT_THREADS", value_parser = count::threads)]
     threads: Option<NonZeroUsize>,
 }
 
@@ -51,19 +51,10 @@ const STEPS_BETWEEN_LINES: usize = 50;
 impl Train {
     pub(crate) fn run(self) -> Result<ExitCode> {
         super::set_threads(self.threads)?;
-        let stopped = Arc::new(AtomicBool::new(false));
-        let on_signal = Arc::clone(&stopped);
-        // The first Ctrl-C waits for the step at work; a second one does not.
-        let handler = move || {
-            if on_signal.swap(true, Ordering::Relaxed) {
-                std::process::exit(INTERRUPTED.into());
-            }
-        };
-        if let Err(error) = ctrlc::set_handler(handler) {
-            eprintln!("warning: Ctrl-C will not save a checkpoint: {error}");
-        }
+        // The first signal waits for the step at work; a second one does not.
+        let interrupt = Interrupt::watch();
         let trainer = Trainer::new(&self.config, self.base.as_deref(), self.offline, self.resume)?;
-        let mut watcher = Watcher::new(trainer.steps(), stopped);
+        let mut watcher = Watcher::new(trainer.steps(), interrupt);
         let outcome = trainer.run(&mut watcher)?;
         watcher.bar.finish_and_clear();
         match outcome {
@@ -79,7 +70,7 @@ impl Train {
             }
             RunEnd::Stopped { step, steps } => {
                 eprintln!("stopped and saved at step {step} of {steps}: go on with --resume");
-                Ok(ExitCode::from(INTERRUPTED))
+                Ok(watcher.interrupt.exit_code())
             }
         }
     }
@@ -88,14 +79,14 @@ impl Train {
 /// Shows a run: a bar on a terminal, lines elsewhere.
 struct Watcher {
     bar: ProgressBar,
-    stopped: Arc<AtomicBool>,
+    interrupt: Interrupt,
     /// Smoothed over steps.
     loss: Option<f64>,
     speed: Option<f64>,
 }
 
 impl Watcher {
-    fn new((steps, done): (usize, usize), stopped: Arc<AtomicBool>) -> Self {
+    fn new((steps, done): (usize, usize), interrupt: Interrupt) -> Self {
         let target = if std::io::stderr().is_terminal() {
             ProgressDrawTarget::stderr()
         } else {
@@ -105,7 +96,7 @@ impl Watcher {
         let style = ProgressStyle::with_template("{bar:30} step {pos}/{len}  {msg}  {eta} left");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.reset_eta();
-        Self { bar, stopped, loss: None, speed: None }
+        Self { bar, interrupt, loss: None, speed: None }
     }
 
     fn say(&self, line: &str) {
@@ -155,6 +146,6 @@ impl Observer for Watcher {
     }
 
     fn stopped(&mut self) -> bool {
-        self.stopped.load(Ordering::Relaxed)
+        self.interrupt.has_come()
     }
 }

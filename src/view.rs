@@ -1,5 +1,6 @@
 //! What `standpoint classify` shows of its records: each as it comes, who stands where, or a ranking.
 
+use crate::count;
 use crate::failure::{Failure, Result};
 use clap::{Args, ValueEnum};
 use standpoint::label::Target;
@@ -33,7 +34,7 @@ pub(crate) struct View {
     sort: Option<SortBy>,
 
     /// How many sentences --sort writes. No more are held in memory.
-    #[arg(long, value_name = "N", default_value = "10000", requires = "sort")]
+    #[arg(long, value_name = "N", default_value = "10000", requires = "sort", value_parser = count::count)]
     top: NonZeroUsize,
 
     /// Show source, cue and content of attributions beneath each sentence of the table. JSON Lines always have them, if
@@ -64,6 +65,11 @@ impl View {
             return missing("--sort checkworthy", "check-worthiness");
         }
         Ok(())
+    }
+
+    /// Whether nothing is written before all records are there.
+    pub(crate) fn is_written_at_the_end(&self) -> bool {
+        self.positions || self.sort.is_some()
     }
 
     /// The sink that writes it.

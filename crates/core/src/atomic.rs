@@ -32,7 +32,13 @@ impl AtomicFile {
                 Sink::Device(File::options().write(true).open(&target).map_err(fail)?)
             }
             // The error of a temporary file names that file, of which the user knows nothing.
-            _ => Sink::Beside(beside(&target).map_err(|error| fail(error.kind().into()))?),
+            _ => Sink::Beside(beside(&target).map_err(|error| {
+                let folder = folder(&target);
+                match folder.exists() {
+                    true => fail(error.kind().into()),
+                    false => Error::MissingFolder { path: path.to_owned(), folder: folder.to_owned() },
+                }
+            })?),
         };
         Ok(Self { path: target, writer: BufWriter::new(sink) })
     }
@@ -52,9 +58,13 @@ impl AtomicFile {
     }
 }
 
+/// The folder that a file stands in.
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// A new file in the folder of `path`, with the permissions that any new file gets.
 fn beside(path: &Path) -> io::Result<NamedTempFile> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     builder.prefix(".standpoint-");
     #[cfg(unix)]
@@ -62,7 +72,7 @@ fn beside(path: &Path) -> io::Result<NamedTempFile> {
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
-    builder.tempfile_in(folder)
+    builder.tempfile_in(folder(path))
 }
 
 /// Writes a file that appears whole or not at all.
@@ -127,7 +137,9 @@ mod tests {
     #[test]
     fn a_folder_that_is_missing_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(AtomicFile::create(&folder.path().join("no/out.jsonl")).is_err());
+        let missing = folder.path().join("no");
+        let error = AtomicFile::create(&missing.join("out.jsonl")).err().unwrap().to_string();
+        assert!(error.ends_with(&format!("there is no folder {}", missing.display())), "{error}");
         assert!(AtomicFile::create(folder.path()).is_err());
     }
 

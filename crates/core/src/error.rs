@@ -16,6 +16,8 @@ pub enum Error {
     Model(#[from] ModelError),
     #[error("{}: could not be written: {source}", path.display())]
     Write { path: PathBuf, source: io::Error },
+    #[error("{}: could not be written: there is no folder {}", path.display(), folder.display())]
+    MissingFolder { path: PathBuf, folder: PathBuf },
     /// The encoder failed on input that passed every check: weights are too large, or there is a fault in this program.
     #[error("the encoder failed: {0}")]
     Encoder(#[source] Box<dyn std::error::Error + Send + Sync>),

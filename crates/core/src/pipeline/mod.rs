@@ -11,9 +11,11 @@ mod answers;
 mod assemble;
 mod pieces;
 mod records;
+mod source;
 mod windows;
 
 pub use records::Records;
+pub use source::{AtHand, Source, Supply};
 
 use crate::encoder::{Encoder, Engine};
 use crate::error::{Result, TargetError};
@@ -92,17 +94,21 @@ impl Pipeline {
     /// # Errors
     /// If a target has more tokens than a quarter of a window. The iterator ends with an error if the encoder fails, or for
     /// such a target of a document: [`Pipeline::check_targets`] finds it before.
-    pub fn records<I>(
-        &self,
-        documents: I,
-        targets: &[Target],
-    ) -> Result<Records<impl Iterator<Item = Arc<Document>> + use<I>>>
+    pub fn records<I>(&self, documents: I, targets: &[Target]) -> Result<Records<AtHand<I::IntoIter>>>
     where
         I: IntoIterator<Item: Into<Arc<Document>>>,
     {
+        self.stream(AtHand(documents.into_iter()), targets)
+    }
+
+    /// Labels documents of a source that may keep us waiting. A document is labelled as soon as no further one is at
+    /// hand. As [`Pipeline::records`] otherwise.
+    ///
+    /// # Errors
+    /// As for [`Pipeline::records`].
+    pub fn stream<S: Source>(&self, source: S, targets: &[Target]) -> Result<Records<S>> {
         let targets = Targets::new(&self.stages, targets)?;
-        let documents = documents.into_iter().map(Into::into);
-        Ok(Records::new(Arc::clone(&self.stages), Arc::new(targets), documents))
+        Ok(Records::new(Arc::clone(&self.stages), Arc::new(targets), source))
     }
 
     /// Whether all targets are short enough for this model.

@@ -3,9 +3,11 @@
 //! A long document is read in pieces, so that its first records come out while the rest is being read, and memory does not
 //! grow with its length.
 
+use super::source::{Source, Supply};
 use crate::text::Document;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// A piece ends with the sentence that reaches this many bytes. Answers depend on it: windows do not go over the end of a
 /// piece, but for a sentence of context.
@@ -19,6 +21,10 @@ const SENTENCE_BYTES: usize = 16;
 
 /// How many bytes of fields weigh as much as one of text.
 const FIELDS_SHARE: usize = 16;
+
+/// How long a unit is gathered where documents come one at a time. Far more than a file needs to fill one, far less than
+/// anybody notices.
+const GATHERING: Duration = Duration::from_millis(50);
 
 /// Some sentences of a document, to be read in windows of their own.
 #[derive(Clone)]
@@ -35,27 +41,30 @@ pub(super) struct Unit {
 }
 
 /// Cuts documents as they come into units.
-pub(super) struct Units<I> {
-    documents: I,
+pub(super) struct Units<S> {
+    source: S,
     /// The document that is being cut, and the sentence with which its next piece begins.
     open: Option<(Arc<Document>, usize)>,
+    ended: bool,
 }
 
-impl<I: Iterator<Item = Arc<Document>>> Units<I> {
-    pub fn new(documents: I) -> Self {
-        Self { documents, open: None }
+impl<S: Source> Units<S> {
+    pub fn new(source: S) -> Self {
+        Self { source, open: None, ended: false }
     }
 
-    /// The next unit of about `size` bytes. `None` at the end, and as long as the documents in flight have `in_flight`
-    /// bytes and that is too many.
-    pub fn next(&mut self, in_flight: usize, size: usize) -> Option<Unit> {
+    /// The next unit of about `size` bytes, or what has come of it in [`GATHERING`]. `None` at the end, if nothing has come,
+    /// and as long as the documents in flight have `in_flight` bytes and that is too many. If the threads are idle, it
+    /// waits for the first document as long as that takes.
+    pub fn next(&mut self, in_flight: usize, size: usize, idle: bool) -> Option<Unit> {
         let mut unit = Unit { pieces: Vec::new(), bytes: 0 };
         let mut cost = 0;
+        let mut deadline = (!idle).then(|| Instant::now() + GATHERING);
         while cost < size {
             let (document, start) = match self.open.take() {
                 Some(open) => open,
-                None if in_flight + unit.bytes >= READ_AHEAD_BYTES => break,
-                None => match self.documents.next() {
+                None if self.ended || in_flight + unit.bytes >= READ_AHEAD_BYTES => break,
+                None => match self.next_document(&mut deadline) {
                     Some(document) => (document, 0),
                     None => break,
                 },
@@ -70,6 +79,31 @@ impl<I: Iterator<Item = Arc<Document>>> Units<I> {
             unit.pieces.push(Piece { document, sentences });
         }
         (!unit.pieces.is_empty()).then_some(unit)
+    }
+
+    /// The next document, if it comes in time. The time begins with the first one, if it has not begun before.
+    fn next_document(&mut self, deadline: &mut Option<Instant>) -> Option<Arc<Document>> {
+        let patience = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        match self.source.next(patience) {
+            Supply::Document(document) => {
+                deadline.get_or_insert_with(|| Instant::now() + GATHERING);
+                Some(document)
+            }
+            Supply::NotYet => None,
+            Supply::End => {
+                self.ended = true;
+                None
+            }
+        }
+    }
+
+    pub fn source_mut(&mut self) -> &mut S {
+        &mut self.source
+    }
+
+    /// Whether a document is not all in units yet.
+    pub fn is_cutting(&self) -> bool {
+        self.open.is_some()
     }
 }
 

@@ -8,11 +8,11 @@
 use super::answers::{Answer, SentenceAnswer};
 use super::assemble::Assembler;
 use super::pieces::{Piece, Unit, Units};
+use super::source::Source;
 use super::windows::{Job, batches};
 use super::{Stages, Targets};
 use crate::error::{Error, Result};
 use crate::record::Record;
-use crate::text::Document;
 use rayon::Yield;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -29,9 +29,9 @@ const UNITS: usize = 4;
 
 /// The records of documents, in order. Made by [`Pipeline::records`](super::Pipeline::records). Once dropped, it costs
 /// the threads no more than the batches that they are at.
-pub struct Records<I> {
+pub struct Records<S> {
     work: Arc<Work>,
-    units: Units<I>,
+    units: Units<S>,
     begun: VecDeque<Begun>,
     assembler: Assembler,
     /// Records that are done.
@@ -53,12 +53,12 @@ struct Begun {
     answers: Receiver<Result<Vec<SentenceAnswer>>>,
 }
 
-impl<I: Iterator<Item = Arc<Document>>> Records<I> {
-    pub(super) fn new(stages: Arc<Stages>, targets: Arc<Targets>, documents: I) -> Self {
+impl<S: Source> Records<S> {
+    pub(super) fn new(stages: Arc<Stages>, targets: Arc<Targets>, source: S) -> Self {
         let assembler = Assembler::new(Arc::clone(&targets), stages.heads.marks_attributions());
         Self {
             work: Arc::new(Work { stages, targets, cancelled: AtomicBool::new(false) }),
-            units: Units::new(documents),
+            units: Units::new(source),
             begun: VecDeque::new(),
             assembler,
             ready: VecDeque::new(),
@@ -66,12 +66,23 @@ impl<I: Iterator<Item = Arc<Document>>> Records<I> {
         }
     }
 
+    /// Whether the next record is one of a document that the source has still to give. That may take long where somebody
+    /// writes it by hand: a good moment to flush.
+    pub fn is_waiting(&self) -> bool {
+        !self.ended && self.ready.is_empty() && self.begun.is_empty() && !self.units.is_cutting()
+    }
+
+    /// The source, to ask it what has become of its documents.
+    pub fn source_mut(&mut self) -> &mut S {
+        self.units.source_mut()
+    }
+
     /// Hands units to the threads, then waits for the oldest one and makes its records.
     fn advance(&mut self) -> Result<()> {
         while self.begun.len() < UNITS {
             let in_flight = self.begun.iter().map(|begun| begun.unit.bytes).sum();
             let size = UNIT_BYTES * rayon::current_num_threads();
-            let Some(unit) = self.units.next(in_flight, size) else { break };
+            let Some(unit) = self.units.next(in_flight, size, self.begun.is_empty()) else { break };
             let (sender, answers) = channel();
             let (work, pieces) = (Arc::clone(&self.work), unit.pieces.clone());
             rayon::spawn(move || Work::begin(&work, &pieces, &sender));
@@ -97,7 +108,7 @@ impl<I: Iterator<Item = Arc<Document>>> Records<I> {
     }
 }
 
-impl<I: Iterator<Item = Arc<Document>>> Iterator for Records<I> {
+impl<S: Source> Iterator for Records<S> {
     type Item = Result<Record>;
 
     fn next(&mut self) -> Option<Result<Record>> {
@@ -117,7 +128,7 @@ impl<I: Iterator<Item = Arc<Document>>> Iterator for Records<I> {
     }
 }
 
-impl<I> Drop for Records<I> {
+impl<S> Drop for Records<S> {
     fn drop(&mut self) {
         self.work.cancelled.store(true, Ordering::Relaxed);
     }

@@ -7,6 +7,7 @@
 
 mod compression;
 pub mod encoding;
+pub mod feed;
 pub mod jsonl;
 mod kind;
 mod looks;

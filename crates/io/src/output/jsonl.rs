@@ -42,6 +42,10 @@ impl<W: Write> Sink for JsonlSink<W> {
         write_line(&mut self.writer, record.document.metadata(), &body(&record))
     }
 
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+
     fn finish(&mut self) -> io::Result<Vec<SinkNote>> {
         self.writer.flush()?;
         Ok(Vec::new())

@@ -20,6 +20,12 @@ pub trait Sink {
     /// If it cannot be written.
     fn write(&mut self, record: Record) -> io::Result<()>;
 
+    /// Passes on what is written, for whoever reads it while it grows. What has to be held is still held.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    fn flush(&mut self) -> io::Result<()>;
+
     /// Writes what is still held. Nothing is to be written after it.
     ///
     /// # Errors

@@ -47,6 +47,10 @@ impl<W: Write> Sink for PositionsSink<W> {
         Ok(())
     }
 
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+
     fn finish(&mut self) -> io::Result<Vec<SinkNote>> {
         let gathered = std::mem::take(&mut self.positions).gathered(&self.targets);
         match self.form {

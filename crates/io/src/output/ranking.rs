@@ -115,6 +115,10 @@ impl<W: Write> Sink for RankingSink<W> {
         Ok(())
     }
 
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+
     fn finish(&mut self) -> io::Result<Vec<SinkNote>> {
         let ranking = std::mem::replace(&mut self.ranking, Ranking::new(0));
         let seen = ranking.seen();

@@ -93,6 +93,10 @@ impl<W: Write> Sink for TableSink<W> {
         Ok(())
     }
 
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+
     fn finish(&mut self) -> io::Result<Vec<SinkNote>> {
         self.writer.flush()?;
         Ok(Vec::new())
