@@ -48,7 +48,7 @@ Exit codes: 0 all done, 1 something could not be read or written (the rest was d
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("{EXAMPLES}\n\n{RULES}"))]
 pub(crate) struct Classify {
-    /// Files, folders (their .txt, .text, .jsonl and .ndjson files), or - for standard input.
+    /// Files, folders, patterns in quotes, or - for standard input. gzip and zstd are decompressed.
     paths: Vec<PathBuf>,
 
     /// A policy as a noun phrase. Sentences are labelled with their stance toward it. Repeatable. [default: the

@@ -27,8 +27,8 @@
 #![forbid(unsafe_code)]
 
 pub use standpoint_core::{
-    atomic, calibration, encoder, fields, hash, heads, label, machine, model, pipeline, positions, record,
-    segment, tags, text, transcript, window,
+    atomic, calibration, encoder, fields, hash, heads, label, machine, model, pipeline, positions, reading,
+    record, segment, tags, text, transcript, window,
 };
 pub use standpoint_evaluation as evaluation;
 pub use standpoint_evaluation::{gold, metrics};

@@ -51,7 +51,7 @@ fn each_bad_file_is_named_and_the_good_ones_are_done() {
     assert_eq!(
         run.stderr,
         [
-            "error: binary.txt: looks like a binary file (it holds NUL bytes): give plain text or JSON Lines",
+            "error: binary.txt: looks like a program: give text",
             "error: empty.txt: is empty: there is nothing to label",
             "error: missing.txt: no such file or folder",
             "error: 3 of 5 inputs failed (named above)",
@@ -102,6 +102,87 @@ fn json_lines_are_known_by_their_content() {
     }
     let run = classify(folder.path(), &["-", "--input-format", "text"], record);
     assert_eq!((run.code, run.stderr.len(), &run.stdout[0]["doc"]), (0, 0, &"-".into()));
+}
+
+#[test]
+fn a_file_of_another_kind_is_refused_unless_text_was_asked_for() {
+    let table = "id,text\n1,\"They left. Nobody stayed.\"\n";
+    let page = "<!DOCTYPE html>\n<html><body><p>They left.</p></body></html>\n";
+    let folder = folder(&[("table.txt", table.as_bytes()), ("page.txt", page.as_bytes())]);
+    for (name, content, what) in [("table.txt", table, "CSV"), ("page.txt", page, "a web page")] {
+        for (path, place) in [(name, name), ("-", "-")] {
+            let run = classify(folder.path(), &[path], content);
+            assert_eq!((run.code, run.stdout.len()), (1, 0));
+            let expected = format!("error: {place}: looks like {what}: ");
+            assert!(run.stderr[0].starts_with(&expected), "{:?}", run.stderr);
+            assert!(
+                run.stderr[0].ends_with("--input-format text to read it as it stands"),
+                "{:?}",
+                run.stderr
+            );
+            let run = classify(folder.path(), &[path, "--input-format", "text"], content);
+            assert_eq!(run.code, 0);
+            assert!(!run.stdout.is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_folder_says_what_it_left_out_and_a_pattern_is_ours_to_match() {
+    let folder = folder(&[("a.txt", b"They left."), ("b.pdf", b"%PDF-1.7"), ("c.docx", b"PK\x03\x04")]);
+    let run = classify(folder.path(), &["."], "");
+    assert_eq!((run.code, run.stdout.len()), (0, 1));
+    assert_eq!(run.stderr, ["warning: .: 2 files left out: 1 .docx, 1 .pdf"]);
+    let run = classify(folder.path(), &["*.txt"], "");
+    assert_eq!((run.code, run.stdout.len(), run.stderr.len()), (0, 1, 0));
+}
+
+#[test]
+fn a_record_may_have_a_target_of_its_own() {
+    let folder = folder(&[]);
+    let records = "{\"body\":\"They left.\",\"policy\":\"a ban on land mines\"}\n{\"body\":\"They came.\"}\n";
+    let flags = ["-", "--text-field", "body", "--target-field", "policy", "--target", "a new base"];
+    let run = classify(folder.path(), &flags, records);
+    assert_eq!(run.code, 0, "{:?}", run.stderr);
+    let targets: Vec<&str> =
+        run.stdout.iter().map(|line| line["stance"][0]["target"].as_str().unwrap()).collect();
+    assert_eq!(targets, ["a ban on land mines", "a new base"]);
+    let run = classify(folder.path(), &["-"], records);
+    assert_eq!(run.code, 1);
+    assert!(run.stderr[0].ends_with("give --text-field body if that is its text"), "{:?}", run.stderr);
+}
+
+#[test]
+fn entities_and_parted_words_are_read_as_a_person_does() {
+    let folder = folder(&[
+        ("raw.txt", "&ldquo;We go,&rdquo; the general said.&nbsp;The with-\ndrawal is over.".as_bytes()),
+        ("plain.txt", "“We go,” the general said.\u{a0}The withdrawal is over.".as_bytes()),
+    ]);
+    let raw = classify(folder.path(), &["raw.txt", "--wrapped", "yes"], "");
+    let plain = classify(folder.path(), &["plain.txt", "--wrapped", "yes"], "");
+    assert_eq!((raw.code, raw.stdout.len(), plain.stdout.len()), (0, 2, 2));
+    assert!(
+        raw.stderr[0].starts_with("warning: raw.txt: holds HTML entities, as &ldquo;: "),
+        "{:?}",
+        raw.stderr
+    );
+    assert_eq!(raw.stderr.len(), 1);
+    for (raw, plain) in raw.stdout.iter().zip(&plain.stdout) {
+        assert_eq!(
+            (&raw["role_probs"], &raw["stance"][0]["probs"]),
+            (&plain["role_probs"], &plain["stance"][0]["probs"])
+        );
+    }
+    assert_eq!(raw.stdout[1]["text"], "The with-\ndrawal is over.");
+}
+
+#[test]
+fn one_line_of_output_is_one_record_for_every_reader() {
+    let folder = folder(&[]);
+    let run =
+        classify(folder.path(), &["-"], "{\"text\":\"They\u{2028}left.\",\"note\":\"a\u{2029}b\u{85}\"}\n");
+    assert_eq!((run.code, run.stdout.len()), (0, 2), "{:?}", run.stderr);
+    assert_eq!(run.stdout[0]["note"], "a\u{2029}b\u{85}");
 }
 
 #[test]

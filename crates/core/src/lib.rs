@@ -19,6 +19,7 @@ pub mod record;
 pub mod positions;
 pub mod segment;
 pub mod transcript;
+pub mod reading;
 pub mod window;
 pub mod tags;
 pub mod calibration;

@@ -4,6 +4,7 @@
 use crate::error::{Error, ModelProblem, Result};
 use crate::model::architecture::SpecialTokenNames;
 use crate::model::config::BertConfig;
+use crate::reading::Reading;
 use crate::text::Span;
 use crate::window::SpecialTokens;
 use rayon::prelude::*;
@@ -70,7 +71,8 @@ impl Tokenizer {
     /// # Errors
     /// If the tokenizer's rules fail on the text. BERT's do not.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        let encoding = self.inner.encode_fast(text, false).map_err(Error::Encoder)?;
+        let reading = self.read(text);
+        let encoding = self.inner.encode_fast(reading.text(), false).map_err(Error::Encoder)?;
         Ok(encoding.get_ids().to_vec())
     }
 
@@ -79,9 +81,16 @@ impl Tokenizer {
     /// # Errors
     /// As for [`Tokenizer::encode`].
     pub fn encode_with_spans(&self, text: &str) -> Result<Tokens> {
-        let encoding = self.inner.encode(text, false).map_err(Error::Encoder)?;
-        let spans = encoding.get_offsets().iter().map(|&(start, end)| Span::new(start, end)).collect();
+        let reading = self.read(text);
+        let encoding = self.inner.encode(reading.text(), false).map_err(Error::Encoder)?;
+        let span = |&(start, end): &(usize, usize)| reading.raw(Span::new(start, end));
+        let spans = encoding.get_offsets().iter().map(span).collect();
         Ok(Tokens { ids: encoding.get_ids().to_vec(), spans })
+    }
+
+    /// The text as a person reads it; the vocabulary tells what is a word.
+    fn read<'a>(&self, text: &'a str) -> Reading<'a> {
+        Reading::new(text, |word| self.inner.token_to_id(word).is_some())
     }
 
     /// The first tokens of a text, with their spans: at least `enough` of them, or all. Reads only the beginning of a long

@@ -9,7 +9,7 @@ pub(super) const LINE_BREAKS: [char; 7] = ['\n', '\r', '\u{b}', '\u{c}', '\u{85}
 const LONGEST_ENTITY: usize = 9;
 
 /// The entities that matter here, by name. Other names are read as text.
-const ENTITIES: [(&str, char); 22] = [
+const ENTITIES: [(&str, char); 114] = [
     ("nbsp", '\u{a0}'),
     ("ensp", '\u{2002}'),
     ("emsp", '\u{2003}'),
@@ -32,17 +32,109 @@ const ENTITIES: [(&str, char); 22] = [
     ("amp", '&'),
     ("lt", '<'),
     ("gt", '>'),
+    ("pound", '£'),
+    ("euro", '€'),
+    ("cent", '¢'),
+    ("yen", '¥'),
+    ("sect", '§'),
+    ("copy", '©'),
+    ("reg", '®'),
+    ("trade", '™'),
+    ("deg", '°'),
+    ("middot", '·'),
+    ("iexcl", '¡'),
+    ("iquest", '¿'),
+    ("sbquo", '‚'),
+    ("lsaquo", '‹'),
+    ("rsaquo", '›'),
+    ("dagger", '†'),
+    ("permil", '‰'),
+    ("frac12", '½'),
+    ("frac14", '¼'),
+    ("frac34", '¾'),
+    ("times", '×'),
+    ("minus", '−'),
+    ("zwj", '\u{200d}'),
+    ("lrm", '\u{200e}'),
+    ("rlm", '\u{200f}'),
+    ("Agrave", 'À'),
+    ("Aacute", 'Á'),
+    ("Acirc", 'Â'),
+    ("Atilde", 'Ã'),
+    ("Auml", 'Ä'),
+    ("Aring", 'Å'),
+    ("AElig", 'Æ'),
+    ("Ccedil", 'Ç'),
+    ("Egrave", 'È'),
+    ("Eacute", 'É'),
+    ("Ecirc", 'Ê'),
+    ("Euml", 'Ë'),
+    ("Igrave", 'Ì'),
+    ("Iacute", 'Í'),
+    ("Icirc", 'Î'),
+    ("Iuml", 'Ï'),
+    ("ETH", 'Ð'),
+    ("Ntilde", 'Ñ'),
+    ("Ograve", 'Ò'),
+    ("Oacute", 'Ó'),
+    ("Ocirc", 'Ô'),
+    ("Otilde", 'Õ'),
+    ("Ouml", 'Ö'),
+    ("Oslash", 'Ø'),
+    ("Ugrave", 'Ù'),
+    ("Uacute", 'Ú'),
+    ("Ucirc", 'Û'),
+    ("Uuml", 'Ü'),
+    ("Yacute", 'Ý'),
+    ("THORN", 'Þ'),
+    ("szlig", 'ß'),
+    ("agrave", 'à'),
+    ("aacute", 'á'),
+    ("acirc", 'â'),
+    ("atilde", 'ã'),
+    ("auml", 'ä'),
+    ("aring", 'å'),
+    ("aelig", 'æ'),
+    ("ccedil", 'ç'),
+    ("egrave", 'è'),
+    ("eacute", 'é'),
+    ("ecirc", 'ê'),
+    ("euml", 'ë'),
+    ("igrave", 'ì'),
+    ("iacute", 'í'),
+    ("icirc", 'î'),
+    ("iuml", 'ï'),
+    ("eth", 'ð'),
+    ("ntilde", 'ñ'),
+    ("ograve", 'ò'),
+    ("oacute", 'ó'),
+    ("ocirc", 'ô'),
+    ("otilde", 'õ'),
+    ("ouml", 'ö'),
+    ("oslash", 'ø'),
+    ("ugrave", 'ù'),
+    ("uacute", 'ú'),
+    ("ucirc", 'û'),
+    ("uuml", 'ü'),
+    ("yacute", 'ý'),
+    ("thorn", 'þ'),
+    ("yuml", 'ÿ'),
+    ("OElig", 'Œ'),
+    ("oelig", 'œ'),
+    ("Scaron", 'Š'),
+    ("scaron", 'š'),
+    ("Yuml", 'Ÿ'),
 ];
 
 /// A character, or an entity that stands for one, and its length in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Unit {
-    pub(super) char: char,
-    pub(super) len: usize,
+pub(crate) struct Unit {
+    pub(crate) char: char,
+    pub(crate) len: usize,
 }
 
 /// The unit that begins at `at`.
-pub(super) fn unit_at(text: &str, at: usize) -> Option<Unit> {
+pub(crate) fn unit_at(text: &str, at: usize) -> Option<Unit> {
     let char = text[at..].chars().next()?;
     let entity = if char == '&' { entity(&text.as_bytes()[at..]) } else { None };
     Some(entity.unwrap_or(Unit { char, len: char.len_utf8() }))
@@ -89,7 +181,7 @@ pub(super) fn is_blank(char: char) -> bool {
     }
 }
 
-pub(super) fn is_invisible(char: char) -> bool {
+pub(crate) fn is_invisible(char: char) -> bool {
     matches!(char, '\u{ad}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{feff}')
         || matches!(char, '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{206f}')
 }

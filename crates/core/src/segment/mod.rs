@@ -4,7 +4,7 @@
 //! A text is parted into paragraphs (`lines`). In each the marks are found and paired (`marks`). At every mark
 //! that may end a sentence the `rules` are asked, in order, about the `place` where it stands.
 
-mod characters;
+pub(crate) mod characters;
 mod date;
 pub(crate) mod label;
 mod lines;

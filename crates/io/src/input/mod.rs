@@ -10,6 +10,7 @@ pub mod encoding;
 pub mod feed;
 pub mod jsonl;
 mod kind;
+mod language;
 mod looks;
 mod notes;
 mod open;
@@ -105,6 +106,9 @@ impl Iterator for Documents {
         loop {
             if let Some((path, reader)) = &mut self.open {
                 if let Some((line, document)) = reader.next(&mut self.notes) {
+                    if let Ok(document) = &document {
+                        self.notes.look_at(line, document);
+                    }
                     let at = |problem| InputError { place: Place { line, ..sources::place(path) }, problem };
                     return Some(document.map_err(at));
                 }

@@ -1,6 +1,9 @@
 //! What the reader of the output should know about a file that was read. Each is said once a file.
 
+use super::language;
 use crate::error::Place;
+use standpoint_core::reading;
+use standpoint_core::text::Document;
 use std::fmt;
 use std::mem;
 
@@ -20,6 +23,10 @@ pub enum InputWarningKind {
     AssumedEncoding(&'static str),
     /// Bytes that are no characters of the encoding that was asked for.
     Malformed(&'static str),
+    /// The text holds HTML entities, of which this is the first.
+    Entities { first: String },
+    /// The text is in this language.
+    NotEnglish(&'static str),
     /// Files of a folder that are not read: why, and how many.
     LeftOut { counts: Vec<(String, usize)> },
     /// A file that was among those before it.
@@ -37,6 +44,14 @@ impl fmt::Display for InputWarning {
             ),
             InputWarningKind::Malformed(encoding) => {
                 write!(f, "holds bytes that are no {encoding}: they are read as U+FFFD")
+            }
+            InputWarningKind::Entities { first } => write!(
+                f,
+                "holds HTML entities, as {first}: they are read as what they stand for; start and end count the text as it \
+                 is"
+            ),
+            InputWarningKind::NotEnglish(language) => {
+                write!(f, "looks like {language}: models read English, so its labels may mean little")
             }
             InputWarningKind::LeftOut { counts } => {
                 let all: usize = counts.iter().map(|(_, count)| count).sum();
@@ -84,6 +99,24 @@ impl Notes {
             let place = Place { file: self.file.clone(), line: number };
             self.pending.push(InputWarning { place, kind });
         }
+    }
+
+    /// Says what of a document's text makes its labels less sure.
+    pub fn look_at(&mut self, number: Option<usize>, document: &Document) {
+        if !self.has_said(|kind| matches!(kind, InputWarningKind::Entities { .. }))
+            && let Some(first) = reading::first_entity(document.text())
+        {
+            self.add(number, InputWarningKind::Entities { first: first.to_owned() });
+        }
+        if !self.has_said(|kind| matches!(kind, InputWarningKind::NotEnglish(_)))
+            && let Some(language) = language::foreign(document.text())
+        {
+            self.add(number, InputWarningKind::NotEnglish(language));
+        }
+    }
+
+    fn has_said(&self, is: impl Fn(&InputWarningKind) -> bool) -> bool {
+        self.said.iter().any(is)
     }
 
     /// The warnings since the last call.

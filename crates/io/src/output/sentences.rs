@@ -1,6 +1,7 @@
 //! The sentences of a document, before any model has read them: as text for people, as JSON Lines for programs.
 
 use super::jsonl::{serialize_sentence, write_line};
+use super::one_line;
 use super::table::harmless;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -27,7 +28,7 @@ pub fn write_text(writer: &mut dyn Write, document: &Document) -> io::Result<()>
 /// If the writer fails.
 pub fn write_jsonl(writer: &mut dyn Write, document: &Document) -> io::Result<()> {
     for index in 0..document.sentences().len() {
-        let body = serde_json::to_string(&Body { document, index }).map_err(io::Error::from)?;
+        let body = one_line::to_string(&Body { document, index });
         write_line(writer, document.metadata(), &body)?;
     }
     Ok(())
