@@ -84,6 +84,6 @@ mod tests {
         fields.set("t".to_owned(), &Value::from("“Go”"));
         assert_eq!(fields.text("t").as_deref(), Some("“Go”"));
         assert_eq!(fields.text("n"), None);
-        assert_eq!(fields.bytes(), 5 + 16 + 1 + "\"“Go”\"".len() + 1);
+        assert_eq!(fields.bytes(), 5 + 16 + 1 + "\"“Go”\"".len());
     }
 }

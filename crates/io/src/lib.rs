@@ -3,6 +3,10 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+#[path = "../../core/src/random_tests.rs"]
+mod random_tests;
+
 pub mod error;
 pub mod input;
 pub mod output;

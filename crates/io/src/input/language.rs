@@ -6,7 +6,7 @@ use whatlang::{Lang, Script};
 const SAMPLE: usize = 4096;
 
 /// Fewer letters than this tell nothing, unless they are of another script.
-const LETTERS: usize = 120;
+const LETTERS: usize = 80;
 
 /// Words that make up a fifth to a third of English, names and quotes in it or not, and less than a tenth of other languages.
 const COMMON: [&str; 30] = [
@@ -26,7 +26,7 @@ pub(super) fn foreign(text: &str) -> Option<&'static str> {
     let found = whatlang::detect(sample)?;
     let is_enough = match found.script() {
         Script::Latin => letters >= LETTERS && found.is_reliable() && found.confidence() > 0.9,
-        _ => letters >= LETTERS / 4,
+        _ => letters >= LETTERS / 2,
     };
     (found.lang() != Lang::Eng && is_enough).then(|| found.lang().eng_name())
 }

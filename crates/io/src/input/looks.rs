@@ -287,6 +287,8 @@ fn is_table(text: &str, delimiter: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random_tests::config;
+    use proptest::prelude::*;
 
     fn look(text: &str) -> Option<Look> {
         Look::of(text.as_bytes(), None)
@@ -373,5 +375,26 @@ mod tests {
         let utf16: Vec<u8> = "\u{feff}{\"id\": 1}\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
         assert_eq!(Look::of(&utf16, None), Some(Look::Jsonl));
         assert_eq!(Look::of(&utf16[2..], Some(encoding_rs::UTF_16LE)), Some(Look::Jsonl));
+    }
+
+    proptest! {
+        #![proptest_config(config())]
+
+        #[test]
+        fn whatever_a_file_holds_it_has_a_look_or_none(
+            parts in prop::collection::vec(
+                prop::sample::select(vec![
+                    &b"<!DOCTYPE"[..], b"html", b"<?xml", b"?>", b"<!--", b"<p", b">", b"{", b"[", b"\"", b"\":", b"}", b"\n", b",",
+                    b"\t", b"1", b"-->", b"WEBVTT", b"PK\x03\x04", b"\xc3\xa9", b"\xff", b"\xfe", b"\0", b" ", b"id", b"<",
+                ]),
+                0..12,
+            ),
+        ) {
+            let bytes = parts.concat();
+            for encoding in [None, Some(encoding_rs::UTF_16BE), Some(encoding_rs::WINDOWS_1252)] {
+                let _ = Look::of(&bytes, encoding);
+            }
+            let _ = encoding::decode(bytes, None, 1 << 20, &mut crate::input::notes::Notes::default());
+        }
     }
 }
