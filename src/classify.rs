@@ -7,6 +7,7 @@ mod intake;
 
 use super::input::InputArgs;
 use super::model::ModelArgs;
+use super::speakers::SpeakersArgs;
 use super::view::{RULES, View};
 use crate::count;
 use crate::destination::{self, Destination};
@@ -64,6 +65,9 @@ pub(crate) struct Classify {
 
     #[command(flatten)]
     input: InputArgs,
+
+    #[command(flatten)]
+    speakers: SpeakersArgs,
 
     /// How to write the labels. auto is a table on a terminal, JSON Lines elsewhere.
     #[arg(long, value_name = "FORMAT", default_value = "auto", env = "STANDPOINT_FORMAT")]
@@ -123,7 +127,7 @@ impl Classify {
         let failed = |source| destination::failure(&self.output, source);
         let mut destination = Destination::open(&self.output)?;
         let mut sink = self.view.sink(&mut destination, &targets, form);
-        let (mut labelled, mut flushed) = (0, Instant::now());
+        let (mut labelled, mut kept, mut flushed) = (0, 0, Instant::now());
         while !interrupt.has_come() {
             if records.is_waiting() || flushed.elapsed() > FLUSH {
                 sink.flush().map_err(failed)?;
@@ -132,7 +136,10 @@ impl Classify {
             let Some(record) = records.next() else { break };
             let record = record?;
             labelled += usize::from(record.is_last());
-            sink.write(record).map_err(failed)?;
+            if self.speakers.keep(&record) {
+                kept += 1;
+                sink.write(record).map_err(failed)?;
+            }
         }
         let tally = records.source_mut().finish();
         drop(records);
@@ -147,6 +154,9 @@ impl Classify {
         // A typing mistake in a path must not empty what an earlier run has written.
         if tally.read > 0 || tally.failed == 0 {
             destination.commit()?;
+        }
+        if kept == 0 && labelled > 0 && self.speakers.are_named() {
+            eprintln!("warning: nobody by that name speaks there: `standpoint segment` shows the speakers");
         }
         for note in &notes {
             match note {

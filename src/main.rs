@@ -17,6 +17,7 @@ mod interrupt;
 mod model;
 mod segment;
 mod segmentation;
+mod speakers;
 mod view;
 mod train;
 

@@ -64,6 +64,7 @@ struct Holder {
 /// What was said of a document so far.
 #[derive(Debug, Default)]
 struct Open {
+    document: Option<Arc<Document>>,
     /// The document's id.
     doc: Arc<str>,
     taken: Vec<Taken>,
@@ -84,19 +85,25 @@ impl Open {
     }
 }
 
+/// Whether a speaker who is called so may be meant by the name: "MR. CASS" by "Ann Cass" and "cass".
+pub fn is_meant(speaker: &str, name: &str) -> bool {
+    name::may_be_one(speaker, name)
+}
+
 /// There are more stances than are gathered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
 
 impl Positions {
-    /// Gathers the stances of a record. Records of a document come together, in order; sentence 0 begins the next document.
+    /// Gathers the stances of a record. Records of a document come together, in order; some may be left out.
     ///
     /// # Errors
     /// If there would be more than [`MOST_STANCES`]: those of this sentence are left out.
     pub fn add(&mut self, record: &Record) -> Result<(), Full> {
         let document = &*record.document;
-        if record.index == 0 {
+        if self.open.document.as_ref().is_none_or(|open| !Arc::ptr_eq(open, &record.document)) {
             self.close();
+            self.open.document = Some(Arc::clone(&record.document));
             self.open.doc = document.id().into();
         }
         let taken: Vec<Taken> = taken(record, &self.open.doc).collect();

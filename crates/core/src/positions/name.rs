@@ -253,6 +253,18 @@ impl Name {
     }
 }
 
+/// Whether somebody who is called so may also be called by the other name: titles, determiners and case aside, the names are
+/// one, or one is the end of the other.
+pub(super) fn may_be_one(called: &str, name: &str) -> bool {
+    let words = |text: &str| match Mention::parse(text) {
+        Mention::Name(name) => name.words,
+        Mention::Title(title) => vec![title],
+        Mention::Unnamed => vec![lowered(bare(text.trim()))],
+    };
+    let (one, other) = (words(called), words(name));
+    one.ends_with(&other) || other.ends_with(&one)
+}
+
 /// Where the name behind a title begins, and the title.
 fn title_in_front(words: &[&str], lower: &[String]) -> Option<(usize, Option<String>)> {
     // The last title that has a name behind it.
@@ -337,6 +349,32 @@ mod tests {
         match Mention::parse(text) {
             Mention::Name(name) => (name.written, name.title),
             other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn speakers_are_compared_without_title_and_case() {
+        for (called, name) in [
+            ("MR. CASS", "cass"),
+            ("MR. CASS", "Ann Cass"),
+            ("ANN CASS", "Ms. Cass"),
+            ("THE PRESIDENT", "president"),
+            ("Q", "q"),
+            ("A", "a"),
+            ("MAYOR VAN DORN", "van Dorn"),
+            ("SPEAKER 2", "Speaker 2"),
+        ] {
+            assert!(may_be_one(called, name), "{called}, {name}");
+        }
+        for (called, name) in [
+            ("MR. CASS", "Pye"),
+            ("LEV CASS", "Ann Cass"),
+            ("SPEAKER 2", "SPEAKER 1"),
+            ("CASSIDY", "Cass"),
+            ("Q", "A"),
+            ("THE PRESIDENT", "the governor"),
+        ] {
+            assert!(!may_be_one(called, name), "{called}, {name}");
         }
     }
 

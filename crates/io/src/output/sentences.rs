@@ -2,7 +2,7 @@
 
 use super::jsonl::{serialize_sentence, write_line};
 use super::one_line;
-use super::table::harmless;
+use super::table::{clock, harmless};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use standpoint_core::text::Document;
@@ -17,7 +17,14 @@ pub fn write_text(writer: &mut dyn Write, document: &Document) -> io::Result<()>
     let width = document.sentences().last().map_or(0, |last| last.end().to_string().len());
     for (index, span) in document.sentences().iter().enumerate() {
         let (start, end) = (span.start(), span.end());
-        writeln!(writer, "{start:>width$}..{end:<width$}  {}", harmless(document.sentence(index)))?;
+        write!(writer, "{start:>width$}..{end:<width$}  ")?;
+        if let Some(turn) = document.turn(index) {
+            if let Some(time) = turn.time {
+                write!(writer, "{:>7}  ", clock(time.start))?;
+            }
+            write!(writer, "{:<16}  ", harmless(turn.speaker.as_deref().unwrap_or_default()))?;
+        }
+        writeln!(writer, "{}", harmless(document.sentence(index)))?;
     }
     writeln!(writer)
 }

@@ -11,8 +11,10 @@ use comfy_table::{
 use serde_json::Value;
 use standpoint_core::label::{Attribution as Attributed, Label, Role, Stance, Target, TargetStance};
 use standpoint_core::record::Record;
-use standpoint_core::text::{Document, Span};
+use standpoint_core::text::{Document, Span, Turn};
 use std::io::{self, Write};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Rows that are laid out together. A longer document has several tables under one heading, so that memory stays bounded.
 const ROWS_HELD: usize = 1000;
@@ -41,9 +43,11 @@ pub struct Layout {
 /// Writes a table for each document: its heading, a row for each record, and the counts of its labels.
 pub struct TableSink<W> {
     writer: W,
-    /// Those of the open document.
-    targets: Vec<Target>,
     layout: Layout,
+    /// The open document, of which there may be more to come, and whether its heading is written.
+    document: Option<Arc<Document>>,
+    has_heading: bool,
+    targets: Vec<Target>,
     /// Records of the open document that are not written yet.
     held: Vec<Record>,
     counts: Counts,
@@ -51,13 +55,21 @@ pub struct TableSink<W> {
 
 impl<W: Write> TableSink<W> {
     pub fn new(writer: W, layout: Layout) -> Self {
-        Self { writer, targets: Vec::new(), layout, held: Vec::new(), counts: Counts::new(&[]) }
+        Self {
+            writer,
+            layout,
+            document: None,
+            has_heading: false,
+            targets: Vec::new(),
+            held: Vec::new(),
+            counts: Counts::new(&[]),
+        }
     }
 
     /// Writes what is held as a table of its own.
     fn write_held(&mut self) -> io::Result<()> {
         let Some(first) = self.held.first() else { return Ok(()) };
-        if first.index == 0 {
+        if !std::mem::replace(&mut self.has_heading, true) {
             let (bold, plain) = if self.layout.color { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
             writeln!(self.writer, "{bold}{}{plain}", harmless(first.document.id()))?;
             for (name, value) in shown_fields(&first.document) {
@@ -73,20 +85,31 @@ impl<W: Write> TableSink<W> {
         self.held.clear();
         Ok(())
     }
+
+    /// Writes the rest of the open document. Its last sentences may be left out.
+    fn close(&mut self) -> io::Result<()> {
+        if self.document.take().is_some() {
+            self.write_held()?;
+            self.has_heading = false;
+            writeln!(self.writer, "{}\n", self.counts.line(&self.targets))?;
+        }
+        Ok(())
+    }
 }
 
 impl<W: Write> Sink for TableSink<W> {
     fn write(&mut self, record: Record) -> io::Result<()> {
         let is_last = record.is_last();
-        if record.index == 0 {
+        if self.document.as_ref().is_none_or(|open| !Arc::ptr_eq(open, &record.document)) {
+            self.close()?;
+            self.document = Some(Arc::clone(&record.document));
             self.targets = record.stances.iter().map(|stance| stance.target.clone()).collect();
             self.counts = Counts::new(&self.targets);
         }
         self.counts.add(&record);
         self.held.push(record);
         if is_last {
-            self.write_held()?;
-            writeln!(self.writer, "{}\n", self.counts.line(&self.targets))?;
+            self.close()?;
         } else if self.held.len() == ROWS_HELD {
             self.write_held()?;
         }
@@ -98,6 +121,7 @@ impl<W: Write> Sink for TableSink<W> {
     }
 
     fn finish(&mut self) -> io::Result<Vec<SinkNote>> {
+        self.close()?;
         self.writer.flush()?;
         Ok(Vec::new())
     }
@@ -123,6 +147,11 @@ fn table(records: &[Record], targets: &[Target], layout: Layout) -> Table {
         _ => header.extend(targets.iter().map(|target| harmless(target.as_str()))),
     }
     header.extend(has_score.then(|| "check".to_owned()));
+    let turns = || records.iter().filter_map(turn);
+    let (has_time, has_speaker) =
+        (turns().any(|turn| turn.time.is_some()), turns().any(|turn| turn.speaker.is_some()));
+    header.extend(has_time.then(|| "time".to_owned()));
+    header.extend(has_speaker.then(|| "speaker".to_owned()));
     header.push("sentence".to_owned());
 
     let mut table = empty(layout);
@@ -138,6 +167,14 @@ fn table(records: &[Record], targets: &[Target], layout: Layout) -> Table {
         if has_score {
             row.push(Cell::new(record.checkworthiness.map_or(String::new(), |score| format!("{score:.2}"))));
         }
+        if has_time {
+            let time = turn(record).and_then(|turn| turn.time);
+            row.push(Cell::new(time.map_or(String::new(), |time| clock(time.start))));
+        }
+        if has_speaker {
+            let speaker = turn(record).and_then(|turn| turn.speaker.as_deref());
+            row.push(Cell::new(harmless(speaker.unwrap_or_default())));
+        }
         let mut text = shown(record.text(), record.truncated);
         if layout.attributions {
             for located in record.attributions.iter().flatten() {
@@ -149,6 +186,20 @@ fn table(records: &[Record], targets: &[Target], layout: Layout) -> Table {
     }
     narrow(&mut table, targets);
     table
+}
+
+fn turn(record: &Record) -> Option<&Turn> {
+    record.document.turn(record.index)
+}
+
+/// A time as players show it: "1:02:03", "2:03".
+pub(super) fn clock(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match hours {
+        0 => format!("{minutes}:{seconds:02}"),
+        _ => format!("{hours}:{minutes:02}:{seconds:02}"),
+    }
 }
 
 /// A table without rows.
@@ -307,7 +358,7 @@ pub fn harmless(text: &str) -> String {
 mod tests {
     use super::super::{attributed_example, example, written};
     use super::*;
-    use std::sync::Arc;
+    use standpoint_core::text::TimeSpan;
 
     fn layout(width: u16, color: bool) -> Layout {
         Layout { width, color, attributions: false }
@@ -356,6 +407,39 @@ mod tests {
             "target: a new base",
         ];
         assert_eq!(heading, expected);
+    }
+
+    /// The records with who speaks them.
+    fn spoken(mut records: Vec<Record>) -> Vec<Record> {
+        let seconds =
+            |start, end| Some(TimeSpan { start: Duration::from_secs(start), end: Duration::from_secs(end) });
+        let turns = vec![
+            Turn { time: seconds(2, 4), ..Turn::default() },
+            Turn { speaker: Some("ANN\x1b ROE".into()), time: seconds(65, 70), ..Turn::default() },
+            Turn { speaker: Some("LEV POE".into()), time: seconds(3723, 3725), ..Turn::default() },
+        ];
+        let document = Arc::new(Document::clone(&records[0].document).with_turns(turns));
+        records.iter_mut().for_each(|record| record.document = Arc::clone(&document));
+        records
+    }
+
+    #[test]
+    fn speakers_and_times_have_columns() {
+        let records = spoken(example());
+        let drawn = written(records, |bytes| Box::new(TableSink::new(bytes, layout(110, false))));
+        insta::assert_snapshot!("turns", drawn);
+    }
+
+    #[test]
+    fn sentences_may_be_left_out_anywhere() {
+        let mut records = spoken(example());
+        let others = spoken(example());
+        records.remove(2);
+        records.remove(0);
+        records.extend(others.into_iter().take(1));
+        let drawn = written(records, |bytes| Box::new(TableSink::new(bytes, layout(90, false))));
+        assert_eq!(drawn.matches("example.txt").count(), 2);
+        assert_eq!(drawn.matches("\n1 sentence: ").count(), 2);
     }
 
     #[test]
