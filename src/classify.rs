@@ -3,6 +3,8 @@
 //! Records come out in the order of the input, and memory does not grow with the number of documents. What fails is named
 //! at once and counted at the end.
 
+mod batch;
+mod failures;
 mod intake;
 
 use super::input::InputArgs;
@@ -13,6 +15,8 @@ use crate::count;
 use crate::destination::{self, Destination};
 use crate::failure::{Failure, Result};
 use crate::interrupt::Interrupt;
+use crate::resume::Part;
+use batch::BatchArgs;
 use clap::ValueEnum;
 use intake::Intake;
 use standpoint::input::Documents;
@@ -39,6 +43,7 @@ Examples:
   standpoint classify --format jsonl --output labels.jsonl archive.jsonl
   pdftotext report.pdf - | standpoint classify -
   standpoint classify --positions --format table archive.jsonl
+  standpoint classify --resume --output labels.jsonl --failures failed.jsonl archive.jsonl
 
 JSON Lines in: {\"id\": ..., \"text\": ...}, or {\"id\": ..., \"sentences\": [...]} to cut the text yourself; other fields are \
 passed through. JSON Lines out: one object a sentence; start and end count bytes.
@@ -68,6 +73,9 @@ pub(crate) struct Classify {
 
     #[command(flatten)]
     speakers: SpeakersArgs,
+
+    #[command(flatten)]
+    batch: BatchArgs,
 
     /// How to write the labels. auto is a table on a terminal, JSON Lines elsewhere.
     #[arg(long, value_name = "FORMAT", default_value = "auto", env = "STANDPOINT_FORMAT")]
@@ -115,17 +123,30 @@ impl Classify {
         destination::check(&self.output)?;
         let is_terminal = destination::is_terminal(&self.output);
         let form = self.form(is_terminal);
-        let pipeline = Pipeline::with_engine(Model::load(&source)?, self.model.engine())?;
-        self.view.check(pipeline.settings())?;
+        let is_lines = matches!(form, Form::Jsonl) && !self.view.is_written_at_the_end();
+        self.batch.check(&paths, &self.output, is_lines)?;
+        let model = Model::load(&source)?;
+        self.view.check(model.settings())?;
         if targets.is_empty() {
-            targets.push(Target::new(&pipeline.settings().default_target)?);
+            targets.push(Target::new(&model.settings().default_target)?);
         }
-        let interrupt = Interrupt::watch();
         let documents = Documents::new(&paths, self.input.options()?);
-        let intake = Intake::new(documents, &pipeline, interrupt.clone(), is_terminal)?;
+        let part = match self.batch.resume {
+            true => {
+                let run = BatchArgs::run(&model, self.model.engine(), &targets, &documents)?;
+                Some(Part::open(&self.output, &run)?)
+            }
+            false => None,
+        };
+        let pipeline = Pipeline::with_engine(model, self.model.engine())?;
+        let interrupt = Interrupt::watch();
+        let (mut destination, done) = match part {
+            Some((part, done)) => (Destination::Part(part), Some(done)),
+            None => (Destination::open(&self.output)?, None),
+        };
+        let intake = Intake::new(documents, &pipeline, interrupt.clone(), &self.batch, done, is_terminal)?;
         let mut records = pipeline.stream(intake, &targets)?;
         let failed = |source| destination::failure(&self.output, source);
-        let mut destination = Destination::open(&self.output)?;
         let mut sink = self.view.sink(&mut destination, &targets, form);
         let (mut labelled, mut kept, mut flushed) = (0, 0, Instant::now());
         while !interrupt.has_come() {
@@ -143,10 +164,13 @@ impl Classify {
         }
         let tally = records.source_mut().finish();
         drop(records);
-        if interrupt.has_come() {
+        if interrupt.has_come() || tally.is_err() {
             sink.flush().map_err(failed)?;
+        }
+        let tally = tally?;
+        if interrupt.has_come() {
             drop(sink);
-            eprintln!("{}", self.interrupted(labelled));
+            eprintln!("{}", self.interrupted(tally.done_before + labelled));
             return Ok(interrupt.exit_code());
         }
         let notes = sink.finish().map_err(failed)?;
@@ -154,8 +178,10 @@ impl Classify {
         // A typing mistake in a path must not empty what an earlier run has written.
         if tally.read > 0 || tally.failed == 0 {
             destination.commit()?;
+        } else {
+            destination.abandon();
         }
-        if kept == 0 && labelled > 0 && self.speakers.are_named() {
+        if kept == 0 && labelled > 0 && tally.done_before == 0 && self.speakers.are_named() {
             eprintln!("warning: nobody by that name speaks there: `standpoint segment` shows the speakers");
         }
         for note in &notes {
@@ -183,6 +209,7 @@ impl Classify {
         let kept = match destination::is_stdout(&self.output) {
             true if self.view.is_written_at_the_end() => "nothing was written".to_owned(),
             true => "they were written".to_owned(),
+            false if self.batch.resume => "the same command goes on from there".to_owned(),
             false => format!("{} was not written", self.output.display()),
         };
         format!("interrupted after {labelled} {documents}: {kept}")

@@ -1,6 +1,7 @@
-//! Where labels are written: standard output, or a file that appears whole or not at all.
+//! Where labels are written: standard output, a file that appears whole or not at all, or one that grows over several runs.
 
 use crate::failure::{Failure, Result};
+use crate::resume::Part;
 use standpoint::atomic::AtomicFile;
 use standpoint::error::Error;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -9,6 +10,8 @@ use std::path::Path;
 pub(crate) enum Destination {
     Stdout(BufWriter<io::Stdout>),
     File(AtomicFile),
+    /// A file that a later run can go on with.
+    Part(Part),
 }
 
 impl Destination {
@@ -21,11 +24,19 @@ impl Destination {
         })
     }
 
+    /// Leaves nothing behind of a run that had nothing to write.
+    pub(crate) fn abandon(self) {
+        if let Self::Part(part) = self {
+            part.abandon();
+        }
+    }
+
     /// Puts a file in its place.
     pub(crate) fn commit(self) -> Result<()> {
         match self {
             Self::Stdout(_) => Ok(()),
             Self::File(file) => Ok(file.commit()?),
+            Self::Part(part) => part.commit(),
         }
     }
 }
@@ -65,6 +76,7 @@ impl Write for Destination {
         match self {
             Self::Stdout(stdout) => stdout.write(bytes),
             Self::File(file) => file.write(bytes),
+            Self::Part(part) => part.write(bytes),
         }
     }
 
@@ -72,6 +84,7 @@ impl Write for Destination {
         match self {
             Self::Stdout(stdout) => stdout.flush(),
             Self::File(file) => file.flush(),
+            Self::Part(part) => part.flush(),
         }
     }
 }

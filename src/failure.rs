@@ -23,6 +23,8 @@ pub(crate) enum Failure {
     Usage(String),
     /// Standard output could not be written to.
     Stdout(io::Error),
+    /// What was asked for is not done, lest something be lost.
+    Refused(String),
     /// The system gives no further thread.
     Thread(io::Error),
     /// Another program could not be run.
@@ -70,7 +72,7 @@ impl Failure {
 
     fn inner(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Usage(_) => None,
+            Self::Usage(_) | Self::Refused(_) => None,
             Self::Stdout(source) | Self::Thread(source) | Self::Start { source, .. } => Some(source),
             Self::Core(error) => Some(error),
             Self::Input(error) => Some(error),
@@ -88,7 +90,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Usage(message) => f.write_str(message)?,
+            Self::Usage(message) | Self::Refused(message) => f.write_str(message)?,
             Self::Stdout(source) => write!(f, "standard output: could not be written: {source}")?,
             Self::Thread(source) => write!(f, "a thread could not be started: {source}")?,
             Self::Start { program, source } => write!(f, "{} could not be run: {source}", program.display())?,

@@ -15,6 +15,7 @@ mod failure;
 mod input;
 mod interrupt;
 mod model;
+mod resume;
 mod segment;
 mod segmentation;
 mod speakers;

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use standpoint::label::Target;
 use standpoint::model::{ATTRIBUTION, CHECKWORTHY, Settings};
 use standpoint::output::jsonl::JsonlSink;
+use standpoint::output::offsets::OffsetUnit;
 use standpoint::output::positions::PositionsSink;
 use standpoint::output::ranking::RankingSink;
 use standpoint::output::table::TableSink;
@@ -41,6 +42,28 @@ pub(crate) struct View {
     /// the model marks them.
     #[arg(long, conflicts_with_all = ["positions", "sort"])]
     pub(crate) attributions: bool,
+
+    /// What start and end count in JSON Lines: bytes of UTF-8, characters as in Python, or UTF-16 units as in JavaScript
+    /// and Java.
+    #[arg(long, value_name = "UNIT", default_value = "bytes", conflicts_with = "positions")]
+    offsets: Offsets,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Offsets {
+    Bytes,
+    Chars,
+    Utf16,
+}
+
+impl From<Offsets> for OffsetUnit {
+    fn from(offsets: Offsets) -> Self {
+        match offsets {
+            Offsets::Bytes => Self::Bytes,
+            Offsets::Chars => Self::Chars,
+            Offsets::Utf16 => Self::Utf16,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -82,9 +105,10 @@ impl View {
         match (self.positions, self.sort, form) {
             (true, _, form) => Box::new(PositionsSink::new(writer, targets, form)),
             (false, Some(SortBy::Checkworthy), form) => {
-                Box::new(RankingSink::new(writer, targets, form, self.top.get()))
+                let most = self.top.get();
+                Box::new(RankingSink::new(writer, targets, form, most).counting(self.offsets.into()))
             }
-            (false, None, Form::Jsonl) => Box::new(JsonlSink::new(writer)),
+            (false, None, Form::Jsonl) => Box::new(JsonlSink::new(writer).counting(self.offsets.into())),
             (false, None, Form::Table(layout)) => Box::new(TableSink::new(writer, layout)),
         }
     }

@@ -1,13 +1,19 @@
 //! Documents on their way into the pipeline: counted, with a bar that shows how far they are, and with what could not be
 //! read named as it comes.
 
+use super::batch::BatchArgs;
+use super::failures::Failures;
 use crate::failure::{Failure, Result};
 use crate::interrupt::Interrupt;
+use crate::resume::Done;
 use indicatif::{ProgressBar, ProgressStyle};
+use standpoint::error::{InputError, InputProblem, Place};
 use standpoint::input::Documents;
 use standpoint::input::feed::{Arrival, Feed};
 use standpoint::pipeline::{Pipeline, Source, Supply};
+use standpoint::text::Document;
 use std::io::{self, IsTerminal};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,8 +26,16 @@ pub(super) struct Intake<'p> {
     feed: Feed,
     progress: ProgressBar,
     interrupt: Interrupt,
+    /// What an earlier run has done.
+    done: Option<Done>,
+    failures: Option<Failures>,
+    fail_fast: bool,
+    /// How many documents there may be.
+    limit: usize,
     tally: Tally,
     has_ended: bool,
+    /// Why it ended before the input did.
+    error: Option<Failure>,
 }
 
 /// How many documents were read, and how many files or records could not be.
@@ -29,6 +43,8 @@ pub(super) struct Intake<'p> {
 pub(super) struct Tally {
     pub read: usize,
     pub failed: usize,
+    /// How many of those read were labelled by an earlier run.
+    pub done_before: usize,
 }
 
 impl Tally {
@@ -51,11 +67,24 @@ impl<'p> Intake<'p> {
         documents: Documents,
         pipeline: &'p Pipeline,
         interrupt: Interrupt,
+        batch: &BatchArgs,
+        done: Option<Done>,
         output_is_terminal: bool,
     ) -> Result<Self> {
         let progress = progress(&documents, output_is_terminal);
-        let feed = Feed::new(documents).map_err(Failure::Thread)?;
-        Ok(Self { pipeline, feed, progress, interrupt, tally: Tally::default(), has_ended: false })
+        Ok(Self {
+            pipeline,
+            feed: Feed::new(documents).map_err(Failure::Thread)?,
+            progress,
+            interrupt,
+            done,
+            failures: batch.failures.as_deref().map(Failures::create).transpose()?,
+            fail_fast: batch.fail_fast,
+            limit: batch.limit.map_or(usize::MAX, NonZeroUsize::get),
+            tally: Tally::default(),
+            has_ended: false,
+            error: None,
+        })
     }
 
     /// What the next document is, once it has come; `None` if it has not within `patience`, or at the end.
@@ -76,9 +105,57 @@ impl<'p> Intake<'p> {
     }
 
     /// Takes the bar away, and says how many documents there were.
-    pub(super) fn finish(&mut self) -> Tally {
+    ///
+    /// # Errors
+    /// If it ended before the input did, and not because of a signal.
+    pub(super) fn finish(&mut self) -> Result<Tally> {
         self.progress.finish_and_clear();
-        self.tally
+        match self.error.take() {
+            Some(error) => Err(error),
+            None => Ok(self.tally),
+        }
+    }
+
+    /// Gives a document to the pipeline, unless an earlier run has done it.
+    fn accept(&mut self, document: Document) -> Result<Option<Document>> {
+        self.tally.read += 1;
+        self.has_ended |= self.tally.read >= self.limit;
+        let Some(done) = &mut self.done else { return Ok(Some(document)) };
+        let unreadable =
+            |error| Failure::Refused(format!("--resume: what was done could not be read: {error}"));
+        if done.has(&document).map_err(unreadable)? {
+            self.tally.done_before += 1;
+            return Ok(None);
+        }
+        self.done = None;
+        Ok(Some(document))
+    }
+
+    /// Names what could not be read.
+    fn fail(&mut self, error: &InputError) -> Result<()> {
+        self.tally.failed += 1;
+        self.progress.suspend(|| eprintln!("error: {error}"));
+        if let Some(failures) = &mut self.failures {
+            failures.add(error)?;
+        }
+        if self.fail_fast {
+            return Err(Failure::Refused("stopped at the first input that failed (--fail-fast)".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// A target of its own may be too long for the model.
+    fn checked(&self, document: Result<Document, InputError>) -> Result<Document, InputError> {
+        let document = document?;
+        match self.pipeline.check_targets(document.targets()) {
+            Ok(()) => Ok(document),
+            Err(error) => {
+                let id = document.id().to_owned();
+                let place = Place { file: id.clone(), line: None };
+                let problem = Box::new(InputProblem::Format(Box::new(error)));
+                Err(InputError { place, problem: InputProblem::OfRecord { id, problem } })
+            }
+        }
     }
 }
 
@@ -90,25 +167,25 @@ impl Source for Intake<'_> {
             for warning in arrival.warnings {
                 self.progress.suspend(|| eprintln!("warning: {warning}"));
             }
-            // A target of its own may be too long for the model.
-            let checked = arrival.document.map(|document| {
-                let document = document.map_err(|error| error.to_string())?;
-                match self.pipeline.check_targets(document.targets()) {
-                    Ok(()) => Ok(document),
-                    Err(error) => Err(format!("{}: {error}", document.id())),
+            let taken = match arrival.document.map(|document| self.checked(document)) {
+                Some(Ok(document)) => self.accept(document),
+                Some(Err(error)) => self.fail(&error).map(|()| None),
+                None => {
+                    self.has_ended = true;
+                    Ok(None)
                 }
-            });
-            match checked {
-                Some(Ok(document)) => {
-                    self.tally.read += 1;
-                    return Supply::Document(Arc::new(document));
-                }
-                Some(Err(error)) => {
-                    self.tally.failed += 1;
-                    self.progress.suspend(|| eprintln!("error: {error}"));
-                }
-                None => self.has_ended = true,
+            };
+            match taken {
+                Ok(Some(document)) => return Supply::Document(Arc::new(document)),
+                Ok(None) => {}
+                Err(error) => (self.has_ended, self.error) = (true, Some(error)),
             }
+        }
+        if self.has_ended && self.error.is_none() && self.done.as_ref().is_some_and(Done::is_more) {
+            self.error = Some(Failure::Refused(
+                "--resume: what was done has documents that the input has not: remove it to begin anew"
+                    .to_owned(),
+            ));
         }
         if self.has_ended { Supply::End } else { Supply::NotYet }
     }

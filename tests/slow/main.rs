@@ -19,6 +19,7 @@ mod memory;
 #[allow(dead_code, reason = "tests/fast uses more of it")]
 mod report;
 mod results;
+mod resume;
 mod streams;
 #[path = "../fixtures/tiny.rs"]
 #[allow(dead_code, reason = "tests/fast uses more of it")]

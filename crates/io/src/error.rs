@@ -32,8 +32,21 @@ pub struct InputError {
     pub problem: InputProblem,
 }
 
+impl InputError {
+    /// The id of the record that cannot be read, if that much of it could be.
+    pub fn id(&self) -> Option<&str> {
+        match &self.problem {
+            InputProblem::OfRecord { id, .. } => Some(id),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Debug, Error)]
 pub enum InputProblem {
+    /// A problem of a record whose id is known.
+    #[error("{problem}")]
+    OfRecord { id: String, problem: Box<InputProblem> },
     #[error("no such file or folder")]
     NotFound,
     #[error("could not be read: {0}")]

@@ -79,6 +79,11 @@ impl Documents {
         self.notes.take()
     }
 
+    /// The files that are still to be opened.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.sources.iter().flatten().map(PathBuf::as_path)
+    }
+
     /// The size of all files together as they lie on disk, unless standard input is among them.
     pub fn total_bytes(&self) -> Option<u64> {
         self.total_bytes

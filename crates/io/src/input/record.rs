@@ -90,9 +90,9 @@ impl<'a> Record<'a> {
     fn checked(mut self, parsed: serde_json::Result<()>) -> Result<Self, InputProblem> {
         match (parsed, self.problem.take()) {
             (Ok(()), _) => Ok(self),
-            (Err(error), Some(problem)) if error.is_data() => Err(problem),
+            (Err(error), Some(problem)) if error.is_data() => Err(of_record(self.id, problem)),
             (Err(error), _) if error.io_error_kind().is_some() => Err(InputProblem::Read(error.into())),
-            (Err(error), _) => Err(InputProblem::Json(error)),
+            (Err(error), _) => Err(of_record(self.id, InputProblem::Json(error))),
         }
     }
 
@@ -157,6 +157,11 @@ impl<'a> Record<'a> {
     /// # Errors
     /// If there is no text, or not what `sentences` says of it.
     pub fn document(self, name: impl Fn() -> String) -> Result<Document, InputProblem> {
+        let id = self.id.clone();
+        self.unnamed_document(name).map_err(|problem| of_record(id, problem))
+    }
+
+    fn unnamed_document(self, name: impl Fn() -> String) -> Result<Document, InputProblem> {
         let Self { options, id, text, sentences, targets, mut others, seen, .. } = self;
         let id = id.filter(|id| !id.is_empty()).unwrap_or_else(name);
         let document = match (text, sentences) {
@@ -181,6 +186,14 @@ impl<'a> Record<'a> {
             None => document,
         };
         Ok(document.with_fields(others).with_targets(targets))
+    }
+}
+
+/// A problem, with the id of its record if that is known.
+fn of_record(id: Option<String>, problem: InputProblem) -> InputProblem {
+    match id {
+        Some(id) if !id.is_empty() => InputProblem::OfRecord { id, problem: Box::new(problem) },
+        _ => problem,
     }
 }
 

@@ -1,5 +1,7 @@
-//! One JSON object for each sentence, on a line of its own, with its keys in a fixed order. `start` and `end` count bytes.
+//! One JSON object for each sentence, on a line of its own, with its keys in a fixed order. `start` and `end` count bytes, or what
+//! `offsets` says.
 
+use super::offsets::{OffsetTable, OffsetTables, OffsetUnit};
 use super::{Sink, SinkNote, one_line};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -10,11 +12,12 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 /// The keys of a line that are ours. A field of the input by such a name is written with `input_` before it.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "doc",
     "index",
     "start",
     "end",
+    "offsets",
     "text",
     "speaker",
     "time",
@@ -29,17 +32,24 @@ const KEYS: [&str; 13] = [
 /// Writes a line for each record.
 pub struct JsonlSink<W> {
     writer: W,
+    offsets: OffsetTables,
 }
 
 impl<W: Write> JsonlSink<W> {
     pub fn new(writer: W) -> Self {
-        Self { writer }
+        Self { writer, offsets: OffsetTables::new(OffsetUnit::Bytes) }
+    }
+
+    /// The same with offsets that count another unit.
+    pub fn counting(self, unit: OffsetUnit) -> Self {
+        Self { offsets: OffsetTables::new(unit), ..self }
     }
 }
 
 impl<W: Write> Sink for JsonlSink<W> {
     fn write(&mut self, record: Record) -> io::Result<()> {
-        write_line(&mut self.writer, record.document.metadata(), &body(&record))
+        let body = body(&record, self.offsets.of(&record.document));
+        write_line(&mut self.writer, record.document.metadata(), &body)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -53,8 +63,8 @@ impl<W: Write> Sink for JsonlSink<W> {
 }
 
 /// A record's line without what its document brings to it: a JSON object.
-pub(super) fn body(record: &Record) -> String {
-    one_line::to_string(&Body(record))
+pub(super) fn body(record: &Record, table: &OffsetTable) -> String {
+    one_line::to_string(&Body(record, table))
 }
 
 /// Writes a record's line: the document's id, the [`body`], and the document's fields.
@@ -72,15 +82,15 @@ pub(super) fn write_line(writer: &mut dyn Write, document: &Metadata, body: &str
     writer.write_all(b"}\n")
 }
 
-struct Body<'a>(&'a Record);
+struct Body<'a>(&'a Record, &'a OffsetTable);
 
 impl Serialize for Body<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let record = self.0;
-        let text = record.document.text();
+        let Self(record, table) = *self;
+        let text = Counted { text: record.document.text(), table };
         let stances: Vec<_> = record.stances.iter().map(|stance| StanceEntry { stance, text }).collect();
         let mut line = serializer.serialize_map(None)?;
-        serialize_sentence(&mut line, &record.document, record.index)?;
+        serialize_sentence(&mut line, &record.document, record.index, table)?;
         line.serialize_entry("role", &record.role.label())?;
         line.serialize_entry("role_probs", &Probabilities(&record.role))?;
         line.serialize_entry("stance", &stances)?;
@@ -106,11 +116,15 @@ pub(super) fn serialize_sentence<M: SerializeMap>(
     line: &mut M,
     document: &Document,
     index: usize,
+    table: &OffsetTable,
 ) -> Result<(), M::Error> {
-    let span = document.sentences()[index];
+    let (start, end) = table.of(document.text(), document.sentences()[index]);
     line.serialize_entry("index", &index)?;
-    line.serialize_entry("start", &span.start())?;
-    line.serialize_entry("end", &span.end())?;
+    line.serialize_entry("start", &start)?;
+    line.serialize_entry("end", &end)?;
+    if table.unit() != OffsetUnit::Bytes {
+        line.serialize_entry("offsets", table.unit().name())?;
+    }
     line.serialize_entry("text", document.sentence(index))?;
     let Some(turn) = document.turn(index) else { return Ok(()) };
     if let Some(speaker) = &turn.speaker {
@@ -149,7 +163,7 @@ fn free_name(name: &str, document: &Metadata) -> String {
 
 struct StanceEntry<'a> {
     stance: &'a TargetStance,
-    text: &'a str,
+    text: Counted<'a>,
 }
 
 impl Serialize for StanceEntry<'_> {
@@ -167,7 +181,7 @@ impl Serialize for StanceEntry<'_> {
 
 struct AttributionEntry<'a> {
     attribution: &'a Attribution,
-    text: &'a str,
+    text: Counted<'a>,
 }
 
 impl Serialize for AttributionEntry<'_> {
@@ -188,18 +202,27 @@ pub(super) fn rounded(score: f64) -> f64 {
     (score * 1e4).round() / 1e4
 }
 
+/// A text and what its offsets are.
+#[derive(Clone, Copy)]
+struct Counted<'a> {
+    text: &'a str,
+    table: &'a OffsetTable,
+}
+
 /// A span with the text it covers.
 struct Slice<'a> {
     span: Span,
-    text: &'a str,
+    text: Counted<'a>,
 }
 
 impl Serialize for Slice<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Counted { text, table } = self.text;
+        let (start, end) = table.of(text, self.span);
         let mut slice = serializer.serialize_map(Some(3))?;
-        slice.serialize_entry("start", &self.span.start())?;
-        slice.serialize_entry("end", &self.span.end())?;
-        slice.serialize_entry("text", self.span.slice(self.text))?;
+        slice.serialize_entry("start", &start)?;
+        slice.serialize_entry("end", &end)?;
+        slice.serialize_entry("text", self.span.slice(text))?;
         slice.end()
     }
 }
@@ -262,6 +285,31 @@ mod tests {
         assert_eq!(lines[0]["attributions"], headline);
         let keys: Vec<&String> = lines[2].as_object().unwrap().keys().collect();
         assert_eq!(keys[7..], ["stance", "attributions", "checkworthiness", "truncated"]);
+    }
+
+    #[test]
+    fn every_offset_counts_what_the_line_says() {
+        let records = attributed_example();
+        let text: Vec<char> = records[0].document.text().chars().collect();
+        let written = written(records, |bytes| Box::new(JsonlSink::new(bytes).counting(OffsetUnit::Chars)));
+        let mut spans = 0;
+        for line in written.lines() {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert_eq!(line["offsets"], "chars");
+            let mut values = vec![&line];
+            while let Some(value) = values.pop() {
+                values.extend(value.as_array().into_iter().flatten());
+                let Some(fields) = value.as_object() else { continue };
+                values.extend(fields.values());
+                if let Some(end) = fields.get("end") {
+                    let [start, end] =
+                        [&fields["start"], end].map(|offset| offset.as_u64().unwrap() as usize);
+                    assert_eq!(fields["text"], text[start..end].iter().collect::<String>());
+                    spans += 1;
+                }
+            }
+        }
+        assert!(spans > 8);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! decide what is written; the caller decides where, and knows the terminal.
 
 pub mod jsonl;
+pub mod offsets;
 mod one_line;
 pub mod positions;
 pub mod ranking;

@@ -1,6 +1,7 @@
 //! Sentences from the worthiest of a check to the least worthy one. Only the first of them are held.
 
 use super::jsonl::{body, write_line};
+use super::offsets::{OffsetTables, OffsetUnit};
 use super::table::{Layout, empty, harmless, narrow, role_color, shown, stance_cells};
 use super::{Form, Sink, SinkNote};
 use comfy_table::{Cell, CellAlignment};
@@ -86,6 +87,7 @@ pub struct RankingSink<W> {
     targets: Vec<Target>,
     form: Form,
     ranking: Ranking<(Arc<Metadata>, Item)>,
+    offsets: OffsetTables,
 }
 
 /// A sentence as it will be written, but for what its document brings to it.
@@ -97,7 +99,18 @@ enum Item {
 impl<W: Write> RankingSink<W> {
     /// Holds `most` sentences.
     pub fn new(writer: W, targets: &[Target], form: Form, most: usize) -> Self {
-        Self { writer, targets: targets.to_vec(), form, ranking: Ranking::new(most) }
+        Self {
+            writer,
+            targets: targets.to_vec(),
+            form,
+            ranking: Ranking::new(most),
+            offsets: OffsetTables::new(OffsetUnit::Bytes),
+        }
+    }
+
+    /// The same with offsets that count another unit.
+    pub fn counting(self, unit: OffsetUnit) -> Self {
+        Self { offsets: OffsetTables::new(unit), ..self }
     }
 }
 
@@ -107,7 +120,7 @@ impl<W: Write> Sink for RankingSink<W> {
         let form = self.form;
         self.ranking.add(record.checkworthiness.unwrap_or(f32::NEG_INFINITY), || {
             let item = match form {
-                Form::Jsonl => Item::Line(body(&record)),
+                Form::Jsonl => Item::Line(body(&record, self.offsets.of(&record.document))),
                 Form::Table(_) => Item::Row(Row::new(&record, &self.targets)),
             };
             (Arc::clone(record.document.metadata()), item)

@@ -2,6 +2,7 @@
 
 use super::jsonl::{serialize_sentence, write_line};
 use super::one_line;
+use super::offsets::{OffsetTable, OffsetUnit};
 use super::table::{clock, harmless};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -49,7 +50,8 @@ struct Body<'a> {
 impl Serialize for Body<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut line = serializer.serialize_map(None)?;
-        serialize_sentence(&mut line, self.document, self.index)?;
+        let bytes = OffsetTable::new("", OffsetUnit::Bytes);
+        serialize_sentence(&mut line, self.document, self.index, &bytes)?;
         line.end()
     }
 }
