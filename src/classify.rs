@@ -120,7 +120,9 @@ impl Classify {
         let source = self.model.source()?;
         super::set_threads(self.threads)?;
 
-        destination::check(&self.output)?;
+        if !self.batch.resume {
+            destination::check(&self.output)?;
+        }
         let is_terminal = destination::is_terminal(&self.output);
         let form = self.form(is_terminal);
         let is_lines = matches!(form, Form::Jsonl) && !self.view.is_written_at_the_end();

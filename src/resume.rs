@@ -7,7 +7,6 @@
 
 use crate::failure::{Failure, Result};
 use serde::{Deserialize, Serialize};
-use standpoint::atomic::write_whole;
 use standpoint::error::Error;
 use standpoint::hash::{Digest, Hashing};
 use standpoint::text::Document;
@@ -120,6 +119,10 @@ impl Part {
         };
         let (part, about) = (beside(".part"), beside(".part.json"));
         let failed = |source| Error::Write { path: part.clone(), source };
+        let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder.filter(|folder| !folder.exists()) {
+            Err(Error::MissingFolder { path: output.clone(), folder: folder.to_owned() })?;
+        }
         let file = File::options().create(true).append(true).read(true).open(&part).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
@@ -133,7 +136,8 @@ impl Part {
         match file.metadata().map_err(failed)?.len() {
             0 => {
                 let json = serde_json::to_vec_pretty(run).expect("a run is made of strings");
-                write_whole(&about, &json)?;
+                // It may be cut short by a kill: as long as nothing is done, it is written anew.
+                fs::write(&about, json).map_err(|source| Error::Write { path: about.clone(), source })?;
             }
             _ => Self::compare(&part, &about, run)?,
         }

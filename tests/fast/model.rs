@@ -103,7 +103,7 @@ fn provenance_is_kept_as_it_stands() {
 #[test]
 fn a_missing_folder_or_file_is_named() {
     let error = load(Path::new("no/such/folder")).unwrap_err();
-    assert_eq!(error.to_string(), "model no/such/folder: no such folder, and not a hub id (owner/name)");
+    assert_eq!(error.to_string(), "model no/such/folder: no such folder");
     for file in ["config.json", "tokenizer.json", "model.safetensors", "standpoint.toml"] {
         let problem = problem(|folder| std::fs::remove_file(folder.join(file)).unwrap());
         assert!(matches!(problem, ModelProblem::MissingFile { file: found } if found == file), "{problem}");

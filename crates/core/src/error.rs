@@ -69,7 +69,7 @@ pub struct ModelError {
 
 #[derive(Debug, Error)]
 pub enum ModelProblem {
-    #[error("no such folder, and not a hub id (owner/name)")]
+    #[error("no such folder")]
     NotFound,
     #[cfg(not(feature = "hub"))]
     #[error("no such folder, and this program was built without access to a hub")]
@@ -110,7 +110,7 @@ pub enum ModelProblem {
         "tokenizer.json knows {tokens} tokens, but the model has embeddings for {embeddings}: they do not belong together"
     )]
     Vocabulary { tokens: usize, embeddings: usize },
-    #[error("is not in the local cache ({cache}), and {file} must not be fetched")]
+    #[error("{file} is not in the local cache ({cache}), and the network is not to be used")]
     NotCached { file: &'static str, cache: String },
     #[error("{file} could not be fetched from {endpoint}: {source}")]
     Hub { file: &'static str, endpoint: String, source: Box<dyn std::error::Error + Send + Sync> },

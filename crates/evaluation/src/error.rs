@@ -73,6 +73,12 @@ pub enum GoldProblem {
     #[error("{what} {start}..{end} does not lie within its text, which has {length} {unit}")]
     OutOfText { what: &'static str, start: usize, end: usize, length: usize, unit: &'static str },
     #[error(
+        "its offsets behind an emoji may count characters or UTF-16 units: spans begin and end at words with {}; say which \
+         with offsets = \"chars\" or \"utf16\"",
+        if *fit_both { "both" } else { "neither" }
+    )]
+    UnknownUnit { fit_both: bool },
+    #[error(
         "{what} {start}..{end} cuts a character in two: offsets count {unit}, and characters must stay whole"
     )]
     CutsCharacter { what: &'static str, start: usize, end: usize, unit: &'static str },

@@ -4,7 +4,7 @@
 use super::floor;
 use super::sample::Task;
 use crate::error::{Result, SetError, TomlError};
-use crate::gold::{Fold, GoldDocument, GoldFormat, GoldSource, read};
+use crate::gold::{Fold, GoldDocument, GoldFormat, GoldSource, Unit, read};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use standpoint_core::hash::sha256;
@@ -89,6 +89,8 @@ struct DataEntry {
     /// A share of the documents, such as "1 of 5" or "all but 1 of 5".
     #[serde(rename = "part")]
     fold: Option<Fold>,
+    /// What offsets count, for formats that leave it open.
+    offsets: Option<Unit>,
     /// Metadata that the documents lack, such as a genre.
     #[serde(default)]
     fields: Map<String, Value>,
@@ -172,6 +174,7 @@ impl EvalSet {
             split: entry.split.clone(),
             target: entry.target.clone(),
             fold: entry.fold,
+            offsets: entry.offsets,
         })?;
         if file.sha256 != entry.sha256 {
             let (expected, found) = (entry.sha256.clone(), file.sha256);

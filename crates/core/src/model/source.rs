@@ -53,13 +53,12 @@ impl fmt::Debug for EmbeddedModel {
 }
 
 impl ModelSource {
-    /// Understands what a user calls a model: `owner/name` is a hub id, unless there is a folder with this name; everything
-    /// else is a folder.
+    /// Understands what a user calls a model: `owner/name` is a hub id, unless it is a path; everything else is a folder.
     ///
     /// # Errors
     /// If `revision` is given for a folder, or cannot be the name of a revision.
     pub fn parse(model: &str, revision: Option<&str>, offline: bool) -> Result<Self, ModelNameError> {
-        let source = match is_hub_id(model) && !Path::new(model).is_dir() {
+        let source = match is_hub_id(model) && !is_path(model) {
             true => Self::Hub { id: model.to_owned(), revision: revision.map(str::to_owned), offline },
             false => Self::Folder(PathBuf::from(model)),
         };
@@ -94,6 +93,13 @@ fn is_name(text: &str) -> bool {
 
 fn is_hub_id(text: &str) -> bool {
     text.split_once('/').is_some_and(|(owner, name)| is_name(owner) && is_name(name))
+}
+
+/// Whether a name of two parts is meant as a path: one that is there, or at least its folder is. Nothing is asked of the hub
+/// because of a typing mistake.
+fn is_path(model: &str) -> bool {
+    let folder = model.split_once('/').map_or(model, |(folder, _)| folder);
+    folder == "models" || Path::new(folder).is_dir() || Path::new(model).exists()
 }
 
 fn is_revision(text: &str) -> bool {
@@ -197,6 +203,16 @@ mod tests {
             ModelSource::parse("src/model", None, false).unwrap(),
             ModelSource::Folder("src/model".into())
         );
+    }
+
+    #[test]
+    fn a_mistake_in_a_path_is_no_hub_id() {
+        for missing in ["src/modle", "models/bsae"] {
+            assert_eq!(
+                ModelSource::parse(missing, None, false).unwrap(),
+                ModelSource::Folder(missing.into())
+            );
+        }
     }
 
     #[test]

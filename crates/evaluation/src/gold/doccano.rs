@@ -2,6 +2,7 @@
 
 use super::annotated::{AnnotatedText, Id, LabelledSpan};
 use super::collector::Collector;
+use super::counting::Evidence;
 use super::file::Location;
 use super::offsets::{Offsets, Unit};
 use super::{GoldSource, file};
@@ -56,19 +57,47 @@ struct Relation {
 
 pub(super) fn read(source: &GoldSource, digest: &mut Digest, collector: &mut Collector<'_>) -> Result<()> {
     let expected = "an example of doccano (text, label or entities)";
+    let unit = match source.offsets {
+        Some(unit) => unit,
+        None => unit(source, expected)?,
+    };
     let name = source.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     file::json_lines(&source.path, digest, expected, |at, example: Example| {
         if !collector.wants(example.split.as_deref()) {
             return Ok(());
         }
-        collector.add(at, annotated_text(example, &name, at)?.into_document()?)
+        collector.add(at, annotated_text(example, unit, &name, at)?.into_document()?)
     })?;
     collector.complete_attributions();
     Ok(())
 }
 
-fn annotated_text(example: Example, file: &str, at: Location) -> Result<AnnotatedText, InputProblem> {
-    let offsets = Offsets::new(&example.text, Unit::Characters);
+/// What the offsets of a file count. Its API counts characters and its browser UTF-16 units, unless a project says otherwise.
+fn unit(source: &GoldSource, expected: &'static str) -> Result<Unit> {
+    let mut evidence = Evidence::default();
+    file::json_lines(&source.path, &mut Digest::default(), expected, |_, example: Example| {
+        let labels = example.label.iter().filter_map(|label| match label {
+            Label::OfText(_) => None,
+            Label::OfSpan(start, end, _) => Some((*start, *end)),
+        });
+        let entities = example.entities.iter().map(|entity| match entity {
+            Entity::Named { start_offset: start, end_offset: end, .. } | Entity::Bare(start, end, _) => {
+                (*start, *end)
+            }
+        });
+        evidence.add(&example.text, labels.chain(entities));
+        Ok(())
+    })?;
+    Ok(evidence.unit().map_err(|problem| file::at(&source.path, problem))?)
+}
+
+fn annotated_text(
+    example: Example,
+    unit: Unit,
+    file: &str,
+    at: Location,
+) -> Result<AnnotatedText, InputProblem> {
+    let offsets = Offsets::new(&example.text, unit);
     let mut labels = example.cats;
     let mut spans = Vec::new();
     for label in example.label {

@@ -23,6 +23,7 @@ mod brat;
 mod checkthat;
 mod claimbuster;
 mod collector;
+mod counting;
 mod doccano;
 mod file;
 mod fnc1;
@@ -41,6 +42,7 @@ mod vast;
 
 pub use fold::Fold;
 pub use format::GoldFormat;
+pub use offsets::Unit;
 
 use crate::error::{GoldProblem, InputProblem, Result};
 use collector::Collector;
@@ -107,12 +109,22 @@ pub struct GoldSource {
     pub target: Option<String>,
     /// The share of the documents to read. `None` reads all.
     pub fold: Option<Fold>,
+    /// What offsets count, for formats that leave it open. `None` finds out.
+    pub offsets: Option<Unit>,
 }
 
 impl GoldSource {
     /// Reads all of one file.
     pub fn new(path: impl Into<PathBuf>, format: GoldFormat) -> Self {
-        Self { path: path.into(), companion: None, format, split: None, target: None, fold: None }
+        Self {
+            path: path.into(),
+            companion: None,
+            format,
+            split: None,
+            target: None,
+            fold: None,
+            offsets: None,
+        }
     }
 
     /// The path of the second file. `expected` describes it for the error.

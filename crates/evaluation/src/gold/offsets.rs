@@ -6,10 +6,13 @@ use standpoint_core::label::Attribution;
 use standpoint_core::text::Span;
 
 /// What an offset counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unit {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unit {
+    /// Bytes of UTF-8.
     Bytes,
     /// Unicode code points, as Python counts.
+    #[serde(rename = "chars")]
     Characters,
     /// UTF-16 code units, as JavaScript counts.
     Utf16,
