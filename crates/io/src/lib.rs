@@ -10,7 +10,3 @@ mod random_tests;
 pub mod error;
 pub mod input;
 pub mod output;
-
-#[cfg(test)]
-#[path = "../../core/src/random_tests.rs"]
-mod random_tests;

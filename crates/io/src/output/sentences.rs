@@ -1,7 +1,6 @@
 //! The sentences of a document, before any model has read them: as text for people, as JSON Lines for programs.
 
 use super::jsonl::{serialize_sentence, write_line};
-use super::one_line;
 use super::offsets::{OffsetTable, OffsetUnit};
 use super::table::{clock, harmless};
 use serde::ser::SerializeMap;
