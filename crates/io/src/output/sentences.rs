@@ -2,6 +2,7 @@
 
 use super::jsonl::{serialize_sentence, write_line};
 use super::offsets::{OffsetTable, OffsetUnit};
+use super::one_line;
 use super::table::{clock, harmless};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
