@@ -285,7 +285,7 @@ mod tests {
         lines.insert(2, format!("{{\"text\": [\"{}", text(2 << 20)));
         lines.push(format!("{{\"text\": \"{}", text(64 << 20)));
         lines.push(line(100));
-        let records = read(&lines.join("\n"));
+        let records = read(lines.join("\n"));
         let found: Vec<(usize, Option<usize>)> = records
             .iter()
             .map(|(line, record)| (*line, record.as_ref().ok().map(|document| document.text().len())))

@@ -330,7 +330,7 @@ impl<'de> Visitor<'de> for &mut Record<'_> {
             match part {
                 Part::Id => {
                     self.problem = Some(not_an_id(&name));
-                    self.id = id(map.next_value()?)?;
+                    self.id = id(&*map.next_value::<Box<RawValue>>()?)?;
                 }
                 Part::Text => {
                     self.problem = Some(field(&name, "is of another type", "a string"));
@@ -351,7 +351,7 @@ impl<'de> Visitor<'de> for &mut Record<'_> {
 }
 
 /// An id as it was written: a number keeps its digits, of which there may be more than 64 bits hold.
-fn id<E: Error>(json: Box<RawValue>) -> Result<Option<String>, E> {
+fn id<E: Error>(json: &RawValue) -> Result<Option<String>, E> {
     match json.get().as_bytes()[0] {
         b'n' => Ok(None),
         b'"' => serde_json::from_str(json.get()).map(Some).map_err(E::custom),
