@@ -330,7 +330,7 @@ impl<'de> Visitor<'de> for &mut Record<'_> {
             match part {
                 Part::Id => {
                     self.problem = Some(not_an_id(&name));
-                    self.id = id(&*map.next_value::<Box<RawValue>>()?)?;
+                    self.id = id(&map.next_value::<Box<RawValue>>()?)?;
                 }
                 Part::Text => {
                     self.problem = Some(field(&name, "is of another type", "a string"));
