@@ -6,7 +6,7 @@
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
 use serde_json::json;
-use standpoint::encoder::{Dtype, Encoder, Engine, Isa};
+use standpoint::encoder::{Batch, Dtype, Encoder, Engine, Isa};
 use standpoint::evaluation::EvalSet;
 use standpoint::heads::{mean_state, sentence_tokens};
 use standpoint::model::Model;
@@ -22,7 +22,7 @@ fn main() {
     let vectors = |engine: Engine| {
         let model = model();
         let config = model.config().clone();
-        let encoder = engine.build(&config, model.into_weights()).expect("the encoder can be built");
+        let encoder = engine.build(&config, model.into_weights(), 0).expect("the encoder can be built");
         vectors(&*encoder, &windows)
     };
     let reference = vectors(Engine::Reference);
@@ -64,7 +64,7 @@ fn windows(model: &Model) -> Vec<Window> {
 fn vectors(encoder: &dyn Encoder, windows: &[Window]) -> Vec<Vec<f32>> {
     let mut vectors = Vec::new();
     for window in windows {
-        let states = encoder.encode(&[window]).expect("windows can be encoded").remove(0);
+        let states = encoder.encode(&Batch::of_windows([window])).expect("windows can be encoded").remove(0);
         for sentence in window.sentences.iter().filter(|sentence| sentence.answered) {
             vectors.push(mean_state(states.values(), states.hidden_size(), sentence_tokens(sentence)));
         }

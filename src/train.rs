@@ -18,9 +18,9 @@ use std::process::ExitCode;
 /// checkpoint; --resume continues from it to the same result.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  standpoint train train/small.toml
-  standpoint train train/small.toml --base ~/all-MiniLM-L6-v2
-  standpoint train train/small.toml --resume
+  standpoint train train/base.toml
+  standpoint train train/base.toml --base ~/all-mpnet-base-v2
+  standpoint train train/base.toml --resume
 
 Exit codes: 0 the model is written, 1 a failure, 2 wrong usage, 130 stopped by Ctrl-C and saved (143 by TERM).")]
 pub(crate) struct Train {
@@ -59,7 +59,7 @@ impl Train {
         watcher.bar.finish_and_clear();
         match outcome {
             RunEnd::Finished { output, scores, best } => {
-                let DevScore { role, stance } = scores[best];
+                let DevScore { role, stance, .. } = scores[best];
                 eprintln!(
                     "{}: epoch {} of {}, dev macro-F1 role {role:.3}, stance {stance:.3}",
                     output.display(),
@@ -131,7 +131,7 @@ impl Observer for Watcher {
         }
     }
 
-    fn epoch(&mut self, epoch: usize, score: DevScore, best: bool) {
+    fn epoch(&mut self, epoch: usize, score: &DevScore, best: bool) {
         let kept = if best { ", the best so far" } else { "" };
         self.say(&format!(
             "epoch {}: dev macro-F1 role {:.3}, stance {:.3}{kept}",
@@ -139,6 +139,17 @@ impl Observer for Watcher {
             score.role,
             score.stance
         ));
+        let figure = |name: &str, value: Option<f64>| value.map(|value| format!("{name} {value:.3}"));
+        for slice in &score.slices {
+            let figures = [
+                figure("role", slice.role),
+                figure("stance", slice.stance),
+                figure("kept toward other wordings", slice.kept),
+                figure("turned toward opposites", slice.turned),
+            ];
+            let figures: Vec<String> = figures.into_iter().flatten().collect();
+            self.say(&format!("  {}: {}", slice.name, figures.join(", ")));
+        }
     }
 
     fn checkpoint(&mut self) {

@@ -1,8 +1,8 @@
 //! MPNet on every encoder, against the states that transformers' gives: `mpnet/make.py` made them.
 
-use standpoint::encoder::{Dtype, Encoder, Isa, PackedEncoder, ReferenceEncoder, States};
+use standpoint::encoder::{Batch, Dtype, Encoder, Isa, PackedEncoder, ReferenceEncoder, States};
 use standpoint::model::{BertConfig, Weights, encoder_parameters};
-use standpoint::training::differentiable::{Layout, PackedTokens, Trace};
+use standpoint::training::differentiable::{Layout, Trace};
 use standpoint::window::Window;
 
 #[derive(serde::Deserialize)]
@@ -23,7 +23,7 @@ fn weights() -> Weights {
 
 fn expected() -> (Vec<Window>, Vec<Vec<f32>>) {
     let expected: Vec<Expected> = serde_json::from_str(include_str!("mpnet/states.json")).unwrap();
-    let window = |tokens| Window { tokens, target_tokens: 1, sentences: Vec::new() };
+    let window = |tokens| Window { tokens, opening_tokens: 1, sentences: Vec::new() };
     expected.into_iter().map(|one| (window(one.tokens), one.states)).unzip()
 }
 
@@ -37,13 +37,13 @@ fn assert_near(what: &str, found: &[f32], expected: &[f32]) {
 #[test]
 fn the_reference_and_the_packed_encoder_give_the_states_of_transformers() {
     let (windows, expected) = expected();
-    let windows: Vec<&Window> = windows.iter().collect();
+    let windows = Batch::of_windows(&windows);
     let check = |what: &str, found: Vec<States>| {
         for (found, expected) in found.iter().zip(&expected) {
             assert_near(what, found.values(), expected);
         }
     };
-    check("reference", ReferenceEncoder::new(&config(), weights()).unwrap().encode(&windows).unwrap());
+    check("reference", ReferenceEncoder::new(&config(), weights(), 0).unwrap().encode(&windows).unwrap());
     for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
         let packed = PackedEncoder::new(&config(), weights(), Dtype::F32, isa);
         check(isa.name(), packed.encode(&windows).unwrap());
@@ -60,9 +60,8 @@ fn the_encoder_that_is_trained_gives_the_states_of_transformers() {
         parameters[segment.range.clone()].copy_from_slice(weights.values(&segment.name));
     }
     assert_eq!(layout.tensors().len(), encoder_parameters(&config()).len());
-    let mut packed = PackedTokens::default();
-    windows.iter().for_each(|window| packed.push(window));
+    let batch = Batch::of_windows(&windows);
     let mut trace = Trace::default();
-    trace.forward(&layout, &parameters, &packed, None);
+    trace.forward(&layout, &parameters, &batch, None);
     assert_near("trained", trace.states(), &expected.concat());
 }

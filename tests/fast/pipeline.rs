@@ -13,6 +13,11 @@ fn pipeline() -> Pipeline {
     Pipeline::new(tiny::model()).unwrap()
 }
 
+/// Of a model that reads a target and a text as one in all layers, and of one that reads them apart in the lower ones.
+fn pipelines() -> [Pipeline; 2] {
+    [pipeline(), Pipeline::new(tiny::split_model()).unwrap()]
+}
+
 fn targets() -> Vec<Target> {
     vec![Target::default(), Target::new("the army of the president").unwrap()]
 }
@@ -39,47 +44,66 @@ fn documents() -> Vec<Document> {
 
 #[test]
 fn every_sentence_is_answered_for_every_target() {
-    let documents = documents();
-    let analyses = pipeline().analyze(documents.clone(), &targets()).unwrap();
-    assert_eq!(analyses.len(), documents.len());
-    for (document, analysis) in documents.iter().zip(&analyses) {
-        assert_eq!(analysis.len(), document.sentences().len());
-        for sentence in analysis {
-            let named: Vec<&Target> = sentence.stances.iter().map(|stance| &stance.target).collect();
-            assert_eq!(named, targets().iter().collect::<Vec<_>>());
-            assert!(!sentence.truncated);
-            assert!((sentence.role.probabilities().iter().sum::<f32>() - 1.0).abs() < 1e-5);
+    for pipeline in pipelines() {
+        let documents = documents();
+        let analyses = pipeline.analyze(documents.clone(), &targets()).unwrap();
+        assert_eq!(analyses.len(), documents.len());
+        for (document, analysis) in documents.iter().zip(&analyses) {
+            assert_eq!(analysis.len(), document.sentences().len());
+            for sentence in analysis {
+                let named: Vec<&Target> = sentence.stances.iter().map(|stance| &stance.target).collect();
+                assert_eq!(named, targets().iter().collect::<Vec<_>>());
+                assert!(!sentence.truncated);
+                assert!((sentence.role.probabilities().iter().sum::<f32>() - 1.0).abs() < 1e-5);
+            }
         }
     }
 }
 
 #[test]
 fn a_document_is_read_alike_alone_and_among_others() {
-    let pipeline = pipeline();
-    let documents = documents();
-    let together = pipeline.analyze(documents.clone(), &targets()).unwrap();
-    let alone: Vec<Vec<Record>> = documents
-        .iter()
-        .flat_map(|document| pipeline.analyze([document.clone()], &targets()).unwrap())
-        .collect();
-    assert_eq!(together, alone);
+    for pipeline in pipelines() {
+        let documents = documents();
+        let together = pipeline.analyze(documents.clone(), &targets()).unwrap();
+        let alone: Vec<Vec<Record>> = documents
+            .iter()
+            .flat_map(|document| pipeline.analyze([document.clone()], &targets()).unwrap())
+            .collect();
+        assert_eq!(together, alone);
 
-    let backwards: Vec<Document> = documents.into_iter().rev().collect();
-    let mut reversed = pipeline.analyze(backwards, &targets()).unwrap();
-    reversed.reverse();
-    assert_eq!(together, reversed);
+        let backwards: Vec<Document> = documents.into_iter().rev().collect();
+        let mut reversed = pipeline.analyze(backwards, &targets()).unwrap();
+        reversed.reverse();
+        assert_eq!(together, reversed);
+    }
 }
 
 #[test]
 fn one_target_is_read_alike_alone_and_beside_another() {
-    let pipeline = pipeline();
-    let both = pipeline.analyze(documents(), &targets()).unwrap();
-    let second = pipeline.analyze(documents(), &targets()[1..]).unwrap();
-    for (both, second) in both.iter().zip(&second) {
-        for (both, second) in both.iter().zip(second) {
-            assert_eq!(both.stances[1], second.stances[0]);
+    for pipeline in pipelines() {
+        let both = pipeline.analyze(documents(), &targets()).unwrap();
+        let second = pipeline.analyze(documents(), &targets()[1..]).unwrap();
+        for (both, second) in both.iter().zip(&second) {
+            for (both, second) in both.iter().zip(second) {
+                assert_eq!(both.stances[1], second.stances[0]);
+            }
         }
     }
+}
+
+#[test]
+fn what_does_not_concern_a_target_does_not_depend_on_one() {
+    let pipeline = Pipeline::new(tiny::split_model()).unwrap();
+    let without = |targets: &[Target]| -> Vec<Record> {
+        let records = pipeline.analyze(documents(), targets).unwrap().into_iter().flatten();
+        records.map(|record| Record { stances: Vec::new(), ..record }).collect()
+    };
+    let none = without(&[]);
+    assert!(none.iter().any(|record| record.attributions.as_ref().is_some_and(|all| !all.is_empty())));
+    assert_eq!(none, without(&targets()));
+    let many: Vec<Target> =
+        (0..40).map(|at| Target::new(&format!("the leave of {at} bases")).unwrap()).collect();
+    assert_eq!(none, without(&many));
 }
 
 #[test]

@@ -3,10 +3,10 @@
 
 use crate::tiny;
 use assert_cmd::Command;
-use standpoint::encoder::{Dtype, Encoder, Engine, Isa, PackedEncoder, ReferenceEncoder, States};
+use standpoint::encoder::{Batch, Dtype, Encoder, Engine, Isa, PackedEncoder, ReferenceEncoder, States};
 use standpoint::evaluation::{EvalSet, Evaluation};
 use standpoint::model::{Model, WeightFormat, round_to_int8};
-use standpoint::window::{self, Window};
+use standpoint::window::{self, Window, WindowShape};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -40,10 +40,25 @@ fn windows(model: &Model) -> Vec<Window> {
     let words = model.config().vocab_size as u32 - 10;
     let sentence = |length: u32| (0..length).map(|token| 5 + (token * 37 + length) % words).collect();
     let special = model.tokenizer().special();
+    let shape = WindowShape { max_tokens: 256, lead_tokens: 0 };
     [1, 2, 3, 9, 30, 47, 48, 60, 120, 199]
         .into_iter()
-        .flat_map(|length| window::windows(&[6, 7], &[sentence(length)], 256, special))
+        .flat_map(|length| window::text_windows(&[sentence(length)], shape, special))
         .collect()
+}
+
+/// The windows, each read alone and with two targets.
+fn readings(windows: &[Window]) -> Batch {
+    let mut batch = Batch::default();
+    let targets = [vec![1, 6, 7, 2], vec![1, 9, 2]].map(|target| batch.add_sequence(&target, target.len()));
+    for window in windows {
+        let text = batch.add_sequence(&window.tokens, window.opening_tokens);
+        batch.add_reading(std::slice::from_ref(&text), 0);
+        for target in &targets {
+            batch.add_reading(&[target.clone(), text.clone()], target.len());
+        }
+    }
+    batch
 }
 
 fn cosine(a: &[f32], b: &[f32]) -> f64 {
@@ -65,14 +80,16 @@ fn in_f32_the_states_are_the_reference_encoders() {
     let models: [(fn() -> Model, f32); 4] =
         [(tiny::model, 2e-5), (tiny::wide_model, 2e-4), (int8_model, 2e-4), (bundled, 5e-4)];
     for (make, tolerance) in models {
-        let windows = windows(&make());
-        let windows: Vec<&Window> = windows.iter().collect();
+        let batch = readings(&windows(&make()));
         let model = make();
         let config = model.config().clone();
-        let expected =
-            ReferenceEncoder::new(&config, model.into_weights()).unwrap().encode(&windows).unwrap();
+        let text_layers = config.num_hidden_layers / 2;
+        let reference = ReferenceEncoder::new(&config, model.into_weights(), text_layers).unwrap();
+        let expected = reference.encode(&batch).unwrap();
         for isa in available() {
-            let found = packed(make(), Dtype::F32, isa).encode(&windows).unwrap();
+            let encoder = packed(make(), Dtype::F32, isa).with_text_layers(text_layers);
+            let found = encoder.encode(&batch).unwrap();
+            assert_eq!(found.len(), expected.len());
             for (found, expected) in found.iter().zip(&expected) {
                 assert_eq!(found.len(), expected.len());
                 for (found, expected) in found.values().iter().zip(expected.values()) {
@@ -85,8 +102,7 @@ fn in_f32_the_states_are_the_reference_encoders() {
 
 #[test]
 fn in_bf16_and_int8_the_vectors_point_the_same_way() {
-    let windows = windows(&bundled());
-    let windows: Vec<&Window> = windows.iter().collect();
+    let windows = readings(&windows(&bundled()));
     let expected = packed(bundled(), Dtype::F32, Isa::Portable).encode(&windows).unwrap();
     for isa in available() {
         // Without dot products of bytes, weights are coarser.
@@ -102,20 +118,22 @@ fn in_bf16_and_int8_the_vectors_point_the_same_way() {
 }
 
 #[test]
-fn what_a_window_is_encoded_with_changes_no_bit() {
+fn what_a_reading_is_encoded_with_changes_no_bit() {
     let windows = windows(&tiny::wide_model());
-    let windows: Vec<&Window> = windows.iter().collect();
-    let backwards: Vec<&Window> = windows.iter().rev().copied().collect();
     let models: [fn() -> Model; 2] = [tiny::wide_model, int8_model];
     for (isa, make) in available().flat_map(|isa| models.map(|make| (isa, make))) {
         for dtype in Dtype::ALL {
-            let encoder = packed(make(), dtype, isa);
-            let together = encoder.encode(&windows).unwrap();
-            let mut reversed = encoder.encode(&backwards).unwrap();
-            reversed.reverse();
+            let layers = make().config().num_hidden_layers;
+            let encoder = packed(make(), dtype, isa).with_text_layers(layers / 2);
+            let together = encoder.encode(&readings(&windows)).unwrap();
+            let backwards: Vec<Window> = windows.iter().rev().cloned().collect();
+            let reversed = encoder.encode(&readings(&backwards)).unwrap();
+            let reversed: Vec<States> = reversed.rchunks(3).flatten().cloned().collect();
             assert_eq!(together, reversed, "{isa} {}", dtype.name());
-            for (window, together) in windows.iter().zip(&together) {
-                assert_eq!(encoder.encode(&[window]).unwrap()[0], *together, "{isa} {}", dtype.name());
+            for (window, together) in windows.iter().zip(together.chunks(3)) {
+                let alone = encoder.encode(&readings(std::slice::from_ref(window))).unwrap();
+                assert_eq!(alone, together, "{isa} {}", dtype.name());
+                assert_eq!(encoder.encode(&Batch::of_windows([window])).unwrap()[0], together[0]);
             }
         }
     }
@@ -125,13 +143,13 @@ fn what_a_window_is_encoded_with_changes_no_bit() {
 fn windows_that_cannot_be_encoded_are_refused() {
     let encoder = packed(tiny::model(), Dtype::Int8, Isa::detect());
     let refused = |tokens: Vec<u32>| {
-        let window = Window { tokens, target_tokens: 0, sentences: Vec::new() };
-        encoder.encode(&[&window]).unwrap_err().to_string()
+        let window = Window { tokens, opening_tokens: 0, sentences: Vec::new() };
+        encoder.encode(&Batch::of_windows([&window])).unwrap_err().to_string()
     };
-    assert!(refused(Vec::new()).contains("a window has 0 tokens, but the model reads 1 to 256"));
-    assert!(refused(vec![1; 257]).contains("a window has 257 tokens"));
+    assert!(refused(Vec::new()).contains("a text or target has 0 tokens, but the model reads 1 to 256"));
+    assert!(refused(vec![1; 257]).contains("a text or target has 257 tokens"));
     assert!(refused(vec![1, 9999]).contains("token id 9999 is not in the vocabulary"));
-    assert_eq!(encoder.encode(&[]).unwrap(), []);
+    assert_eq!(encoder.encode(&Batch::default()).unwrap(), []);
 }
 
 #[test]
@@ -145,8 +163,8 @@ fn weights_that_overflow_are_an_error_and_not_a_label() {
             tensor.values.fill(f32::MAX);
             weights.insert(name, tensor);
             let encoder = PackedEncoder::new(&config, weights, dtype, isa);
-            let window = Window { tokens: vec![1, 5, 6, 2], target_tokens: 2, sentences: Vec::new() };
-            let error = encoder.encode(&[&window]).unwrap_err().to_string();
+            let window = Window { tokens: vec![1, 5, 6, 2], opening_tokens: 2, sentences: Vec::new() };
+            let error = encoder.encode(&Batch::of_windows([&window])).unwrap_err().to_string();
             assert!(error.contains("not finite"), "{isa} {}: {error}", dtype.name());
         }
     }

@@ -2,10 +2,10 @@
 
 use crate::tiny;
 use assert_cmd::Command;
-use standpoint::encoder::{Encoder, ReferenceEncoder};
+use standpoint::encoder::{Batch, Encoder, ReferenceEncoder};
 use standpoint::model::{Model, ModelSource, WeightFormat};
-use standpoint::training::differentiable::{Layout, PackedTokens, Trace};
-use standpoint::window::{self, Window};
+use standpoint::training::differentiable::{Layout, Trace};
+use standpoint::window::{self, WindowShape};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -360,7 +360,8 @@ fn a_run_of_another_configuration_is_not_resumed() {
 
 /// The trainer's encoder and candle's, on the same windows.
 fn assert_encoders_agree(model: Model, tolerance: f32) {
-    let layout = Layout::new(model.config().into(), &[]);
+    let layers = model.config().num_hidden_layers;
+    let layout = Layout::new(model.config().into(), &[]).with_text_layers(layers / 2);
     let mut parameters = vec![0.0; layout.len()];
     for segment in layout.tensors() {
         parameters[segment.range.clone()].copy_from_slice(model.weights().values(&segment.name));
@@ -369,18 +370,24 @@ fn assert_encoders_agree(model: Model, tolerance: f32) {
     let sentences: Vec<Vec<u32>> = (1..12)
         .map(|length| (0..length * 5).map(|token| 5 + (token * 37 + length) % words).collect())
         .collect();
-    let windows = window::windows(&[6, 7], &sentences, 64, model.tokenizer().special());
-    let mut packed = PackedTokens::default();
-    windows.iter().for_each(|window| packed.push(window));
+    let special = model.tokenizer().special();
+    let shape = WindowShape { max_tokens: 64, lead_tokens: 0 };
+    let mut batch = Batch::default();
+    let target = window::target_sequence(&[6, 7], special);
+    let target = batch.add_sequence(&target, target.len());
+    for window in window::text_windows(&sentences, shape, special) {
+        let text = batch.add_sequence(&window.tokens, window.opening_tokens);
+        batch.add_reading(std::slice::from_ref(&text), 0);
+        batch.add_reading(&[target.clone(), text], 0);
+    }
     let mut trace = Trace::default();
-    trace.forward(&layout, &parameters, &packed, None);
+    trace.forward(&layout, &parameters, &batch, None);
 
     let hidden = layout.dimensions.hidden;
     let config = model.config().clone();
-    let reference = ReferenceEncoder::new(&config, model.into_weights()).unwrap();
-    let all: Vec<&Window> = windows.iter().collect();
-    for (expected, rows) in reference.encode(&all).unwrap().iter().zip(&packed.windows) {
-        let found = &trace.states()[rows.start * hidden..rows.end * hidden];
+    let reference = ReferenceEncoder::new(&config, model.into_weights(), layout.text_layers).unwrap();
+    for (expected, reading) in reference.encode(&batch).unwrap().iter().zip(batch.readings()) {
+        let found = &trace.states()[reading.rows.start * hidden..reading.rows.end * hidden];
         for (found, expected) in found.iter().zip(expected.values()) {
             assert!((found - expected).abs() < tolerance, "{found}, but the reference has {expected}");
         }

@@ -1,8 +1,9 @@
 //! Windows: what an encoder reads in one pass.
 //!
-//! A window is `[CLS] target [SEP] s1 [SEP] s2 [SEP] ...`. If a document needs several windows, each has a sentence of context
-//! on either side. Training and inference both cut windows here, so that a model is asked what it was taught. Pure: from
-//! token ids to token ids.
+//! A window is `[CLS] s1 [SEP] s2 [SEP] ...`, and a target a sequence of its own, `[CLS] target [SEP]`. Models of format 3 read
+//! `[CLS] target [SEP] s1 [SEP] s2 [SEP] ...` as one window. If a document needs several windows, each has a sentence of context
+//! on either side, and the document's first sentences if the model asks for them. Training and inference both cut windows here,
+//! so that a model is asked what it was taught. Pure: from token ids to token ids.
 
 use std::ops::Range;
 
@@ -30,8 +31,8 @@ pub struct WindowSentence {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Window {
     pub tokens: Vec<u32>,
-    /// How many tokens `[CLS] target [SEP]` are. They are segment 0; the text after them is segment 1.
-    pub target_tokens: usize,
+    /// How many tokens stand before the text: `[CLS]`, or `[CLS] target [SEP]`. They are segment 0; the text after them is segment 1.
+    pub opening_tokens: usize,
     pub sentences: Vec<WindowSentence>,
 }
 
@@ -44,15 +45,11 @@ impl Window {
     /// The segment of the token at `position`.
     #[inline(always)]
     pub fn token_type(&self, position: usize) -> u32 {
-        u32::from(position >= self.target_tokens)
+        u32::from(position >= self.opening_tokens)
     }
 
-    fn new(target: &[u32], special: SpecialTokens) -> Self {
-        let mut tokens = Vec::with_capacity(target.len() + 2);
-        tokens.push(special.cls);
-        tokens.extend_from_slice(target);
-        tokens.push(special.sep);
-        Self { target_tokens: tokens.len(), tokens, sentences: Vec::new() }
+    fn new(opening: &[u32]) -> Self {
+        Self { opening_tokens: opening.len(), tokens: opening.to_vec(), sentences: Vec::new() }
     }
 
     fn push(&mut self, index: usize, sentence: &[u32], answered: bool, room: usize, special: SpecialTokens) {
@@ -69,8 +66,47 @@ impl Window {
     }
 }
 
-/// Cuts a document into windows of at most `max_tokens` tokens. Exactly one window answers for each sentence, in order. A
-/// context sentence that does not fit is left out. An answered sentence that is longer than a window is truncated and marked.
+/// A target as a sequence of its own: `[CLS] target [SEP]`.
+pub fn target_sequence(target: &[u32], special: SpecialTokens) -> Vec<u32> {
+    let mut tokens = Vec::with_capacity(target.len() + 2);
+    tokens.push(special.cls);
+    tokens.extend_from_slice(target);
+    tokens.push(special.sep);
+    tokens
+}
+
+/// How long windows are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WindowShape {
+    /// The longest window, in tokens.
+    pub max_tokens: usize,
+    /// The most tokens of the document's first sentences that a later window begins with, as context; 0 for none.
+    pub lead_tokens: usize,
+}
+
+/// Cuts a document into windows of its text alone. Exactly one window answers for each sentence, in order. A context sentence
+/// that does not fit is left out. An answered sentence that is longer than a window is truncated and marked.
+///
+/// # Panics
+/// If `shape` leaves no room for a single token of text.
+pub fn text_windows(sentences: &[Vec<u32>], shape: WindowShape, special: SpecialTokens) -> Vec<Window> {
+    text_windows_of(0..sentences.len(), sentences, shape, special)
+}
+
+/// The windows that answer for a range of sentences. The sentences around the range may be context.
+///
+/// # Panics
+/// If `shape` leaves no room for a single token of text, or the range exceeds the sentences.
+pub fn text_windows_of(
+    answered: Range<usize>,
+    sentences: &[Vec<u32>],
+    shape: WindowShape,
+    special: SpecialTokens,
+) -> Vec<Window> {
+    cut(answered, &[special.cls], sentences, shape, special)
+}
+
+/// Cuts a document into windows that all begin with `[CLS] target [SEP]`.
 ///
 /// # Panics
 /// If `target` leaves no room for a single token of text.
@@ -83,7 +119,7 @@ pub fn windows(
     windows_of(0..sentences.len(), target, sentences, max_tokens, special)
 }
 
-/// The windows that answer for a range of sentences. The sentences around the range may be context.
+/// The windows that all begin with `[CLS] target [SEP]` and answer for a range of sentences.
 ///
 /// # Panics
 /// If `target` leaves no room for a single token of text, or the range exceeds the sentences.
@@ -94,13 +130,39 @@ pub fn windows_of(
     max_tokens: usize,
     special: SpecialTokens,
 ) -> Vec<Window> {
-    let frame = target.len() + 2;
-    assert!(frame + 2 <= max_tokens, "the target must leave room for text");
-    let capacity = max_tokens - frame;
+    let shape = WindowShape { max_tokens, lead_tokens: 0 };
+    cut(answered, &target_sequence(target, special), sentences, shape, special)
+}
+
+fn cut(
+    answered: Range<usize>,
+    opening: &[u32],
+    sentences: &[Vec<u32>],
+    shape: WindowShape,
+    special: SpecialTokens,
+) -> Vec<Window> {
+    assert!(opening.len() + 2 <= shape.max_tokens, "a window must have room for text");
+    let whole = shape.max_tokens - opening.len();
     let cost = |index: usize| sentences[index].len() + 1;
+    let mut lead = 0..0;
+    let mut lead_cost = 0;
+    // Half a window is the text's own.
+    while lead.end < sentences.len() && lead_cost + cost(lead.end) <= shape.lead_tokens.min(whole / 2) {
+        lead_cost += cost(lead.end);
+        lead.end += 1;
+    }
     let mut windows = Vec::new();
     let mut first = answered.start;
     while first < answered.end {
+        let mut window = Window::new(opening);
+        let mut capacity = whole;
+        // The first sentences are read where they do not come anyway.
+        if first > lead.end {
+            for index in lead.clone() {
+                window.push(index, &sentences[index], false, capacity - 1, special);
+            }
+            capacity -= lead_cost;
+        }
         let before = first.checked_sub(1).filter(|&index| cost(index) + cost(first) <= capacity);
         let mut used = before.map_or(0, cost) + cost(first).min(capacity);
         let mut end = first + 1;
@@ -113,7 +175,6 @@ pub fn windows_of(
         let answered_end = if end < sentences.len() && end - first > 1 { end - 1 } else { end };
         let answered_end = answered_end.min(answered.end);
 
-        let mut window = Window::new(target, special);
         if let Some(index) = before {
             window.push(index, &sentences[index], false, capacity - 1, special);
         }

@@ -108,6 +108,23 @@ impl QuantizedRows {
     }
 }
 
+impl QuantizedRows {
+    /// Takes over rows of another matrix, one after the other.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn gather(&mut self, from: &Self, rows: &[usize]) {
+        let width = from.words.len() / from.scales.len().max(1);
+        self.format = from.format;
+        self.words.clear();
+        self.scales.clear();
+        for &row in rows {
+            self.words.extend_from_slice(&from.words[row * width..][..width]);
+            self.scales.push(from.scales[row]);
+        }
+    }
+}
+
 /// Quantises rows of f32 activations. `values` is `[rows, width]`; `to` has as many rows of that width.
 ///
 /// # Panics

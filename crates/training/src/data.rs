@@ -2,6 +2,7 @@
 
 use crate::card::DataFile;
 use crate::config::DataConfig;
+use crate::dev::DevFile;
 use crate::error::Result;
 use crate::teacher::read_unlabelled;
 use standpoint_core::model::{ATTRIBUTION, CHECKWORTHY, HEADS, HOLDER, Head};
@@ -14,8 +15,8 @@ use std::path::Path;
 /// The documents of all files of a run.
 pub struct TrainingData {
     pub gold: Vec<GoldDocument>,
-    pub dev: Vec<GoldDocument>,
-    pub further_dev: Vec<GoldDocument>,
+    pub dev: Vec<DevFile>,
+    pub further_dev: Vec<DevFile>,
     /// One list for each file, in the order of the configuration.
     pub auxiliary: Vec<Vec<GoldDocument>>,
     /// The text that a teacher labels: one list for each file, in the order of the configuration.
@@ -51,12 +52,13 @@ impl TrainingData {
         let mut dev = Vec::new();
         for path in &config.dev {
             let source = source(path, GoldFormat::Standpoint, "dev");
-            dev.extend(keep(path, "dev", gold::read(&source)?));
+            dev.push(DevFile { name: name(path), documents: keep(path, "dev", gold::read(&source)?) });
         }
         let mut further_dev = Vec::new();
         for file in &config.further_dev {
             let source = source(&file.path, file.format, "dev");
-            further_dev.extend(keep(&file.path, "further dev", gold::read(&source)?));
+            let documents = keep(&file.path, "further dev", gold::read(&source)?);
+            further_dev.push(DevFile { name: name(&file.path), documents });
         }
         let mut auxiliary = Vec::new();
         for file in &config.auxiliary {
@@ -64,7 +66,8 @@ impl TrainingData {
             auxiliary.push(keep(&file.path, "auxiliary", gold::read(&source)?));
         }
         // Texts of dev are not learned from, whoever labels them.
-        let in_dev: HashSet<&str> = dev.iter().chain(&further_dev).map(|gold| gold.document.id()).collect();
+        let documents = dev.iter().chain(&further_dev).flat_map(|file: &DevFile| &file.documents);
+        let in_dev: HashSet<&str> = documents.map(|gold| gold.document.id()).collect();
         let mut unlabelled = Vec::new();
         for file in config.teacher.iter().flat_map(|teacher| &teacher.text) {
             let read = match file.format {
@@ -85,6 +88,12 @@ impl TrainingData {
         };
         HEADS.into_iter().filter(is_trained).collect()
     }
+}
+
+/// What a file is called in reports: its path without the folders above its own.
+fn name(path: &Path) -> String {
+    let parts: Vec<String> = path.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+    parts[parts.len().saturating_sub(2)..].join("/")
 }
 
 /// The texts and targets of a labelled file, without the documents whose ids are in `left_out`.
@@ -123,6 +132,7 @@ mod tests {
             dev: vec![write("dev.jsonl", &rows)],
             further_dev: Vec::new(),
             mixed: 0.0,
+            unrelated: 0.0,
             auxiliary: Vec::new(),
             teacher: None,
         };
@@ -131,7 +141,7 @@ mod tests {
             documents.iter().map(|gold| gold.document.id().to_owned()).collect()
         };
         assert_eq!(ids(&data.gold), ["a", "c"]);
-        assert_eq!(ids(&data.dev), ["a", "b"]);
+        assert_eq!(ids(&data.dev[0].documents), ["a", "b"]);
 
         let config = DataConfig { dev: vec![write("other.jsonl", &rows[2..])], ..config };
         let error = TrainingData::read(&config, "a target").err().unwrap().to_string();

@@ -3,6 +3,7 @@
 
 use crate::card::{DataFile, Origins};
 use crate::config::{ScheduleConfig, TrainConfig};
+use crate::targets::Phrases;
 use serde::Serialize;
 use standpoint_core::hash::canonical_sha256;
 use standpoint_core::model::{Settings, WeightFormat};
@@ -10,10 +11,10 @@ use standpoint_evaluation::gold::GoldDocument;
 use std::path::PathBuf;
 
 /// Raised when a run with the same settings would no longer go on in the same way.
-const RUN_VERSION: u32 = 1;
+const RUN_VERSION: u32 = 2;
 
 /// Raised when the same teacher would no longer answer the same about the same text.
-const TEACHER_VERSION: u32 = 1;
+const TEACHER_VERSION: u32 = 2;
 
 /// The hash of everything that decides what a run trains. A checkpoint of another hash is not resumed.
 pub fn of_run(config: &TrainConfig, origins: &Origins, files: &[DataFile]) -> String {
@@ -60,7 +61,7 @@ pub fn of_teacher_predictions(
     #[derive(Serialize)]
     struct Text<'a> {
         id: &'a str,
-        target: &'a str,
+        targets: Vec<String>,
         text: &'a str,
         /// Start and end of each sentence, in bytes.
         sentences: Vec<[usize; 2]>,
@@ -69,7 +70,7 @@ pub fn of_teacher_predictions(
         let document = &gold.document;
         Text {
             id: document.id(),
-            target: &gold.target,
+            targets: Phrases::of(gold).into_iter().map(|phrases| phrases.target).collect(),
             text: document.text(),
             sentences: document.sentences().iter().map(|span| [span.start(), span.end()]).collect(),
         }
@@ -164,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_checkpoint_stays_useful_whatever_fields_are_called_in_rust() {
-        assert_eq!(run(CONFIG), "e170876ee3730279bfcf6074c7cdb14b0c1b44608031b40a1416fb8e7efc3b55");
+        assert_eq!(run(CONFIG), "9b7c205893a8f1fbf7626993c135aef1f286dd7896b85383e5b0c43a1dfd108b");
     }
 
     #[test]
@@ -194,6 +195,8 @@ mod tests {
             name: "a name".into(),
             version: "1.2.3".into(),
             max_tokens: 128,
+            lead_tokens: 0,
+            text_layers: None,
             default_target: Target::DEFAULT.into(),
             heads: [(ROLE, 1.5), (STANCE, 0.5)]
                 .map(|(head, temperature)| (head, TemperatureScaling::of_temperature(temperature)))
@@ -209,7 +212,7 @@ mod tests {
         };
         let (one, other) = (gold("a target"), gold("another"));
         let hash = |gold: &[&GoldDocument]| of_teacher_predictions("t", &settings, gold);
-        assert_eq!(hash(&[&one]), "5810978d0774e1fd71d6754f566b3c32d4deaf174d1a9930edd20f5f013526fa");
+        assert_eq!(hash(&[&one]), "8482006332747a6ac61426bca042df20c7f3039d728a64cd85daee66c8bf5b31");
         assert_ne!(hash(&[&one]), hash(&[&other]));
     }
 }

@@ -1,7 +1,7 @@
 //! The labels of sentences and tokens, in token positions: what a window needs.
 
 use crate::error::Result;
-use crate::teacher::TeacherPrediction;
+use crate::targets::{Phrases, Reversed, Wording};
 use rayon::prelude::*;
 use standpoint_core::heads::AttributionPart;
 use standpoint_core::label::{Attribution, Role, Stance};
@@ -9,20 +9,39 @@ use standpoint_core::model::{Tokenizer, Tokens};
 use standpoint_core::tags::Tag;
 use standpoint_core::text::Span;
 use standpoint_evaluation::gold::{GoldDocument, GoldLabels};
-use std::collections::HashMap;
 use std::ops::Range;
 
-/// The labels of a sentence. A sentence without any is context.
+/// The labels of a sentence that do not concern a target. A sentence without any is context.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Labels {
     pub role: Option<Role>,
     /// Whether the role is `attributed`, for sentences of which only that is known.
     pub attributed: Option<bool>,
-    pub stance: Option<Stance>,
     pub checkworthy: Option<bool>,
+    /// The teacher's probabilities of roles, for text whose labels are ignored.
+    pub taught: Option<[f32; 3]>,
+}
+
+/// The labels of a sentence toward a target.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct StanceLabels {
+    pub stance: Option<Stance>,
     pub holder: Option<HolderLabel>,
-    /// The teacher's probabilities, for text whose labels are ignored.
-    pub taught: Option<TeacherPrediction>,
+    /// The teacher's probabilities of stances.
+    pub taught: Option<[f32; 3]>,
+}
+
+impl StanceLabels {
+    pub const NONE: Self = Self { stance: Some(Stance::None), holder: None, taught: None };
+
+    /// The labels toward the opposite target.
+    pub fn reversed(self) -> Self {
+        Self {
+            stance: self.stance.map(Stance::reversed),
+            holder: self.holder,
+            taught: self.taught.map(Reversed::reversed),
+        }
+    }
 }
 
 /// The tokens that name the holder of a stance.
@@ -37,31 +56,54 @@ pub enum HolderLabel {
 /// The tags of a token, in the order of [`AttributionPart::ALL`].
 pub type Tags = [Tag; 3];
 
+/// A target in all its wordings, the one that labels are toward first, and the stances of all sentences.
+#[derive(Clone, Debug)]
+pub struct Question {
+    pub wordings: Vec<Wording>,
+    pub labels: Vec<StanceLabels>,
+}
+
 /// A document as token ids.
 #[derive(Clone)]
 pub struct TokenizedDocument {
-    pub target: Vec<u32>,
     pub sentences: Vec<Vec<u32>>,
     pub labels: Vec<Labels>,
     /// For each sentence, the tags of its tokens and of the separator after them. None if attributions were not annotated.
     pub tags: Option<Vec<Vec<Tags>>>,
+    /// None for a document whose stances were not annotated.
+    pub questions: Vec<Question>,
 }
 
 impl TokenizedDocument {
     /// A document of some of the sentences.
     pub fn part(&self, sentences: Range<usize>) -> Self {
+        let question = |question: &Question| Question {
+            wordings: question.wordings.clone(),
+            labels: question.labels[sentences.clone()].to_vec(),
+        };
         Self {
-            target: self.target.clone(),
+            questions: self.questions.iter().map(question).collect(),
             sentences: self.sentences[sentences.clone()].to_vec(),
             labels: self.labels[sentences.clone()].to_vec(),
             tags: self.tags.as_ref().map(|tags| tags[sentences].to_vec()),
         }
     }
 
-    /// Appends the sentences of another document.
+    /// The phrase that sentences are joined by: documents of one target alone can be read together.
+    pub fn only_target(&self) -> Option<&[u32]> {
+        match self.questions.as_slice() {
+            [Question { wordings, .. }] if wordings.len() == 1 => Some(&wordings[0].tokens),
+            _ => None,
+        }
+    }
+
+    /// Appends the sentences of another document with the same [`TokenizedDocument::only_target`].
     pub fn append(&mut self, other: &Self) {
         self.sentences.extend_from_slice(&other.sentences);
         self.labels.extend_from_slice(&other.labels);
+        for (question, other) in self.questions.iter_mut().zip(&other.questions) {
+            question.labels.extend_from_slice(&other.labels);
+        }
         self.tags = match (self.tags.take(), &other.tags) {
             (Some(mut tags), Some(others)) => {
                 tags.extend_from_slice(others);
@@ -72,42 +114,57 @@ impl TokenizedDocument {
     }
 }
 
+/// Turns phrases into token ids. Debate motions can be long: the pipeline refuses such targets, training shortens them.
+///
+/// # Errors
+/// If a phrase cannot be tokenized.
+pub fn wordings(phrases: &Phrases, tokenizer: &Tokenizer) -> Result<Vec<Wording>> {
+    let Phrases { target, same, opposite } = phrases;
+    let own = std::iter::once((target, false)).chain(same.iter().map(|phrase| (phrase, false)));
+    own.chain(opposite.iter().map(|phrase| (phrase, true)))
+        .map(|(phrase, reversed)| {
+            let mut tokens = tokenizer.encode(phrase.as_str())?;
+            tokens.truncate(LONGEST_TARGET);
+            Ok(Wording { tokens, reversed })
+        })
+        .collect()
+}
+
+/// The longest target that training reads, in tokens.
+const LONGEST_TARGET: usize = 64;
+
 /// Turns documents into token ids, and their labels into labels of tokens.
 ///
 /// # Errors
 /// If a text cannot be tokenized.
-pub fn tokenize(
-    documents: &[GoldDocument],
-    tokenizer: &Tokenizer,
-    max_tokens: usize,
-) -> Result<Vec<TokenizedDocument>> {
-    let mut targets: HashMap<&str, Vec<u32>> = HashMap::new();
-    for document in documents {
-        if !targets.contains_key(document.target.as_str()) {
-            let mut tokens = tokenizer.encode(&document.target)?;
-            // Debate motions can be long. The pipeline refuses such targets, training shortens them.
-            tokens.truncate(max_tokens / 4);
-            targets.insert(&document.target, tokens);
-        }
-    }
+pub fn tokenize(documents: &[GoldDocument], tokenizer: &Tokenizer) -> Result<Vec<TokenizedDocument>> {
     documents
         .par_iter()
         .map(|gold| {
             let mut tokenized = TokenizedDocument {
-                target: targets[gold.target.as_str()].clone(),
                 sentences: Vec::with_capacity(gold.labels.len()),
                 labels: Vec::with_capacity(gold.labels.len()),
                 tags: gold.attributions.as_ref().map(|_| Vec::with_capacity(gold.labels.len())),
+                questions: Vec::new(),
             };
             let spans = gold.attributions.as_deref().map(spans_by_part);
+            let mut stances = Vec::with_capacity(gold.labels.len());
             for (&sentence, labels) in gold.document.sentences().iter().zip(&gold.labels) {
                 let Tokens { ids, spans: in_sentence } =
                     tokenizer.encode_with_spans(sentence.slice(gold.document.text()))?;
                 let places: Vec<Span> = in_sentence.iter().map(|span| span.moved(sentence.start())).collect();
                 tokenized.sentences.push(ids);
-                tokenized.labels.push(sentence_labels(labels, &places));
+                let GoldLabels { role, attributed, checkworthy, .. } = *labels;
+                tokenized.labels.push(Labels { role, attributed, checkworthy, taught: None });
+                stances.push(stance_labels(labels, &places));
                 if let (Some(tags), Some(spans)) = (&mut tokenized.tags, &spans) {
                     tags.push(sentence_tags(spans, sentence, &places));
+                }
+            }
+            if stances.iter().any(|labels| *labels != StanceLabels::default()) {
+                for phrases in Phrases::of(gold) {
+                    let wordings = wordings(&phrases, tokenizer)?;
+                    tokenized.questions.push(Question { wordings, labels: stances.clone() });
                 }
             }
             Ok(tokenized)
@@ -115,7 +172,7 @@ pub fn tokenize(
         .collect()
 }
 
-fn sentence_labels(labels: &GoldLabels, places: &[Span]) -> Labels {
+fn stance_labels(labels: &GoldLabels, places: &[Span]) -> StanceLabels {
     // Rows without a role have no holder annotated either.
     let takes_stance = labels.role.is_some() && labels.stance.is_some_and(|stance| stance != Stance::None);
     let holder = takes_stance.then(|| {
@@ -125,14 +182,7 @@ fn sentence_labels(labels: &GoldLabels, places: &[Span]) -> Labels {
             last: tokens.end - 1,
         })
     });
-    Labels {
-        role: labels.role,
-        attributed: labels.attributed,
-        stance: labels.stance,
-        checkworthy: labels.checkworthy,
-        holder,
-        taught: None,
-    }
+    StanceLabels { stance: labels.stance, holder, taught: None }
 }
 
 /// The tokens that overlap a span.
@@ -227,7 +277,7 @@ mod tests {
         let places = words("The mayor wants them out", 0);
         let label = |stance, holder| {
             let role = Some(Role::Claim);
-            sentence_labels(
+            stance_labels(
                 &GoldLabels { role, stance: Some(stance), holder, ..GoldLabels::default() },
                 &places,
             )

@@ -19,6 +19,7 @@ mod optimizer;
 mod plan;
 mod run;
 mod start;
+mod targets;
 mod teacher;
 
 pub use config::TrainConfig;

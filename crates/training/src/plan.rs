@@ -3,16 +3,20 @@
 
 use crate::config::{OtherTarget, TrainConfig};
 use crate::error::Result;
-use crate::labels::{HolderLabel, Labels, Tags, TokenizedDocument, tokenize};
+use crate::labels::{
+    HolderLabel, Labels, Question, StanceLabels, Tags, TokenizedDocument, tokenize, wordings,
+};
+use crate::targets::{Phrases, Wording};
 use crate::teacher::Taught;
-use standpoint_core::label::Stance;
 use standpoint_core::model::Tokenizer;
-use standpoint_core::window::{SpecialTokens, Window, WindowSentence, windows};
+use standpoint_core::window::{
+    SpecialTokens, Window, WindowSentence, WindowShape, target_sequence, text_windows,
+};
 use standpoint_evaluation::gold::GoldDocument;
 use standpoint_kernels::random::{SplitMix, scramble};
 use std::ops::Range;
 
-/// A window with the labels of its sentences.
+/// A window of text with the labels of its sentences, and the targets that it is read toward.
 #[derive(Clone, Debug)]
 pub struct Example {
     pub window: Window,
@@ -21,23 +25,27 @@ pub struct Example {
     /// For each token of the window, its tags, or none if it is not in an answered sentence. Empty for a text whose attributions
     /// were not annotated.
     pub tags: Vec<Option<Tags>>,
+    pub queries: Vec<Query>,
+}
+
+/// A target, and the labels toward it of each sentence of a window.
+#[derive(Clone, Debug)]
+pub struct Query {
+    /// `[CLS] target [SEP]`
+    pub target: Vec<u32>,
+    /// It is the opposite of the document's target. Labels are toward the phrase itself.
+    pub reversed: bool,
+    pub labels: Vec<StanceLabels>,
 }
 
 impl Example {
-    fn new(window: Window, labels: &[Labels], tags: Option<&[Vec<Tags>]>) -> Self {
-        let label = |sentence: &WindowSentence| {
-            if !sentence.answered {
-                return Labels::default();
-            }
-            let labels = labels[sentence.index];
-            let is_cut = |holder: &HolderLabel| match holder {
-                HolderLabel::Tokens { last, .. } => *last >= sentence.tokens.len(),
-                HolderLabel::Elsewhere => false,
-            };
-            Labels { holder: labels.holder.filter(|holder| !is_cut(holder)), ..labels }
+    fn new(window: Window, document: &TokenizedDocument, asked: &[Query]) -> Self {
+        let label = |sentence: &WindowSentence| match sentence.answered {
+            true => document.labels[sentence.index],
+            false => Labels::default(),
         };
         let labels = window.sentences.iter().map(label).collect();
-        let tags = tags.map_or_else(Vec::new, |tags| {
+        let tags = document.tags.as_ref().map_or_else(Vec::new, |tags| {
             let mut placed = vec![None; window.tokens.len()];
             for sentence in window.sentences.iter().filter(|sentence| sentence.answered) {
                 let (of_sentence, range) = (&tags[sentence.index], sentence.tokens.clone());
@@ -49,12 +57,43 @@ impl Example {
             }
             placed
         });
-        Self { window, labels, tags }
+        let query = |query: &Query| Query {
+            labels: window.sentences.iter().map(|sentence| stance_labels(sentence, &query.labels)).collect(),
+            ..query.clone()
+        };
+        let mut queries: Vec<Query> = asked.iter().map(query).collect();
+        queries.retain(|query| query.labels.iter().any(|labels| *labels != StanceLabels::default()));
+        Self { labels, tags, queries, window }
+    }
+
+    /// Whether any label does not concern a target, so that the text is read without one.
+    pub fn has_text_labels(&self) -> bool {
+        !self.tags.is_empty() || self.labels.iter().any(|labels| *labels != Labels::default())
     }
 
     fn is_labelled(&self) -> bool {
-        !self.tags.is_empty() || self.labels.iter().any(|labels| *labels != Labels::default())
+        !self.queries.is_empty() || self.has_text_labels()
     }
+
+    /// The tokens that upper layers read: those of the text once without a target, and once with each.
+    pub fn upper_tokens(&self) -> usize {
+        let text = self.window.tokens.len();
+        let alone = if self.has_text_labels() { text } else { 0 };
+        alone + self.queries.iter().map(|query| query.target.len() + text).sum::<usize>()
+    }
+}
+
+/// A sentence's labels, unless it is context. Without its holder where the window has cut it off.
+fn stance_labels(sentence: &WindowSentence, labels: &[StanceLabels]) -> StanceLabels {
+    if !sentence.answered {
+        return StanceLabels::default();
+    }
+    let labels = labels[sentence.index];
+    let is_cut = |holder: &HolderLabel| match holder {
+        HolderLabel::Tokens { last, .. } => *last >= sentence.tokens.len(),
+        HolderLabel::Elsewhere => false,
+    };
+    StanceLabels { holder: labels.holder.filter(|holder| !is_cut(holder)), ..labels }
 }
 
 /// Gold rows of up to this many sentences are a sentence and its neighbours.
@@ -63,38 +102,58 @@ const LONGEST_SINGLE: usize = 3;
 /// The number of sentences of a short window of a longer document.
 const SHORT_WINDOW: Range<usize> = 2..6;
 
-/// The windows of a document that have labels.
-fn examples(document: &TokenizedDocument, max_tokens: usize, special: SpecialTokens) -> Vec<Example> {
-    examples_toward(document, &document.target, &document.labels, max_tokens, special)
+/// How documents are cut into windows.
+#[derive(Clone, Copy, Debug)]
+pub struct Cut {
+    pub shape: WindowShape,
+    pub special: SpecialTokens,
 }
 
-fn examples_toward(
-    document: &TokenizedDocument,
-    target: &[u32],
-    labels: &[Labels],
-    max_tokens: usize,
-    special: SpecialTokens,
-) -> Vec<Example> {
-    windows(target, &document.sentences, max_tokens, special)
-        .into_iter()
-        .map(|window| Example::new(window, labels, document.tags.as_deref()))
-        .filter(Example::is_labelled)
-        .collect()
+impl Cut {
+    /// The windows of a document that have labels, read toward some targets.
+    fn examples(
+        self,
+        document: &TokenizedDocument,
+        asked: impl IntoIterator<Item = (Wording, Vec<StanceLabels>)>,
+    ) -> Vec<Example> {
+        let query = |(wording, labels): (Wording, Vec<StanceLabels>)| Query {
+            target: target_sequence(&wording.tokens, self.special),
+            reversed: wording.reversed,
+            labels,
+        };
+        let asked: Vec<Query> = asked.into_iter().map(query).collect();
+        text_windows(&document.sentences, self.shape, self.special)
+            .into_iter()
+            .map(|window| Example::new(window, document, &asked))
+            .filter(Example::is_labelled)
+            .collect()
+    }
 }
 
-/// The windows of documents, in order, each with the index of its document.
+/// The labels of a question in one of its wordings.
+fn worded(question: &Question, wording: &Wording) -> (Wording, Vec<StanceLabels>) {
+    let label = |labels: &StanceLabels| if wording.reversed { labels.reversed() } else { *labels };
+    (wording.clone(), question.labels.iter().map(label).collect())
+}
+
+/// The windows of documents, in order, each with the index of its document. Documents are read toward all wordings of their
+/// targets, in the order of [`TokenizedDocument::questions`].
 ///
 /// # Errors
 /// If a text cannot be tokenized.
 pub fn document_examples(
     documents: &[GoldDocument],
     tokenizer: &Tokenizer,
-    max_tokens: usize,
+    shape: WindowShape,
 ) -> Result<Vec<(usize, Example)>> {
-    let tokenized = tokenize(documents, tokenizer, max_tokens)?;
+    let tokenized = tokenize(documents, tokenizer)?;
+    let cut = Cut { shape, special: tokenizer.special() };
     let numbered = |(index, document): (usize, &TokenizedDocument)| {
-        let examples = examples(document, max_tokens, tokenizer.special());
-        examples.into_iter().map(move |example| (index, example))
+        let asked = document
+            .questions
+            .iter()
+            .flat_map(|question| question.wordings.iter().map(|wording| worded(question, wording)));
+        cut.examples(document, asked).into_iter().map(move |example| (index, example))
     };
     Ok(tokenized.iter().enumerate().flat_map(numbered).collect())
 }
@@ -104,18 +163,16 @@ struct SampledFile {
     documents: Vec<TokenizedDocument>,
     sample: usize,
     unrelated: f64,
-    /// Other targets to read the documents with, and whether favor and against are swapped for them.
-    targets: Vec<(Vec<u32>, bool)>,
 }
 
 /// All training data, tokenized, and how epochs are made of it.
 pub struct Plan {
     gold: Vec<TokenizedDocument>,
     mixed: f64,
+    unrelated: f64,
     auxiliary: Vec<SampledFile>,
     taught: Vec<SampledFile>,
-    special: SpecialTokens,
-    max_tokens: usize,
+    cut: Cut,
     step_tokens: usize,
     seed: u64,
 }
@@ -132,23 +189,25 @@ impl Plan {
         auxiliary: &[Vec<GoldDocument>],
         taught: &[Taught],
     ) -> Result<Self> {
-        let max_tokens = config.max_tokens;
-        let gold = tokenize(gold, tokenizer, max_tokens)?;
+        let gold = tokenize(gold, tokenizer)?;
         let auxiliary = auxiliary
             .iter()
             .zip(&config.data.auxiliary)
             .map(|(documents, settings)| {
-                let target = |other: &OtherTarget| {
-                    let mut tokens = tokenizer.encode(other.phrase.as_str())?;
-                    tokens.truncate(max_tokens / 4);
-                    Ok((tokens, other.reversed))
+                let wording = |other: &OtherTarget| {
+                    let phrases = Phrases { target: other.phrase.as_str().to_owned(), ..Phrases::default() };
+                    let [wording] = wordings(&phrases, tokenizer)?.try_into().expect("there is one phrase");
+                    Ok(Wording { reversed: other.reversed, ..wording })
                 };
-                Ok(SampledFile {
-                    documents: tokenize(documents, tokenizer, max_tokens)?,
-                    sample: settings.sample,
-                    unrelated: settings.unrelated,
-                    targets: settings.targets.iter().map(target).collect::<Result<_>>()?,
-                })
+                let others: Vec<Wording> = settings.targets.iter().map(wording).collect::<Result<_>>()?;
+                let mut documents = tokenize(documents, tokenizer)?;
+                if !others.is_empty() {
+                    for question in documents.iter_mut().flat_map(|document| &mut document.questions) {
+                        question.wordings.clone_from(&others);
+                    }
+                }
+                let unrelated = if others.is_empty() { settings.unrelated } else { 0.0 };
+                Ok(SampledFile { documents, sample: settings.sample, unrelated })
             })
             .collect::<Result<_>>()?;
         let texts = config.data.teacher.iter().flat_map(|teacher| &teacher.text);
@@ -156,28 +215,23 @@ impl Plan {
             .iter()
             .zip(texts)
             .map(|(taught, settings)| {
-                let mut documents = tokenize(&taught.documents, tokenizer, max_tokens)?;
-                for (document, predictions) in documents.iter_mut().zip(&taught.predictions) {
-                    for (labels, prediction) in document.labels.iter_mut().zip(predictions) {
-                        labels.taught = Some(*prediction);
-                    }
-                }
-                Ok(SampledFile { documents, sample: settings.sample, unrelated: 0.0, targets: Vec::new() })
+                let documents = taught.tokenized(tokenizer)?;
+                Ok(SampledFile { documents, sample: settings.sample, unrelated: 0.0 })
             })
             .collect::<Result<_>>()?;
         Ok(Self {
             gold,
             mixed: config.data.mixed,
+            unrelated: config.data.unrelated,
             auxiliary,
             taught,
-            special: tokenizer.special(),
-            max_tokens,
+            cut: Cut { shape: config.window_shape(), special: tokenizer.special() },
             step_tokens: config.schedule.step_tokens,
             seed: config.seed,
         })
     }
 
-    /// The steps of an epoch, counted from 0: examples of at most `step_tokens` tokens each.
+    /// The steps of an epoch, counted from 0: examples of at most `step_tokens` tokens each, counting what upper layers read.
     pub fn epoch(&self, epoch: usize) -> Vec<Vec<Example>> {
         let mut random = SplitMix::new(scramble(self.seed ^ scramble(epoch as u64)));
         let mut read = self.mixed_gold(&mut random);
@@ -185,17 +239,19 @@ impl Plan {
             self.add_auxiliary(index, &mut random, &mut read);
         }
         for file in &self.taught {
-            read.extend(sampled(file, &mut random).flat_map(|document| self.examples(document)));
+            for document in sampled(file, &mut random) {
+                read.extend(self.cut.examples(document, asked(document, &mut random)));
+            }
         }
         random.shuffle(&mut read);
         let mut steps: Vec<Vec<Example>> = Vec::new();
         let mut tokens = self.step_tokens;
         for example in read {
-            if tokens + example.window.tokens.len() > self.step_tokens {
+            if tokens + example.upper_tokens() > self.step_tokens {
                 steps.push(Vec::new());
                 tokens = 0;
             }
-            tokens += example.window.tokens.len();
+            tokens += example.upper_tokens();
             steps.last_mut().expect("the first example opens a step").push(example);
         }
         steps
@@ -204,52 +260,58 @@ impl Plan {
     /// The gold windows of an epoch: a share of single sentences is joined into long windows, a share of documents is cut into
     /// short ones, and all others are cut as for inference.
     fn mixed_gold(&self, random: &mut SplitMix) -> Vec<Example> {
-        let mut joined: Vec<&TokenizedDocument> = Vec::new();
+        let mut joined: Vec<(&[u32], &TokenizedDocument)> = Vec::new();
         let mut read = Vec::new();
         for document in &self.gold {
             let is_single = document.sentences.len() <= LONGEST_SINGLE;
-            match random.unit() < self.mixed {
-                true if is_single => joined.push(document),
-                true => {
+            match (random.unit() < self.mixed, document.only_target()) {
+                (true, Some(target)) if is_single => joined.push((target, document)),
+                (true, _) if !is_single => {
                     let mut start = 0;
                     while start < document.sentences.len() {
                         let length = SHORT_WINDOW.start + random.below(SHORT_WINDOW.len());
                         let end = (start + length).min(document.sentences.len());
-                        read.extend(self.examples(&document.part(start..end)));
+                        self.add_gold(&document.part(start..end), random, &mut read);
                         start = end;
                     }
                 }
-                false => read.extend(self.examples(document)),
+                _ => self.add_gold(document, random, &mut read),
             }
         }
         random.shuffle(&mut joined);
-        // A window has one target.
-        joined.sort_by(|left, right| left.target.cmp(&right.target));
+        // They are read toward one target.
+        joined.sort_by_key(|(target, _)| *target);
         let mut rest = joined.as_slice();
-        while let Some(first) = rest.first() {
-            let room = self.max_tokens.saturating_sub(first.target.len() + 2);
+        while let Some((target, first)) = rest.first() {
+            let room = self.cut.shape.max_tokens.saturating_sub(1);
             let mut tokens = 0;
-            let fits = |document: &&&TokenizedDocument| {
+            let fits = |(other, document): &&(&[u32], &TokenizedDocument)| {
                 tokens += document.sentences.iter().map(|sentence| sentence.len() + 1).sum::<usize>();
-                document.target == first.target && tokens <= room
+                other == target && tokens <= room
             };
             let count = rest.iter().take_while(fits).count().max(1);
             let (together, others) = rest.split_at(count);
             let mut document = TokenizedDocument::clone(first);
-            for other in &together[1..] {
+            for (_, other) in &together[1..] {
                 document.append(other);
             }
-            read.extend(self.examples(&document));
+            self.add_gold(&document, random, &mut read);
             rest = others;
         }
         read
     }
 
-    fn examples(&self, document: &TokenizedDocument) -> Vec<Example> {
-        examples(document, self.max_tokens, self.special)
+    /// Adds the windows of a gold document. A share of them are also read toward the target of another gold document.
+    fn add_gold(&self, document: &TokenizedDocument, random: &mut SplitMix, read: &mut Vec<Example>) {
+        let mut asked = asked(document, random);
+        if random.unit() < self.unrelated {
+            let other = &self.gold[random.below(self.gold.len())];
+            asked.extend(unrelated(document, other));
+        }
+        read.extend(self.cut.examples(document, asked));
     }
 
-    /// Adds an epoch's sample of an auxiliary file.
+    /// Adds an epoch's sample of an auxiliary file. A share of it is also read toward a target of another file.
     fn add_auxiliary(&self, index: usize, random: &mut SplitMix, read: &mut Vec<Example>) {
         let file = &self.auxiliary[index];
         let others: Vec<&SampledFile> = self
@@ -260,30 +322,41 @@ impl Plan {
             .map(|(_, auxiliary)| auxiliary)
             .collect();
         for document in sampled(file, random) {
-            if !file.targets.is_empty() {
-                let (target, reversed) = &file.targets[random.below(file.targets.len())];
-                let stance = |stance: Stance| if *reversed { stance.reversed() } else { stance };
-                let labels = document
-                    .labels
-                    .iter()
-                    .map(|labels| Labels { stance: labels.stance.map(stance), ..*labels });
-                let labels: Vec<Labels> = labels.collect();
-                read.extend(examples_toward(document, target, &labels, self.max_tokens, self.special));
-            } else if random.unit() < file.unrelated && !others.is_empty() {
+            let mut asked = asked(document, random);
+            if random.unit() < file.unrelated && !others.is_empty() {
                 let other = others[random.below(others.len())];
-                let target = &other.documents[random.below(other.documents.len())].target;
-                // Context sentences take no stance toward that target either, so they are labelled too.
-                let none: Vec<Labels> = document
-                    .labels
-                    .iter()
-                    .map(|labels| Labels { stance: Some(Stance::None), holder: None, ..*labels })
-                    .collect();
-                read.extend(examples_toward(document, target, &none, self.max_tokens, self.special));
-            } else {
-                read.extend(self.examples(document));
+                asked.extend(unrelated(document, &other.documents[random.below(other.documents.len())]));
             }
+            read.extend(self.cut.examples(document, asked));
         }
     }
+}
+
+/// What an epoch asks of a document: toward each target in one of its wordings, and toward one of its opposite.
+fn asked(document: &TokenizedDocument, random: &mut SplitMix) -> Vec<(Wording, Vec<StanceLabels>)> {
+    let mut asked = Vec::new();
+    for question in &document.questions {
+        let (opposite, own): (Vec<&Wording>, Vec<&Wording>) =
+            question.wordings.iter().partition(|wording| wording.reversed);
+        if !own.is_empty() {
+            asked.push(worded(question, own[random.below(own.len())]));
+        }
+        if !opposite.is_empty() {
+            asked.push(worded(question, opposite[random.below(opposite.len())]));
+        }
+    }
+    asked
+}
+
+/// A document without a stance toward the target of another one; nothing if that is its own target, or there is none.
+fn unrelated(
+    document: &TokenizedDocument,
+    other: &TokenizedDocument,
+) -> Option<(Wording, Vec<StanceLabels>)> {
+    let wording = other.questions.first()?.wordings.first()?;
+    let is_own = |question: &Question| question.wordings.iter().any(|own| own.tokens == wording.tokens);
+    let none = || vec![StanceLabels::NONE; document.sentences.len()];
+    (!document.questions.iter().any(is_own)).then(|| (wording.clone(), none()))
 }
 
 /// The documents of a file that an epoch reads, in random order.
@@ -300,11 +373,11 @@ fn sampled<'a>(
 /// `[shard][pass][example]`.
 pub fn into_shards(step: &[Example], shards: usize, pass_tokens: usize) -> Vec<Vec<Vec<&Example>>> {
     let mut sorted: Vec<&Example> = step.iter().collect();
-    sorted.sort_by_key(|example| std::cmp::Reverse(example.window.tokens.len()));
+    sorted.sort_by_key(|example| std::cmp::Reverse(example.upper_tokens()));
     let mut by_shard: Vec<(usize, Vec<&Example>)> = vec![(0, Vec::new()); shards];
     for example in sorted {
         let lightest = by_shard.iter_mut().min_by_key(|(tokens, _)| *tokens).expect("there is a shard");
-        lightest.0 += example.window.tokens.len();
+        lightest.0 += example.upper_tokens();
         lightest.1.push(example);
     }
     by_shard
@@ -313,11 +386,11 @@ pub fn into_shards(step: &[Example], shards: usize, pass_tokens: usize) -> Vec<V
             let mut passes: Vec<Vec<&Example>> = Vec::new();
             let mut tokens = pass_tokens;
             for example in examples {
-                if tokens + example.window.tokens.len() > pass_tokens {
+                if tokens + example.upper_tokens() > pass_tokens {
                     passes.push(Vec::new());
                     tokens = 0;
                 }
-                tokens += example.window.tokens.len();
+                tokens += example.upper_tokens();
                 passes.last_mut().expect("the first example opens a pass").push(example);
             }
             passes
@@ -334,11 +407,12 @@ mod tests {
 
     /// A document whose sentences repeat a number of their own `length` times. The numbers begin at `first`.
     fn document(first: u32, sentences: usize, length: usize) -> TokenizedDocument {
+        let own = Wording { tokens: vec![7], reversed: false };
         TokenizedDocument {
-            target: vec![7],
             sentences: (0..sentences).map(|index| vec![first + index as u32; length]).collect(),
             labels: vec![Labels { role: Some(Role::Claim), ..Labels::default() }; sentences],
             tags: None,
+            questions: vec![Question { wordings: vec![own], labels: vec![StanceLabels::NONE; sentences] }],
         }
     }
 
@@ -348,11 +422,11 @@ mod tests {
         Plan {
             gold,
             mixed,
+            unrelated: 0.0,
             auxiliary: Vec::new(),
             taught: Vec::new(),
-            special: SPECIAL,
-            max_tokens: 128,
-            step_tokens: 256,
+            cut: Cut { shape: WindowShape { max_tokens: 128, lead_tokens: 0 }, special: SPECIAL },
+            step_tokens: 512,
             seed: 4,
         }
     }
@@ -413,16 +487,14 @@ mod tests {
     #[test]
     fn a_step_is_divided_evenly_and_completely() {
         let steps = plan(0.0).epoch(0);
-        let shards = into_shards(&steps[0], 2, 128);
-        let tokens: Vec<usize> = shards
-            .iter()
-            .map(|passes| passes.iter().flatten().map(|e| e.window.tokens.len()).sum())
-            .collect();
-        let all: usize = steps[0].iter().map(|example| example.window.tokens.len()).sum();
+        let shards = into_shards(&steps[0], 2, 272);
+        let tokens: Vec<usize> =
+            shards.iter().map(|passes| passes.iter().flatten().map(|e| e.upper_tokens()).sum()).collect();
+        let all: usize = steps[0].iter().map(|example| example.upper_tokens()).sum();
         assert_eq!(tokens.iter().sum::<usize>(), all);
-        assert!(tokens[0].abs_diff(tokens[1]) <= 128, "{tokens:?}");
+        assert!(tokens[0].abs_diff(tokens[1]) <= 272, "{tokens:?}");
         for pass in shards.iter().flatten() {
-            assert!(pass.iter().map(|e| e.window.tokens.len()).sum::<usize>() <= 128);
+            assert!(pass.iter().map(|e| e.upper_tokens()).sum::<usize>() <= 272);
         }
     }
 }

@@ -4,33 +4,51 @@
 use crate::config::TeacherConfig;
 use crate::error::{InputError, InputProblem, Place, Result, TrainError};
 use crate::identity;
+use crate::labels::{Question, StanceLabels, TokenizedDocument, tokenize, wordings};
+use crate::targets::Phrases;
 use serde::{Deserialize, Serialize};
 use standpoint_core::atomic::write_whole;
+use standpoint_core::fields::Fields;
 use standpoint_core::hash::sha256;
 use standpoint_core::label::{Attribution, Target};
-use standpoint_core::model::{ATTRIBUTION, Model, ModelSource};
+use standpoint_core::model::{ATTRIBUTION, Model, ModelSource, Tokenizer};
 use standpoint_core::pipeline::Pipeline;
-use standpoint_core::record::{Record, attributions};
+use standpoint_core::record::attributions;
 use standpoint_core::text::Document;
 use standpoint_evaluation::gold::{GoldDocument, GoldFile, GoldLabels};
 use standpoint_io::input::{Documents, InputOptions};
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
-use std::slice::from_ref;
-
-/// The probabilities that a teacher gives each role and each stance of a sentence.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TeacherPrediction {
-    pub role: [f32; 3],
-    pub stance: [f32; 3],
-}
 
 /// A file that the teacher has labelled.
 pub struct Taught {
     /// Without labels of their own. Where attributions are learned, they are those that the teacher finds.
     pub documents: Vec<GoldDocument>,
-    /// For each sentence of each document.
-    pub predictions: Vec<Vec<TeacherPrediction>>,
+    predictions: Vec<DocumentPredictions>,
+}
+
+impl Taught {
+    /// The documents with the teacher's probabilities as labels.
+    ///
+    /// # Errors
+    /// If a text cannot be tokenized.
+    pub fn tokenized(&self, tokenizer: &Tokenizer) -> Result<Vec<TokenizedDocument>> {
+        let mut documents = tokenize(&self.documents, tokenizer)?;
+        for ((document, gold), predictions) in
+            documents.iter_mut().zip(&self.documents).zip(&self.predictions)
+        {
+            for (labels, role) in document.labels.iter_mut().zip(&predictions.roles) {
+                labels.taught = Some(*role);
+            }
+            let taught =
+                |stance: &[f32; 3]| StanceLabels { taught: Some(*stance), ..StanceLabels::default() };
+            for (phrases, stances) in Phrases::of(gold).iter().zip(&predictions.stances) {
+                let wordings = wordings(phrases, tokenizer)?;
+                document.questions.push(Question { wordings, labels: stances.iter().map(taught).collect() });
+            }
+        }
+        Ok(documents)
+    }
 }
 
 /// All that a teacher predicts for a run.
@@ -49,9 +67,13 @@ struct Cache {
     documents: Vec<DocumentPredictions>,
 }
 
-#[derive(Clone, Serialize, Deserialize)]
+/// What a teacher says of a document.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct DocumentPredictions {
-    sentences: Vec<TeacherPrediction>,
+    /// The probabilities of each sentence's roles.
+    roles: Vec<[f32; 3]>,
+    /// For each target of [`Phrases::of`], the probabilities of each sentence's stances.
+    stances: Vec<Vec<[f32; 3]>>,
     attributions: Option<Vec<Attribution>>,
 }
 
@@ -62,7 +84,7 @@ struct DocumentPredictions {
 /// # Errors
 /// If the file or one of its lines cannot be read.
 pub fn read_unlabelled(path: &Path, target: &str, left_out: &HashSet<&str>) -> Result<GoldFile> {
-    let mut gathered: Vec<(String, bool, Vec<String>)> = Vec::new();
+    let mut gathered: Vec<(String, bool, Vec<String>, Fields)> = Vec::new();
     for document in Documents::new(&[path], InputOptions::default()) {
         let document = document?;
         let field = |name: &str| document.fields().text(name).unwrap_or_default();
@@ -79,13 +101,13 @@ pub fn read_unlabelled(path: &Path, target: &str, left_out: &HashSet<&str>) -> R
             .filter(|text| !text.trim().is_empty())
             .collect();
         match gathered.last_mut() {
-            Some((last, true, together)) if alone && *last == id => together.extend(texts),
-            _ => gathered.push((id, alone, texts)),
+            Some((last, true, together, _)) if alone && *last == id => together.extend(texts),
+            _ => gathered.push((id, alone, texts, document.fields().clone())),
         }
     }
-    let documents = gathered.into_iter().map(|(id, _, texts)| GoldDocument {
+    let documents = gathered.into_iter().map(|(id, _, texts, fields)| GoldDocument {
         labels: vec![GoldLabels::default(); texts.len()],
-        document: Document::from_sentences(id, &texts),
+        document: Document::from_sentences(id, &texts).with_fields(fields),
         target: target.to_owned(),
         attributions: None,
     });
@@ -129,39 +151,46 @@ pub fn predict(
     let mut predicted = predicted.into_iter();
     let taught = files.into_iter().zip(&config.text).map(|(mut documents, text)| {
         let predictions = documents.iter_mut().zip(predicted.by_ref()).map(|(gold, predicted)| {
-            gold.attributions = predicted.attributions.filter(|_| text.attributions);
-            predicted.sentences
+            gold.attributions = predicted.attributions.clone().filter(|_| text.attributions);
+            predicted
         });
         Taught { predictions: predictions.collect(), documents }
     });
     Ok(Teaching { taught: taught.collect(), teacher_sha256 })
 }
 
-/// Labels each document toward its target, all documents of a target together.
+/// Labels each document toward its targets, all documents of the same targets together.
 fn predict_documents(pipeline: &Pipeline, documents: &[&GoldDocument]) -> Result<Vec<DocumentPredictions>> {
-    let mut by_target: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    let mut by_targets: BTreeMap<Vec<String>, Vec<usize>> = BTreeMap::new();
     for (index, gold) in documents.iter().enumerate() {
-        by_target.entry(&gold.target).or_default().push(index);
+        let targets = Phrases::of(gold).into_iter().map(|phrases| phrases.target).collect();
+        by_targets.entry(targets).or_default().push(index);
     }
-    let named = |(target, indices)| Ok((Target::new(target)?, indices));
-    let by_target = by_target.into_iter().map(named).collect::<Result<Vec<(Target, Vec<usize>)>>>()?;
+    let named = |(targets, indices): (Vec<String>, Vec<usize>)| {
+        let mut parsed: Vec<Target> = Vec::with_capacity(targets.len());
+        for target in &targets {
+            parsed.push(Target::new(target)?);
+        }
+        Ok((parsed, indices))
+    };
+    let by_targets = by_targets.into_iter().map(named).collect::<Result<Vec<(Vec<Target>, Vec<usize>)>>>()?;
     // A target that the model does not take is reported now and not after minutes.
-    for (target, _) in &by_target {
-        pipeline.records(std::iter::empty::<Document>(), from_ref(target))?;
+    for (targets, _) in &by_targets {
+        pipeline.records(std::iter::empty::<Document>(), targets)?;
     }
     let mut predicted: Vec<Option<DocumentPredictions>> = vec![None; documents.len()];
-    for (target, indices) in by_target {
+    for (targets, indices) in by_targets {
         let together: Vec<Document> =
             indices.iter().map(|&index| documents[index].document.clone()).collect();
-        let analyses = pipeline.analyze(together, from_ref(&target))?;
+        let analyses = pipeline.analyze(together, &targets)?;
         for (index, records) in indices.into_iter().zip(analyses) {
-            let prediction = |record: &Record| TeacherPrediction {
-                role: record.role.probabilities(),
-                stance: record.stances[0].prediction.probabilities(),
+            let stances = |target: usize| {
+                records.iter().map(|record| record.stances[target].prediction.probabilities()).collect()
             };
             let attributions = attributions(&records);
             predicted[index] = Some(DocumentPredictions {
-                sentences: records.iter().map(prediction).collect(),
+                roles: records.iter().map(|record| record.role.probabilities()).collect(),
+                stances: (0..targets.len()).map(stances).collect(),
                 attributions: attributions.map(|all| all.into_iter().cloned().collect()),
             });
         }
@@ -240,7 +269,7 @@ mod tests {
         let (bases, troops) = (&taught[0].predictions[0], &taught[0].predictions[1]);
         let again = &taught[1].predictions[0];
         assert_eq!(troops, again);
-        let favor = |predictions: &[TeacherPrediction]| predictions[0].stance[Stance::Favor.index()];
+        let favor = |predictions: &DocumentPredictions| predictions.stances[0][0][Stance::Favor.index()];
         assert!(favor(troops) > favor(bases), "{troops:?}, {bases:?}");
         let attributions = taught[0].documents[1].attributions.as_deref().unwrap();
         assert_eq!(attributions.len(), 1, "{attributions:?}");

@@ -1,12 +1,14 @@
-//! Encoders: from windows of tokens to one state vector for each token. Windows may be encoded together, but the states of a
-//! window never depend on what it is encoded with.
+//! Encoders: from tokens of texts and targets to one state vector for each token. They may be encoded together, but the states
+//! of a [`Reading`] never depend on what it is encoded with.
 
+mod batch;
 #[cfg(feature = "reference")]
 mod mpnet;
 mod packed;
 #[cfg(feature = "reference")]
 mod reference;
 
+pub use batch::{Batch, Reading, Sequence};
 pub use packed::PackedEncoder;
 #[cfg(feature = "reference")]
 pub use reference::ReferenceEncoder;
@@ -14,7 +16,6 @@ pub use standpoint_kernels::{Dtype, Isa};
 
 use crate::error::Result;
 use crate::model::{BertConfig, Weights};
-use crate::window::Window;
 use std::fmt;
 use std::ops::Range;
 
@@ -29,18 +30,25 @@ pub enum Engine {
 }
 
 impl Engine {
-    /// Makes the encoder, which consumes the weights.
+    /// Makes the encoder, which consumes the weights. The first `text_layers` of its layers read texts and targets each alone.
     ///
     /// # Errors
     /// If candle cannot build its encoder.
     ///
     /// # Panics
     /// If a parameter of [`crate::model::encoder_parameters`] is missing, or this processor lacks the instruction set.
-    pub fn build(self, config: &BertConfig, weights: Weights) -> Result<Box<dyn Encoder>> {
+    pub fn build(
+        self,
+        config: &BertConfig,
+        weights: Weights,
+        text_layers: usize,
+    ) -> Result<Box<dyn Encoder>> {
         Ok(match self {
-            Self::Packed { dtype, isa } => Box::new(PackedEncoder::new(config, weights, dtype, isa)),
+            Self::Packed { dtype, isa } => {
+                Box::new(PackedEncoder::new(config, weights, dtype, isa).with_text_layers(text_layers))
+            }
             #[cfg(feature = "reference")]
-            Self::Reference => Box::new(ReferenceEncoder::new(config, weights)?),
+            Self::Reference => Box::new(ReferenceEncoder::new(config, weights, text_layers)?),
         })
     }
 }
@@ -66,15 +74,16 @@ pub trait Encoder: Send + Sync {
     /// The length of a state vector.
     fn hidden_size(&self) -> usize;
 
-    /// The last hidden state of each token, for each window. A window always has the same states, bit for bit, whatever it is
-    /// encoded with.
+    /// The last hidden states of each reading's tokens that are asked for. A reading always has the same states, bit for bit,
+    /// whatever it is encoded with.
     ///
     /// # Errors
-    /// If a window is empty, longer than the model has positions for, or holds ids beyond its vocabulary.
-    fn encode(&self, windows: &[&Window]) -> Result<Vec<States>>;
+    /// If a sequence is empty, or longer than the model has positions for, a reading is longer than twice that, or there is an
+    /// id beyond the vocabulary.
+    fn encode(&self, batch: &Batch) -> Result<Vec<States>>;
 }
 
-/// The states of a window: `[tokens, hidden]`, row-major.
+/// The states of some tokens: `[tokens, hidden]`, row-major.
 #[derive(Clone, Debug, PartialEq)]
 pub struct States {
     values: Vec<f32>,

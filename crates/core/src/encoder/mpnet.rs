@@ -47,6 +47,8 @@ pub(super) struct Mpnet {
     /// `[buckets, heads]`
     relative_position_bias: Vec<f32>,
     layers: Vec<Layer>,
+    /// How many of the layers read each sequence alone.
+    text_layers: usize,
 }
 
 impl Mpnet {
@@ -55,7 +57,7 @@ impl Mpnet {
     ///
     /// # Panics
     /// If a parameter of [`crate::model::encoder_parameters`] is missing, or the architecture is not MPNet.
-    pub(super) fn new(config: &BertConfig, weights: &Weights) -> Result<Self> {
+    pub(super) fn new(config: &BertConfig, weights: &Weights, text_layers: usize) -> Result<Self> {
         let tensor = |parameter: &Parameter| {
             let values = weights.values(&parameter.name);
             Tensor::from_slice(values, parameter.shape.as_slice(), &Device::Cpu)
@@ -91,17 +93,26 @@ impl Mpnet {
             embedding_norm: norm(&tensors.embedding_norm)?,
             relative_position_bias: weights.values(&bias.name).to_vec(),
             layers: tensors.layers.iter().map(layer).collect::<Result<_>>()?,
+            text_layers,
         })
     }
 
-    /// The states of a window's tokens, `[tokens, hidden]`.
-    pub(super) fn forward(&self, tokens: &[u32]) -> Result<Tensor> {
-        let length = tokens.len();
+    /// What the lower layers make of a sequence, `[tokens, hidden]`.
+    pub(super) fn sequence(&self, tokens: &[u32]) -> Result<Tensor> {
         let words = self.words.embedding(&Tensor::new(tokens, &Device::Cpu)?)?;
-        let positions = self.positions.narrow(0, self.architecture.first_position(), length)?;
-        let bias = self.bias(length)?;
-        let mut states = self.embedding_norm.norm(&(words + positions)?, self.epsilon)?;
-        for layer in &self.layers {
+        let positions = self.positions.narrow(0, self.architecture.first_position(), tokens.len())?;
+        let states = self.embedding_norm.norm(&(words + positions)?, self.epsilon)?;
+        self.run(&self.layers[..self.text_layers], states)
+    }
+
+    /// What the upper layers make of the lower states of a reading, `[tokens, hidden]`.
+    pub(super) fn reading(&self, states: &Tensor) -> Result<Tensor> {
+        self.run(&self.layers[self.text_layers..], states.clone())
+    }
+
+    fn run(&self, layers: &[Layer], mut states: Tensor) -> Result<Tensor> {
+        let bias = self.bias(states.dim(0)?)?;
+        for layer in layers {
             let attended = (layer.output.linear(&self.attend(layer, &states, &bias)?)? + &states)?;
             let attended = layer.attention_norm.norm(&attended, self.epsilon)?;
             let inner = layer.up.linear(&attended)?.gelu_erf()?;

@@ -10,7 +10,7 @@ pub use attribution::{AttributionPart, Mark, TokenMark, attributions};
 
 use crate::calibration::TemperatureScaling;
 use crate::encoder::States;
-use crate::label::{Prediction, Role, Stance};
+use crate::label::{Label, Prediction, Role, Stance};
 use crate::model::{ATTRIBUTION, CHECKWORTHY, HOLDER, Head, ROLE, STANCE, Settings, Weights};
 use crate::tags::{self, Tag};
 use crate::window::{Window, WindowSentence};
@@ -39,30 +39,18 @@ pub fn mean_state(states: &[f32], hidden: usize, tokens: Range<usize>) -> Vec<f3
     mean
 }
 
-/// The logits of one sentence, in the order of each head's labels.
+/// What the model says of one sentence whatever the target, with calibrated probabilities.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Logits {
-    pub role: [f32; ROLE.labels.len()],
-    pub stance: [f32; STANCE.labels.len()],
-    /// `None` if the model lacks this head.
-    pub checkworthy: Option<[f32; CHECKWORTHY.labels.len()]>,
-}
-
-/// What the model says of one sentence, with calibrated probabilities.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct SentencePredictions {
+pub struct TextPredictions {
     pub role: Prediction<Role>,
-    pub stance: Prediction<Stance>,
     /// The probability that the sentence is worth checking; `None` if the model lacks this head.
     pub checkworthiness: Option<f32>,
 }
 
-impl SentencePredictions {
+impl TextPredictions {
     /// Whether all probabilities are numbers. Weights that are too large make them infinite or NaN.
     pub fn are_finite(&self) -> bool {
-        self.role.confidence().is_finite()
-            && self.stance.confidence().is_finite()
-            && self.checkworthiness.is_none_or(f32::is_finite)
+        self.role.confidence().is_finite() && self.checkworthiness.is_none_or(f32::is_finite)
     }
 }
 
@@ -114,27 +102,24 @@ impl Heads {
         self.attribution.is_some()
     }
 
-    /// The logits of one sentence of the window that `states` belong to.
+    /// What a text that is read alone says of one of its sentences.
     ///
     /// # Panics
-    /// If the sentence is not in the window.
-    pub fn logits(&self, states: &States, sentence: &WindowSentence) -> Logits {
-        let mean = mean_state(states.values(), states.hidden_size(), sentence_tokens(sentence));
-        Logits {
-            role: self.role.layer.apply(&mean),
-            stance: self.stance.layer.apply(&mean),
-            checkworthy: self.checkworthy.as_ref().map(|head| head.layer.apply(&mean)),
+    /// If the sentence is not in the text that `states` belong to.
+    pub fn text(&self, states: &States, sentence: &WindowSentence) -> TextPredictions {
+        let mean = vector(states, sentence);
+        TextPredictions {
+            role: self.role.predict(&mean),
+            checkworthiness: self.checkworthy.as_ref().map(|head| head.probabilities(&mean)[0]),
         }
     }
 
-    /// The calibrated probabilities that belong to some logits.
-    pub fn predict(&self, logits: &Logits) -> SentencePredictions {
-        let checkworthy = self.checkworthy.as_ref().zip(logits.checkworthy);
-        SentencePredictions {
-            role: Prediction::new(self.role.scaling.apply(logits.role)),
-            stance: Prediction::new(self.stance.scaling.apply(logits.stance)),
-            checkworthiness: checkworthy.map(|(head, logits)| head.scaling.apply(logits)[0]),
-        }
+    /// The stance that a sentence of a text takes that is read with a target.
+    ///
+    /// # Panics
+    /// If the sentence is not in the text that `states` belong to.
+    pub fn stance(&self, states: &States, sentence: &WindowSentence) -> Prediction<Stance> {
+        self.stance.predict(&vector(states, sentence))
     }
 
     /// The marks of attributions in each sentence of a window, in the order of its sentences; none if the model lacks this
@@ -149,7 +134,7 @@ impl Heads {
         is_subword: impl Fn(u32) -> bool,
     ) -> Vec<Vec<TokenMark>> {
         let mut marked = vec![Vec::new(); window.sentences.len()];
-        let text = window.target_tokens..window.tokens.len();
+        let text = window.opening_tokens..window.tokens.len();
         let is_subword: Vec<bool> =
             window.tokens[text.clone()].iter().map(|&token| is_subword(token)).collect();
         for (layer, part) in self.attribution.iter().flatten().zip(AttributionPart::ALL) {
@@ -199,11 +184,25 @@ impl<const N: usize> LinearLayer<N> {
 }
 
 impl<const N: usize> Classifier<N> {
+    fn probabilities(&self, vector: &[f32]) -> [f32; N] {
+        self.scaling.apply(self.layer.apply(vector))
+    }
+
     /// A head with one layer; `None` if the model lacks it.
     fn new(head: &Head, settings: &Settings, weights: &Weights) -> Option<Self> {
         let scaling = settings.heads.get(head)?.scaling();
         LinearLayer::of_head(head, weights).next().map(|layer| Self { layer, scaling })
     }
+}
+
+impl Classifier<3> {
+    fn predict<L: Label>(&self, vector: &[f32]) -> Prediction<L> {
+        Prediction::new(self.probabilities(vector))
+    }
+}
+
+fn vector(states: &States, sentence: &WindowSentence) -> Vec<f32> {
+    mean_state(states.values(), states.hidden_size(), sentence_tokens(sentence))
 }
 
 /// A linear layer: `weight` is `[N, hidden]`, `bias` `[N]`, and `vector` `[hidden]`.

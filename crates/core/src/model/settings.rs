@@ -20,6 +20,13 @@ pub struct Settings {
     pub version: String,
     /// The longest window that the model was trained to read, in tokens.
     pub max_tokens: usize,
+    /// The most tokens of a document's first sentences that its later windows begin with, as context.
+    #[serde(skip_serializing_if = "is_none")]
+    pub lead_tokens: usize,
+    /// How many layers, from the first, read texts and targets each alone. The others read the text once alone, and once after
+    /// each target. None for a model that reads a target and a text as one in all layers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text_layers: Option<usize>,
     /// The target of documents for which none is given.
     pub default_target: String,
     /// A table for each head that the model has, under the head's name.
@@ -41,6 +48,10 @@ pub struct HeadSettings {
     /// See [`TemperatureScaling::sharpening`].
     #[serde(default, skip_serializing_if = "is_zero")]
     pub sharpening: f32,
+}
+
+fn is_none(tokens: &usize) -> bool {
+    *tokens == 0
 }
 
 fn is_zero(number: &f32) -> bool {
@@ -169,6 +180,12 @@ impl Settings {
             let expected = "from 16 to max_position_embeddings of config.json";
             return wrong("max_tokens", self.max_tokens.to_string(), expected);
         }
+        if self.lead_tokens >= self.max_tokens {
+            return wrong("lead_tokens", self.lead_tokens.to_string(), "below max_tokens");
+        }
+        if let Some(text_layers) = self.text_layers.filter(|&layers| layers >= config.num_hidden_layers) {
+            return wrong("text_layers", text_layers.to_string(), "below num_hidden_layers of config.json");
+        }
         if Target::new(&self.default_target).is_err() {
             let found = format!("{:?}", self.default_target);
             return wrong("default_target", found, "a short phrase of one line");
@@ -202,6 +219,8 @@ enum Key {
     Name,
     Version,
     MaxTokens,
+    LeadTokens,
+    TextLayers,
     DefaultTarget,
     Training,
     Head(HeadKey),
@@ -228,6 +247,7 @@ impl<'de> Visitor<'de> for SettingsVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Settings, A::Error> {
         let (mut format, mut name, mut version, mut max_tokens, mut default_target) =
             (None, None, None, None, None);
+        let (mut lead_tokens, mut text_layers) = (0, None);
         let mut heads = SettingsByHead::default();
         let mut training = toml::Table::new();
         while let Some(key) = map.next_key()? {
@@ -236,6 +256,8 @@ impl<'de> Visitor<'de> for SettingsVisitor {
                 Key::Name => name = Some(map.next_value()?),
                 Key::Version => version = Some(map.next_value()?),
                 Key::MaxTokens => max_tokens = Some(map.next_value()?),
+                Key::LeadTokens => lead_tokens = map.next_value()?,
+                Key::TextLayers => text_layers = Some(map.next_value()?),
                 Key::DefaultTarget => default_target = Some(map.next_value()?),
                 Key::Training => training = map.next_value()?,
                 Key::Head(HeadKey(head)) => heads.insert(head, map.next_value()?),
@@ -247,6 +269,8 @@ impl<'de> Visitor<'de> for SettingsVisitor {
             name: name.ok_or_else(|| missing("name"))?,
             version: version.ok_or_else(|| missing("version"))?,
             max_tokens: max_tokens.ok_or_else(|| missing("max_tokens"))?,
+            lead_tokens,
+            text_layers,
             default_target: default_target.ok_or_else(|| missing("default_target"))?,
             heads,
             training,

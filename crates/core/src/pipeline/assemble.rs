@@ -1,10 +1,10 @@
-//! From answers to records: the answers of all targets put together, and attributions joined over pieces.
+//! From answers to records: attributions joined over pieces.
 
 use super::Targets;
-use super::answers::Answer;
+use super::answers::{Answer, StanceAnswer};
 use super::pieces::{PIECE_BYTES, Piece};
 use crate::heads::{self, AttributionPart, Mark};
-use crate::label::{Prediction, TargetStance};
+use crate::label::{Prediction, Target, TargetStance};
 use crate::record::{LocatedAttribution, Record};
 use crate::text::Document;
 use std::collections::VecDeque;
@@ -33,21 +33,16 @@ impl Assembler {
         Self { targets, marks_attributions, held: Vec::new() }
     }
 
-    /// Takes a piece and its answers, one target after the other, and gives out the records that are done.
+    /// Takes a piece and its answers, and gives out the records that are done.
     ///
     /// # Panics
-    /// If a sentence lacks the answer of a target.
+    /// If a sentence lacks its answer.
     pub fn add(&mut self, piece: Piece, answers: Vec<Option<Answer>>, ready: &mut VecDeque<Record>) {
         let Piece { document, sentences } = piece;
         let is_last = sentences.end == document.sentences().len();
-        let mut of_targets = answers;
-        let mut others = of_targets.split_off(sentences.len());
-        for (place, (index, answer)) in sentences.clone().zip(of_targets).enumerate() {
-            let first = answered(answer);
-            let rest = (1..self.targets.count(&document))
-                .map(|target| answered(others[(target - 1) * sentences.len() + place].take()));
-            let all: Vec<Answer> = std::iter::once(first).chain(rest).collect();
-            self.held.push(self.sentence(&document, index, all));
+        for (index, answer) in sentences.zip(answers) {
+            let answer = answer.expect("every sentence is answered by one window");
+            self.held.push(self.sentence(&document, index, answer));
         }
         let done = if is_last { self.held.len() } else { settled(&self.held) };
         let held = self.held.split_off(done);
@@ -56,27 +51,28 @@ impl Assembler {
     }
 
     /// The record of a sentence, without attributions, and its marks.
-    fn sentence(&self, document: &Arc<Document>, index: usize, mut answers: Vec<Answer>) -> Held {
+    fn sentence(&self, document: &Arc<Document>, index: usize, mut answer: Answer) -> Held {
         if document.turn(index).is_some() && document.spoken(index).is_empty() {
-            answers.iter_mut().for_each(nothing_said);
+            nothing_said(&mut answer);
         }
-        let marks = std::mem::take(&mut answers[0].marks);
-        let stances =
-            self.targets.phrases(document).iter().zip(&answers).map(|(target, answer)| TargetStance {
-                target: target.clone(),
-                prediction: answer.predictions.stance,
-                holder: answer.holder,
-            });
+        let stance = |(target, answer): (&Target, &StanceAnswer)| TargetStance {
+            target: target.clone(),
+            prediction: answer.prediction,
+            holder: answer.holder,
+        };
         let record = Record {
             document: Arc::clone(document),
             index,
-            role: answers[0].predictions.role,
-            stances: stances.collect(),
-            checkworthiness: answers[0].predictions.checkworthiness,
+            role: answer.text.role,
+            stances: self.targets.phrases(document).iter().zip(&answer.stances).map(stance).collect(),
+            checkworthiness: answer.text.checkworthiness,
             attributions: self.marks_attributions.then(Vec::new),
-            truncated: answers.iter().any(|answer| answer.truncated),
+            truncated: answer.truncated,
         };
-        Held { marks: marks.into_iter().map(|mark| Mark { sentence: index, ..mark }).collect(), record }
+        Held {
+            marks: answer.marks.into_iter().map(|mark| Mark { sentence: index, ..mark }).collect(),
+            record,
+        }
     }
 
     /// The records that are held, with their attributions.
@@ -100,15 +96,12 @@ impl Assembler {
 
 /// The answer for a note of a transcript, as `[CROSSTALK]`: it is background, whatever a model makes of nothing.
 fn nothing_said(answer: &mut Answer) {
-    answer.predictions.role = Prediction::new([0.0, 0.0, 1.0]);
-    answer.predictions.stance = Prediction::new([0.0, 0.0, 1.0]);
-    answer.predictions.checkworthiness = answer.predictions.checkworthiness.map(|_| 0.0);
-    answer.holder = None;
+    answer.text.role = Prediction::new([0.0, 0.0, 1.0]);
+    answer.text.checkworthiness = answer.text.checkworthiness.map(|_| 0.0);
+    for stance in &mut answer.stances {
+        *stance = StanceAnswer { prediction: Prediction::new([0.0, 0.0, 1.0]), holder: None };
+    }
     answer.marks.clear();
-}
-
-fn answered(answer: Option<Answer>) -> Answer {
-    answer.expect("every sentence is answered by one window of each target")
 }
 
 /// How many of some sentences have attributions that nothing behind them can change.

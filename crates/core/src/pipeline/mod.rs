@@ -24,7 +24,6 @@ use crate::label::Target;
 use crate::model::{Model, Settings, Tokenizer};
 use crate::record::Record;
 use crate::text::Document;
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -45,11 +44,11 @@ struct Stages {
     encoder_time: AtomicU64,
 }
 
-/// The targets of one run, and their tokens. Documents are read once for each.
+/// The targets of one run, and their tokens.
 struct Targets {
     phrases: Vec<Target>,
-    /// Never empty: without targets, documents are read once with the model's default one.
-    tokens: Vec<Vec<u32>>,
+    /// Empty without targets, unless the model cannot read a text alone: then it is read with the model's default target.
+    tokens: Arc<[Vec<u32>]>,
 }
 
 impl Pipeline {
@@ -70,7 +69,7 @@ impl Pipeline {
         let settings = model.settings().clone();
         let heads = Heads::new(&settings, model.weights());
         let config = model.config().clone();
-        let encoder = engine.build(&config, model.into_weights())?;
+        let encoder = engine.build(&config, model.into_weights(), settings.text_layers.unwrap_or(0))?;
         let stages = Stages { tokenizer, encoder, heads, settings, encoder_time: AtomicU64::default() };
         Ok(Self { stages: Arc::new(stages) })
     }
@@ -137,7 +136,7 @@ impl Pipeline {
 }
 
 impl Stages {
-    /// The tokens of some targets; those of the model's default one if there are none.
+    /// The tokens of some targets. If there are none, those of the model's default one where it cannot read a text alone.
     fn target_tokens(&self, targets: &[Target]) -> Result<Vec<Vec<u32>>> {
         let limit = self.settings.max_tokens / 4;
         let tokens = |target: &str| {
@@ -149,6 +148,7 @@ impl Stages {
             Ok(tokens)
         };
         match targets {
+            [] if self.settings.text_layers.is_some() => Ok(Vec::new()),
             [] => Ok(vec![tokens(&self.settings.default_target)?]),
             _ => targets.iter().map(|target| tokens(target.as_str())).collect(),
         }
@@ -157,7 +157,7 @@ impl Stages {
 
 impl Targets {
     fn new(stages: &Stages, targets: &[Target]) -> Result<Self> {
-        Ok(Self { phrases: targets.to_vec(), tokens: stages.target_tokens(targets)? })
+        Ok(Self { phrases: targets.to_vec(), tokens: stages.target_tokens(targets)?.into() })
     }
 
     /// The targets that are asked of a document: its own, or else those of the run.
@@ -168,16 +168,11 @@ impl Targets {
         }
     }
 
-    /// How often a document is read.
-    fn count(&self, document: &Document) -> usize {
-        self.phrases(document).len().max(1)
-    }
-
     /// The tokens of the targets that are asked of a document.
-    fn tokens(&self, document: &Document, stages: &Stages) -> Result<Cow<'_, [Vec<u32>]>> {
+    fn tokens(&self, document: &Document, stages: &Stages) -> Result<Arc<[Vec<u32>]>> {
         match document.targets() {
-            [] => Ok(Cow::Borrowed(&self.tokens)),
-            own => stages.target_tokens(own).map(Cow::Owned),
+            [] => Ok(Arc::clone(&self.tokens)),
+            own => stages.target_tokens(own).map(Arc::from),
         }
     }
 }

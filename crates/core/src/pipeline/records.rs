@@ -92,17 +92,19 @@ impl<S: Source> Records<S> {
             self.ended = true;
             return Ok(());
         };
-        let answers_of =
-            |piece: &Piece| vec![None; self.work.targets.count(&piece.document) * piece.sentences.len()];
-        let mut by_piece: Vec<Vec<Option<Answer>>> = unit.pieces.iter().map(answers_of).collect();
+        let mut by_piece: Vec<Vec<Vec<(usize, Answer)>>> =
+            unit.pieces.iter().map(|piece| vec![Vec::new(); piece.sentences.len()]).collect();
         while let Some(answers) = next(&answers) {
             for SentenceAnswer { piece, target, sentence, answer } in answers? {
-                let first = target * unit.pieces[piece].sentences.len();
-                by_piece[piece][first + sentence] = Some(answer);
+                by_piece[piece][sentence].push((target, answer));
             }
         }
         for (piece, answers) in unit.pieces.into_iter().zip(by_piece) {
-            self.assembler.add(piece, answers, &mut self.ready);
+            let joined = answers.into_iter().map(|mut answers| {
+                answers.sort_by_key(|(target, _)| *target);
+                Answer::join(answers.into_iter().map(|(_, answer)| answer))
+            });
+            self.assembler.add(piece, joined.collect(), &mut self.ready);
         }
         Ok(())
     }

@@ -14,9 +14,11 @@ impl TrainConfig {
         [
             (Target::new(&self.default_target).is_ok(), "default_target must be a short phrase of one line"),
             (self.max_tokens >= 32, "max_tokens must be 32 or more"),
+            (self.lead_tokens < self.max_tokens, "lead_tokens must be below max_tokens"),
             (!self.data.train.is_empty(), "data.train must name at least one file"),
             (!self.data.dev.is_empty(), "data.dev must name at least one file"),
             ((0.0..=1.0).contains(&self.data.mixed), "data.mixed must be from 0 to 1"),
+            ((0.0..=1.0).contains(&self.data.unrelated), "data.unrelated must be from 0 to 1"),
             (
                 self.data.auxiliary.iter().all(|aux| (0.0..=1.0).contains(&aux.unrelated)),
                 "data.auxiliary.unrelated must be from 0 to 1",

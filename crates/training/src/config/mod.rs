@@ -9,6 +9,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use standpoint_core::label::Target;
 use standpoint_core::model::WeightFormat;
+use standpoint_core::window::WindowShape;
 use standpoint_evaluation::gold::{Fold, GoldFormat};
 use std::fmt;
 use std::marker::PhantomData;
@@ -42,6 +43,12 @@ pub struct TrainConfig {
     pub seed: u64,
     /// The longest window, in tokens.
     pub max_tokens: usize,
+    /// The most tokens of a document's first sentences that its later windows begin with.
+    #[serde(default)]
+    pub lead_tokens: usize,
+    /// How many layers, from the first, read texts and targets each alone.
+    #[serde(default)]
+    pub text_layers: usize,
     #[serde(default = "default_target")]
     pub default_target: String,
     pub data: DataConfig,
@@ -55,6 +62,12 @@ pub struct TrainConfig {
 
 fn default_target() -> String {
     Target::DEFAULT.to_owned()
+}
+
+impl TrainConfig {
+    pub(crate) fn window_shape(&self) -> WindowShape {
+        WindowShape { max_tokens: self.max_tokens, lead_tokens: self.lead_tokens }
+    }
 }
 
 /// The files that a run trains on and is measured on.
@@ -73,6 +86,9 @@ pub struct DataConfig {
     /// likely labels.
     #[serde(default)]
     pub mixed: f64,
+    /// The share of gold windows that are also read toward the target of another document, toward which they have no stance.
+    #[serde(default)]
+    pub unrelated: f64,
     /// Other files. Each epoch reads a random sample of each.
     #[serde(default, deserialize_with = "named_tables")]
     pub auxiliary: Vec<AuxiliaryConfig>,
@@ -91,7 +107,7 @@ pub struct AuxiliaryConfig {
     pub part: Option<Fold>,
     /// Rows drawn in each epoch; all of them if the file has fewer. With 0 the file is not read.
     pub sample: usize,
-    /// The share of rows that are read with the target of another file, toward which they have no stance.
+    /// The share of rows that are also read with the target of another file, toward which they have no stance.
     #[serde(default)]
     pub unrelated: f64,
     /// Other targets to read the rows with, one drawn for each row.

@@ -2,7 +2,7 @@
 
 use super::linear::Linear;
 use super::parameters::{Gradients, LayerRanges, Layout};
-use super::{PackedTokens, PassDropout, attention};
+use super::{PassDropout, attention};
 use standpoint_kernels::Isa;
 use standpoint_kernels::training::dropout::{self, Dropout};
 use standpoint_kernels::training::elementwise;
@@ -40,13 +40,14 @@ pub(super) struct Workspace {
     qkv_gradient: Vec<f32>,
 }
 
-/// One transformer layer, with its parameters and the current batch.
+/// One transformer layer, with its parameters and the windows of the current batch.
 pub(super) struct Layer<'a> {
     pub index: usize,
     pub layout: &'a Layout,
     pub ranges: &'a LayerRanges,
     pub parameters: &'a [f32],
-    pub batch: &'a PackedTokens,
+    /// The rows that attend to each other.
+    pub windows: &'a [Range<usize>],
 }
 
 impl Layer<'_> {
@@ -76,7 +77,7 @@ impl Layer<'_> {
             linear.isa,
             self.layout.dimensions.heads,
             hidden,
-            &self.batch.windows,
+            self.windows,
             &trace.qkv,
             distances,
             dropout.map(|dropout| dropout.attention_at(self.index)),
@@ -147,7 +148,7 @@ impl Layer<'_> {
             linear.isa,
             self.layout.dimensions.heads,
             self.layout.dimensions.hidden,
-            &self.batch.windows,
+            self.windows,
             &trace.qkv,
             &trace.probabilities,
             dropout.map(|dropout| dropout.attention_at(self.index)),

@@ -1,6 +1,7 @@
 //! A BERT or MPNet encoder that can be trained: forward and backward written by hand over packed tokens.
 //!
-//! All windows of a batch are one `[tokens, hidden]` matrix without padding. Attention runs per window and head.
+//! All sequences of a batch are one `[tokens, hidden]` matrix without padding, and so are all readings ([`Batch`]). Attention runs
+//! per sequence or reading and head.
 //!
 //! candle's BERT cannot be trained: its fused layer norm and softmax have no backward pass, and gradients are lost without an
 //! error. A graph of single tensor operations is several times slower than this. Tests compare the states with the reference
@@ -14,41 +15,18 @@ mod products;
 
 pub use parameters::{Gradients, HeadLayerRanges, Layout, TensorRange};
 pub use products::{Arithmetic, PackedWeights};
+pub use standpoint_core::encoder::Batch;
 pub use standpoint_core::model::Dimensions;
 
 use layer::{AFTER_EMBEDDINGS, Layer, LayerTrace, Workspace, split_pair};
 use linear::Linear;
 use products::Operands;
-use standpoint_core::window::Window;
 use standpoint_kernels::Isa;
 use standpoint_kernels::training::dropout::Dropout;
 use standpoint_kernels::training::elementwise;
 use standpoint_kernels::training::rowwise::{self, Normalized};
 use std::ops::Range;
 use std::sync::Arc;
-
-/// The tokens of several windows, concatenated.
-#[derive(Default)]
-pub struct PackedTokens {
-    pub tokens: Vec<u32>,
-    pub token_types: Vec<u32>,
-    /// The range of each window's tokens.
-    pub windows: Vec<Range<usize>>,
-}
-
-impl PackedTokens {
-    pub fn push(&mut self, window: &Window) {
-        let start = self.tokens.len();
-        self.tokens.extend_from_slice(&window.tokens);
-        self.token_types.extend(window.token_types());
-        self.windows.push(start..self.tokens.len());
-    }
-
-    /// The length of the longest window.
-    fn longest(&self) -> usize {
-        self.windows.iter().map(ExactSizeIterator::len).max().unwrap_or(0)
-    }
-}
 
 /// The working memory of one worker, reused from batch to batch.
 #[derive(Default)]
@@ -57,14 +35,16 @@ pub struct Trace {
     pub isa: Isa,
     embedding_norm: Normalized,
     layers: Vec<LayerTrace>,
-    /// The last layer's output, `[tokens, hidden]`.
+    /// The last layer's output, `[rows of readings, hidden]`.
     states: Vec<f32>,
-    /// The biases of attention scores by distance, `[heads, 2 * longest - 1]` for the batch's longest window.
+    /// The biases of attention scores by distance, `[heads, 2 * longest - 1]` for the batch's longest reading.
     distances: Vec<f32>,
     /// Their gradient.
     distance_gradient: Vec<f32>,
     workspace: Workspace,
     operands: Operands,
+    /// Memory of states, for the next pass.
+    spare: Vec<Vec<f32>>,
     /// The packed weights of the parameters that passes are run with. Without them, linear layers are computed in f32.
     pub weights: Option<Arc<PackedWeights>>,
 }
@@ -91,7 +71,7 @@ impl PassDropout {
 }
 
 impl Trace {
-    /// The states of the last forward pass, `[tokens, hidden]`, row-major.
+    /// The states of the last forward pass, `[rows of readings, hidden]`, row-major.
     pub fn states(&self) -> &[f32] {
         &self.states
     }
@@ -99,15 +79,15 @@ impl Trace {
     /// Runs the encoder over a batch.
     ///
     /// # Panics
-    /// If a token id, a token type or a window's length is out of the layout's range. Checked models and windows are not.
+    /// If a token id, a token type or a sequence's length is out of the layout's range. Checked models and windows are not.
     pub fn forward(
         &mut self,
         layout: &Layout,
         parameters: &[f32],
-        batch: &PackedTokens,
+        batch: &Batch,
         dropout: Option<PassDropout>,
     ) {
-        let tokens = batch.tokens.len();
+        let tokens = batch.tokens().len();
         let hidden = layout.dimensions.hidden;
         self.layers.resize_with(layout.dimensions.layers, LayerTrace::default);
         let mut states = std::mem::take(&mut self.states);
@@ -115,14 +95,21 @@ impl Trace {
         self.embed(layout, parameters, batch, &mut states);
         let Dimensions { architecture, heads, .. } = layout.dimensions;
         let table = &parameters[layout.distances.clone()];
-        self.distances = architecture.relative_position_bias(table, heads, batch.longest());
+        self.distances = architecture.relative_position_bias(table, heads, longest(batch));
         if let Some(dropout) = dropout {
             dropout.hidden_at(0, AFTER_EMBEDDINGS).apply(self.isa, &mut states);
         }
+        let windows = Windows::of(batch);
         for (index, (ranges, trace)) in layout.layers.iter().zip(&mut self.layers).enumerate() {
+            if index == layout.text_layers {
+                let lower = std::mem::take(&mut states);
+                states = self.spare.pop().unwrap_or_default();
+                gather(&lower, hidden, batch.lower_rows(), &mut states);
+                self.spare.push(lower);
+            }
             // The last layer's output becomes the input that this layer keeps, and the old input's buffer takes its output.
             std::mem::swap(&mut trace.input, &mut states);
-            let layer = Layer { index, layout, ranges, parameters, batch };
+            let layer = Layer { index, layout, ranges, parameters, windows: windows.at(layout, index) };
             let weights = self.weights.as_deref();
             let mut linear = Linear { isa: self.isa, parameters, weights, operands: &mut self.operands };
             layer.forward(&mut linear, trace, &self.distances, &mut self.workspace.sum, dropout, &mut states);
@@ -130,7 +117,7 @@ impl Trace {
         self.states = states;
     }
 
-    fn embed(&mut self, layout: &Layout, parameters: &[f32], batch: &PackedTokens, states: &mut [f32]) {
+    fn embed(&mut self, layout: &Layout, parameters: &[f32], batch: &Batch, states: &mut [f32]) {
         let hidden = layout.dimensions.hidden;
         let row = |table: &Range<usize>, index: usize| {
             let start = table.start + index * hidden;
@@ -138,10 +125,10 @@ impl Trace {
         };
         let scratch = &mut self.workspace.sum;
         scratch.resize(states.len(), 0.0);
-        for window in &batch.windows {
-            for (position, token) in window.clone().enumerate() {
+        for sequence in batch.sequences() {
+            for (position, token) in sequence.rows.clone().enumerate() {
                 let sum = &mut scratch[token * hidden..(token + 1) * hidden];
-                sum.copy_from_slice(row(&layout.words, batch.tokens[token] as usize));
+                sum.copy_from_slice(row(&layout.words, batch.tokens()[token] as usize));
                 elementwise::add(
                     self.isa,
                     sum,
@@ -151,7 +138,7 @@ impl Trace {
                     elementwise::add(
                         self.isa,
                         sum,
-                        row(&layout.token_types, batch.token_types[token] as usize),
+                        row(&layout.token_types, usize::from(position >= sequence.opening_tokens)),
                     );
                 }
             }
@@ -167,25 +154,33 @@ impl Trace {
         );
     }
 
-    /// Adds the gradients of a loss to `gradients`. `upstream` is the gradient of the loss by the states, `[tokens, hidden]`, and is
-    /// overwritten. `batch` and `dropout` must be those of the last forward pass.
+    /// Adds the gradients of a loss to `gradients`. `upstream` is the gradient of the loss by the states, `[rows of readings, hidden]`, and
+    /// is overwritten. `batch` and `dropout` must be those of the last forward pass.
     pub fn backward(
         &mut self,
         layout: &Layout,
         parameters: &[f32],
-        batch: &PackedTokens,
+        batch: &Batch,
         dropout: Option<PassDropout>,
         upstream: &mut Vec<f32>,
         gradients: &mut Gradients,
     ) {
         self.distance_gradient.clear();
         self.distance_gradient.resize(self.distances.len(), 0.0);
+        let windows = Windows::of(batch);
         for (index, (ranges, trace)) in layout.layers.iter().zip(&self.layers).enumerate().rev() {
-            let layer = Layer { index, layout, ranges, parameters, batch };
+            let layer = Layer { index, layout, ranges, parameters, windows: windows.at(layout, index) };
             let weights = self.weights.as_deref();
             let mut linear = Linear { isa: self.isa, parameters, weights, operands: &mut self.operands };
             let distances = &mut self.distance_gradient;
             layer.backward(&mut linear, trace, distances, &mut self.workspace, dropout, upstream, gradients);
+            if index == layout.text_layers {
+                let mut lower = self.spare.pop().unwrap_or_default();
+                lower.clear();
+                lower.resize(batch.tokens().len() * layout.dimensions.hidden, 0.0);
+                scatter(self.isa, upstream, layout.dimensions.hidden, batch.lower_rows(), &mut lower);
+                self.spare.push(std::mem::replace(upstream, lower));
+            }
         }
         self.add_distance_gradient(layout, batch, gradients);
         if let Some(dropout) = dropout {
@@ -203,14 +198,13 @@ impl Trace {
             weight_gradient,
             bias_gradient,
         );
-        for window in &batch.windows {
-            for (position, token) in window.clone().enumerate() {
+        for sequence in batch.sequences() {
+            for (place, token) in sequence.rows.clone().enumerate() {
                 let gradient = &upstream[token * hidden..(token + 1) * hidden];
-                let position = position + layout.dimensions.architecture.first_position();
                 let tables = [
-                    (&layout.words, batch.tokens[token] as usize),
-                    (&layout.positions, position),
-                    (&layout.token_types, batch.token_types[token] as usize),
+                    (&layout.words, batch.tokens()[token] as usize),
+                    (&layout.positions, place + layout.dimensions.architecture.first_position()),
+                    (&layout.token_types, usize::from(place >= sequence.opening_tokens)),
                 ];
                 for (table, index) in tables.into_iter().filter(|(table, _)| !table.is_empty()) {
                     let start = table.start + index * hidden;
@@ -218,14 +212,14 @@ impl Trace {
                 }
             }
         }
-        gradients.touched.extend_from_slice(&batch.tokens);
+        gradients.touched.extend_from_slice(batch.tokens());
         gradients.fresh = false;
     }
 
     /// Adds the gradient of each distance's bias to that of its bucket.
-    fn add_distance_gradient(&self, layout: &Layout, batch: &PackedTokens, gradients: &mut Gradients) {
+    fn add_distance_gradient(&self, layout: &Layout, batch: &Batch, gradients: &mut Gradients) {
         let Dimensions { architecture, heads, .. } = layout.dimensions;
-        let longest = batch.longest();
+        let longest = longest(batch);
         let table = &mut gradients.values[layout.distances.clone()];
         for (head, gradient) in self.distance_gradient.chunks((2 * longest).max(2) - 1).enumerate() {
             for (index, gradient) in gradient.iter().enumerate() {
@@ -233,6 +227,44 @@ impl Trace {
                 table[architecture.relative_position_bucket(distance) * heads + head] += gradient;
             }
         }
+    }
+}
+
+/// The length of the longest sequence or reading.
+fn longest(batch: &Batch) -> usize {
+    let sequences = batch.sequences().iter().map(|sequence| sequence.rows.len());
+    sequences.chain(batch.readings().iter().map(|reading| reading.rows.len())).max().unwrap_or(0)
+}
+
+/// The rows within which each layer attends.
+struct Windows {
+    sequences: Vec<Range<usize>>,
+    readings: Vec<Range<usize>>,
+}
+
+impl Windows {
+    fn of(batch: &Batch) -> Self {
+        Self {
+            sequences: batch.sequences().iter().map(|sequence| sequence.rows.clone()).collect(),
+            readings: batch.readings().iter().map(|reading| reading.rows.clone()).collect(),
+        }
+    }
+
+    fn at(&self, layout: &Layout, layer: usize) -> &[Range<usize>] {
+        if layer < layout.text_layers { &self.sequences } else { &self.readings }
+    }
+}
+
+/// The rows of a `[rows, hidden]` matrix, one after the other.
+fn gather(from: &[f32], hidden: usize, rows: &[usize], to: &mut Vec<f32>) {
+    to.clear();
+    rows.iter().for_each(|row| to.extend_from_slice(&from[row * hidden..(row + 1) * hidden]));
+}
+
+/// Adds each row of a matrix to one row of another: the gradient of [`gather`].
+fn scatter(isa: Isa, from: &[f32], hidden: usize, rows: &[usize], to: &mut [f32]) {
+    for (values, row) in from.chunks_exact(hidden).zip(rows) {
+        elementwise::add(isa, &mut to[row * hidden..(row + 1) * hidden], values);
     }
 }
 

@@ -45,6 +45,8 @@ pub(super) struct LayerRanges {
 #[derive(Clone, Debug)]
 pub struct Layout {
     pub dimensions: Dimensions,
+    /// How many of the layers, from the first, read texts and targets each alone.
+    pub text_layers: usize,
     tensors: Vec<TensorRange>,
     pub(super) words: Range<usize>,
     pub(super) positions: Range<usize>,
@@ -146,6 +148,7 @@ impl Layout {
             .collect();
         Self {
             dimensions,
+            text_layers: 0,
             tensors: builder.tensors,
             words,
             positions,
@@ -156,6 +159,15 @@ impl Layout {
             layers,
             heads,
         }
+    }
+
+    /// The same parameters, of which this many layers read texts and targets each alone.
+    ///
+    /// # Panics
+    /// If no layer is left to read them together.
+    pub fn with_text_layers(self, text_layers: usize) -> Self {
+        assert!(text_layers < self.dimensions.layers, "a layer has to read texts and targets together");
+        Self { text_layers, ..self }
     }
 
     /// Every tensor, in the order of the buffer.

@@ -27,41 +27,66 @@ fn numbers(length: usize, seed: u64) -> Vec<f32> {
         .collect()
 }
 
-fn batch() -> PackedTokens {
-    let mut packed = PackedTokens::default();
-    for (tokens, target_tokens) in [(vec![1, 4, 2, 6, 5, 0], 3), (vec![3], 1), (vec![2, 5, 5], 2)] {
-        packed.push(&Window { tokens, target_tokens, sentences: Vec::new() });
+/// Two texts and a target. The first text is read alone, and twice after the target; the second one alone.
+fn batch() -> Batch {
+    let mut batch = Batch::default();
+    add_readings(&mut batch, &[2, 5, 5]);
+    batch
+}
+
+fn add_readings(batch: &mut Batch, target: &[u32]) {
+    let text = batch.add_sequence(&[1, 4, 2], 1);
+    let other = batch.add_sequence(&[3], 1);
+    let target = batch.add_sequence(target, target.len());
+    batch.add_reading(std::slice::from_ref(&text), 0);
+    batch.add_reading(&[target.clone(), text.clone()], 0);
+    batch.add_reading(&[other], 0);
+    batch.add_reading(&[target, text], 0);
+}
+
+/// Texts that are read alone.
+fn texts(texts: &[Vec<u32>]) -> Batch {
+    let mut batch = Batch::default();
+    for text in texts {
+        let rows = batch.add_sequence(text, 1);
+        batch.add_reading(&[rows], 0);
     }
-    packed
+    batch
 }
 
 /// The trainer's states and gradients, of a loss that is a weighted sum of the states, are the twin's.
 fn assert_agrees_with_twin(dimensions: Dimensions, seed: u64, dropout: Option<PassDropout>) {
-    let layout = Layout::new(dimensions, &[]);
+    for text_layers in 0..dimensions.layers {
+        let layout = Layout::new(dimensions, &[]).with_text_layers(text_layers);
+        assert_layout_agrees_with_twin(&layout, seed, dropout);
+    }
+}
+
+fn assert_layout_agrees_with_twin(layout: &Layout, seed: u64, dropout: Option<PassDropout>) {
     let parameters: Vec<f32> = numbers(layout.len(), seed).iter().map(|x| x * 1.2).collect();
     let batch = batch();
-    let weights = numbers(batch.tokens.len() * TINY.hidden, 2);
+    let weights = numbers(batch.lower_rows().len() * TINY.hidden, 2);
 
     let mut trace = Trace::default();
-    let mut gradients = Gradients::new(&layout);
-    trace.forward(&layout, &parameters, &batch, dropout);
+    let mut gradients = Gradients::new(layout);
+    trace.forward(layout, &parameters, &batch, dropout);
     let exact: Vec<f64> = parameters.iter().map(|&x| f64::from(x)).collect();
-    let expected = Twin { layout: &layout, parameters: &exact }.states(&batch, dropout);
+    let expected = Twin { layout, parameters: &exact }.states(&batch, dropout);
     for (index, (&found, expected)) in trace.states().iter().zip(expected.iter().flatten()).enumerate() {
         // States are about 1 here. See `assert_gradients_agree`: half the way, half the roundings.
         let off = (f64::from(found) - expected).abs();
         assert!(off < 1e-5, "state {index}: {found}, but {expected} in f64");
     }
-    trace.backward(&layout, &parameters, &batch, dropout, &mut weights.clone(), &mut gradients);
+    trace.backward(layout, &parameters, &batch, dropout, &mut weights.clone(), &mut gradients);
 
     let differences = twin::finite_differences(&parameters, |parameters| {
-        let states = Twin { layout: &layout, parameters }.states(&batch, dropout);
+        let states = Twin { layout, parameters }.states(&batch, dropout);
         states.iter().flatten().zip(&weights).map(|(state, &weight)| state * f64::from(weight)).sum()
     });
     // A key's bias moves all scores of a query by the same amount, which softmax ignores.
-    let layers = EncoderTensors::new(&dimensions).layers;
+    let layers = EncoderTensors::new(&layout.dimensions).layers;
     let is_key_bias = |name: &str| layers.iter().any(|layer| layer.key.bias.name == name);
-    twin::assert_gradients_agree(&layout, &gradients.values, &differences, is_key_bias);
+    twin::assert_gradients_agree(layout, &gradients.values, &differences, is_key_bias);
 }
 
 #[test]
@@ -89,13 +114,9 @@ fn packed_weights_change_gradients_by_less_than_a_hundredth_and_alike_everywhere
         Dimensions { hidden: 48, heads: 4, intermediate: 144, vocabulary: 40, positions: 64, ..TINY };
     let layout = Layout::new(dimensions, &[]);
     let parameters: Vec<f32> = numbers(layout.len(), 9).iter().map(|x| x * 0.3).collect();
-    let mut batch = PackedTokens::default();
-    for length in [50, 1, 37] {
-        let tokens = (0..length).map(|i| i * 7 % 40).collect();
-        batch.push(&Window { tokens, target_tokens: 1, sentences: Vec::new() });
-    }
+    let batch = texts(&[50, 1, 37].map(|length| (0..length).map(|i| i * 7 % 40).collect()));
     let dropout = Some(PassDropout { hidden: 0.1, attention: 0.1, key: 5 });
-    let upstream = numbers(batch.tokens.len() * dimensions.hidden, 4);
+    let upstream = numbers(batch.lower_rows().len() * dimensions.hidden, 4);
     let gradients = |isa: Isa, arithmetic: Option<Arithmetic>| {
         let weights = arithmetic.map(|arithmetic| {
             let mut weights = PackedWeights::new(&layout, arithmetic);
@@ -139,21 +160,23 @@ fn packed_weights_change_gradients_by_less_than_a_hundredth_and_alike_everywhere
 }
 
 #[test]
-fn a_window_does_not_see_its_neighbours() {
-    let layout = Layout::new(TINY, &[]);
+fn a_reading_does_not_see_its_neighbours() {
+    let layout = Layout::new(TINY, &[]).with_text_layers(1);
     let parameters = numbers(layout.len(), 5);
     let states = |others: u32| {
-        let mut batch = batch();
-        let last = batch.windows[2].clone();
-        for token in &mut batch.tokens[..last.start] {
-            *token = (*token + others) % TINY.vocabulary as u32;
-        }
+        let mut batch = Batch::default();
+        add_readings(&mut batch, &[2 + others, 5 + others, 5]);
         let mut trace = Trace::default();
         trace.forward(&layout, &parameters, &batch, None);
-        let (before, own) = trace.states().split_at(last.start * TINY.hidden);
-        (before.to_vec(), own.to_vec())
+        let of = |reading: usize| {
+            let rows = batch.readings()[reading].rows.clone();
+            trace.states()[rows.start * TINY.hidden..rows.end * TINY.hidden].to_vec()
+        };
+        [0, 1, 2, 3].map(of)
     };
-    let ((before, own), (other_before, other_own)) = (states(0), states(1));
-    assert_ne!(before, other_before);
-    assert_eq!(own, other_own);
+    let (read, other) = (states(0), states(1));
+    assert_eq!(read[0], other[0], "a text alone does not depend on the target");
+    assert_ne!(read[1], other[1]);
+    assert_eq!(read[2], other[2]);
+    assert_eq!(read[1], read[3], "the same reading twice");
 }

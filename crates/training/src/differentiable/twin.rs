@@ -5,10 +5,11 @@
 //! of an f32 function has an error of about one rounding of the function's value, divided by the step. That error depends on
 //! the order of sums, and so on the processor. In f64 it is a billion times smaller than any gradient here.
 
-use super::{AFTER_EMBEDDINGS, Layout, PackedTokens, PassDropout};
+use super::{AFTER_EMBEDDINGS, Batch, Layout, PassDropout};
 use crate::differentiable::layer::{AFTER_ATTENTION, AFTER_FEED_FORWARD};
 use standpoint_core::model::{EncoderTensors, Parameter, WeightAndBias};
 use standpoint_kernels::training::dropout::Dropout;
+use std::ops::Range;
 
 /// `[rows][columns]`
 pub(crate) type Rows = Vec<Vec<f64>>;
@@ -27,18 +28,24 @@ impl Twin<'_> {
         segment.map_or(&[], |segment| &self.parameters[segment.range.clone()])
     }
 
-    /// The states of all tokens after the last layer, `[tokens][hidden]`. Dropout drops what it drops in the trainer.
-    pub fn states(&self, batch: &PackedTokens, dropout: Option<PassDropout>) -> Rows {
+    /// The states of all rows of readings after the last layer, `[rows][hidden]`. Dropout drops what it drops in the trainer.
+    pub fn states(&self, batch: &Batch, dropout: Option<PassDropout>) -> Rows {
         let dimensions = self.layout.dimensions;
         let (hidden, tensors) = (dimensions.hidden, EncoderTensors::new(&dimensions));
         let hidden_mask = |layer, half| mask(dropout.map(|dropout| dropout.hidden_at(layer, half)));
         let mut states = self.norm(&self.embeddings(&tensors, batch), &tensors.embedding_norm);
         states = times(&states, &hidden_mask(0, AFTER_EMBEDDINGS)(states.len() * hidden));
+        let mut windows: Vec<Range<usize>> =
+            batch.sequences().iter().map(|sequence| sequence.rows.clone()).collect();
         for (layer, parts) in tensors.layers.iter().enumerate() {
+            if layer == self.layout.text_layers {
+                states = batch.lower_rows().iter().map(|&row| states[row].clone()).collect();
+                windows = batch.readings().iter().map(|reading| reading.rows.clone()).collect();
+            }
             let [query, key, value] =
                 [&parts.query, &parts.key, &parts.value].map(|part| self.linear(&states, part));
             let biases = self.optional(tensors.relative_position_bias.as_ref());
-            let context = self.attention(batch, [&query, &key, &value], biases, layer, dropout);
+            let context = self.attention(&windows, [&query, &key, &value], biases, layer, dropout);
             let attended = self.linear(&context, &parts.attention_output);
             let kept = times(&attended, &hidden_mask(layer, AFTER_ATTENTION)(attended.len() * hidden));
             let middle = self.norm(&plus(&states, &kept), &parts.attention_norm);
@@ -57,21 +64,21 @@ impl Twin<'_> {
         parameter.map_or(&[], |parameter| self.tensor(&parameter.name))
     }
 
-    fn embeddings(&self, tensors: &EncoderTensors, batch: &PackedTokens) -> Rows {
+    fn embeddings(&self, tensors: &EncoderTensors, batch: &Batch) -> Rows {
         let hidden = self.layout.dimensions.hidden;
         let (words, positions) = (self.tensor(&tensors.words.name), self.tensor(&tensors.positions.name));
         let types = self.optional(tensors.token_types.as_ref());
         let first = self.layout.dimensions.architecture.first_position();
         let mut rows = Rows::new();
-        for window in &batch.windows {
-            for (position, token) in window.clone().enumerate() {
+        for sequence in batch.sequences() {
+            for (position, token) in sequence.rows.clone().enumerate() {
                 let row = |table: &[f64], row: usize, column| {
                     if table.is_empty() { 0.0 } else { table[row * hidden + column] }
                 };
                 let sum = |column| {
-                    row(words, batch.tokens[token] as usize, column)
+                    row(words, batch.tokens()[token] as usize, column)
                         + row(positions, position + first, column)
-                        + row(types, batch.token_types[token] as usize, column)
+                        + row(types, usize::from(position >= sequence.opening_tokens), column)
                 };
                 rows.push((0..hidden).map(sum).collect());
             }
@@ -79,10 +86,10 @@ impl Twin<'_> {
         rows
     }
 
-    /// `softmax(Q K^T / sqrt(width) + bias) V` for each window and head.
+    /// `softmax(Q K^T / sqrt(width) + bias) V` for each window, a sequence or a reading, and head.
     fn attention(
         &self,
-        batch: &PackedTokens,
+        windows: &[Range<usize>],
         [query, key, value]: [&Rows; 3],
         biases: &[f64],
         layer: usize,
@@ -93,7 +100,7 @@ impl Twin<'_> {
         let mut context = vec![vec![0.0; dimensions.hidden]; query.len()];
         // The trainer numbers the masks by where the probabilities begin in its buffer.
         let mut site = 0;
-        for window in &batch.windows {
+        for window in windows {
             for head in 0..dimensions.heads {
                 let columns = head * width..(head + 1) * width;
                 let length = window.len();
@@ -236,7 +243,7 @@ pub(crate) fn assert_gradients_agree(
         if zero(name) {
             assert!(size < 1e-7 * whole, "{name}: the true gradient is not 0, but {size:e}");
         } else {
-            assert!(size > 1e-3 * whole, "{name}: no gradient reaches it, {size:e} of {whole:e}");
+            assert!(size > 1e-4 * whole, "{name}: no gradient reaches it, {size:e} of {whole:e}");
         }
     }
 }

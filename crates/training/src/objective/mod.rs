@@ -4,14 +4,14 @@
 mod tokens;
 
 use crate::config::{DropoutConfig, LossConfig};
-use crate::differentiable::{Gradients, HeadLayerRanges, Layout, PackedTokens, PassDropout, Trace};
-use crate::labels::Labels;
+use crate::differentiable::{Batch, Gradients, HeadLayerRanges, Layout, PassDropout, Trace};
+use crate::labels::{Labels, StanceLabels};
 use crate::plan::Example;
-use crate::teacher::TeacherPrediction;
 use standpoint_core::calibration::TemperatureScaling;
-use standpoint_core::heads::{self, Logits, mean_state, sentence_tokens};
+use standpoint_core::heads::{self, mean_state, sentence_tokens};
 use standpoint_core::label::{Label, Role};
 use standpoint_core::model::{ATTRIBUTION, CHECKWORTHY, ROLE, STANCE};
+use standpoint_core::window::Window;
 use standpoint_kernels::Isa;
 use standpoint_kernels::training::dropout::Dropout;
 use std::ops::Range;
@@ -26,20 +26,25 @@ pub struct LabelWeights {
     checkworthy: f64,
     tokens: f64,
     holder: f64,
-    taught: f64,
+    taught_role: f64,
+    taught_stance: f64,
 }
 
 impl LabelWeights {
     pub fn per_step(steps: &[Vec<Example>], loss: &LossConfig) -> Self {
         let mut sum = Self::default();
+        let count = |there: bool| f64::from(u8::from(there));
         for example in steps.iter().flatten() {
             for labels in &example.labels {
                 sum.role += labels.role.map_or(0.0, |role| loss.role_weights[role.index()]);
-                sum.attributed += f64::from(u8::from(labels.attributed.is_some()));
+                sum.attributed += count(labels.attributed.is_some());
+                sum.checkworthy += count(labels.checkworthy.is_some());
+                sum.taught_role += count(labels.taught.is_some());
+            }
+            for labels in example.queries.iter().flat_map(|query| &query.labels) {
                 sum.stance += labels.stance.map_or(0.0, |stance| loss.stance_weights[stance.index()]);
-                sum.checkworthy += f64::from(u8::from(labels.checkworthy.is_some()));
-                sum.holder += f64::from(u8::from(labels.holder.is_some()));
-                sum.taught += f64::from(u8::from(labels.taught.is_some()));
+                sum.holder += count(labels.holder.is_some());
+                sum.taught_stance += count(labels.taught.is_some());
             }
             sum.tokens += example.tags.iter().flatten().count() as f64;
         }
@@ -52,7 +57,8 @@ impl LabelWeights {
             checkworthy: mean(sum.checkworthy),
             tokens: mean(sum.tokens),
             holder: mean(sum.holder),
-            taught: mean(sum.taught),
+            taught_role: mean(sum.taught_role),
+            taught_stance: mean(sum.taught_stance),
         }
     }
 }
@@ -70,29 +76,58 @@ pub struct Pass<'a> {
     pub weights: LabelWeights,
 }
 
-/// A sentence of a packed batch: its rows and its labels.
+/// A sentence in one reading, and its labels. Either those of the text or those toward the target are there.
 struct Row {
     /// The tokens whose mean state is the sentence's vector.
     vector: Range<usize>,
     /// The sentence's tokens and the separator after them.
     tokens: Range<usize>,
-    labels: Labels,
+    text: Labels,
+    stance: StanceLabels,
 }
 
-/// All windows, concatenated, and the ranges of their sentences.
-fn pack(examples: &[&Example]) -> (PackedTokens, Vec<Row>) {
-    let mut packed = PackedTokens::default();
-    let mut rows = Vec::new();
+/// Examples as a batch.
+struct Packed {
+    batch: Batch,
+    rows: Vec<Row>,
+    /// For each example, the rows of its text as it is read without a target.
+    texts: Vec<Option<Range<usize>>>,
+}
+
+fn pack(examples: &[&Example]) -> Packed {
+    let mut packed = Packed { batch: Batch::default(), rows: Vec::new(), texts: Vec::new() };
     for example in examples {
-        let first = packed.tokens.len();
-        packed.push(&example.window);
-        for (sentence, &labels) in example.window.sentences.iter().zip(&example.labels) {
-            let Range { start, end } = sentence_tokens(sentence);
-            let tokens = first + sentence.tokens.start..first + sentence.tokens.end + 1;
-            rows.push(Row { vector: first + start..first + end, tokens, labels });
+        let Example { window, labels, queries, .. } = example;
+        let text = packed.batch.add_sequence(&window.tokens, window.opening_tokens);
+        let alone =
+            example.has_text_labels().then(|| packed.batch.add_reading(std::slice::from_ref(&text), 0));
+        if let Some(reading) = &alone {
+            let of = |sentence: usize| (labels[sentence], StanceLabels::default());
+            packed.rows.extend(rows(window, reading.start, of));
+        }
+        packed.texts.push(alone);
+        for query in queries {
+            let target = packed.batch.add_sequence(&query.target, query.target.len());
+            let reading = packed.batch.add_reading(&[target, text.clone()], 0);
+            let of = |sentence: usize| (Labels::default(), query.labels[sentence]);
+            packed.rows.extend(rows(window, reading.start + query.target.len(), of));
         }
     }
-    (packed, rows)
+    packed
+}
+
+/// The sentences of a window whose first token is row `first`.
+fn rows(
+    window: &Window,
+    first: usize,
+    labels: impl Fn(usize) -> (Labels, StanceLabels),
+) -> impl Iterator<Item = Row> {
+    window.sentences.iter().enumerate().map(move |(index, sentence)| {
+        let Range { start, end } = sentence_tokens(sentence);
+        let tokens = first + sentence.tokens.start..first + sentence.tokens.end + 1;
+        let (text, stance) = labels(index);
+        Row { vector: first + start..first + end, tokens, text, stance }
+    })
 }
 
 /// The wanted probabilities of a head on one sentence, and the weight of that label in the loss of the step.
@@ -112,10 +147,10 @@ impl<const N: usize> Wanted<N> {
 impl Pass<'_> {
     /// Adds the gradients of the examples' share of the step's loss, and returns that share.
     pub fn run(&self, examples: &[&Example], trace: &mut Trace, gradients: &mut Gradients) -> f64 {
-        let (packed, rows) = pack(examples);
+        let Packed { batch, rows, texts } = pack(examples);
         let encoder_dropout =
             PassDropout { hidden: self.dropout.hidden, attention: self.dropout.attention, key: self.key };
-        trace.forward(self.layout, self.parameters, &packed, Some(encoder_dropout));
+        trace.forward(self.layout, self.parameters, &batch, Some(encoder_dropout));
 
         let mut upstream = vec![0.0; trace.states().len()];
         let head_dropout = Dropout { rate: self.dropout.heads, key: !self.key };
@@ -125,14 +160,14 @@ impl Pass<'_> {
                 self.sentence(row, head_dropout.at(index as u64), trace.states(), &mut upstream, gradients);
             loss += self.holder(row, trace.states(), &mut upstream, gradients);
         }
-        let mut first = 0;
-        for example in examples {
-            loss += self.tags(example, first, trace.states(), &mut upstream, gradients);
-            first += example.window.tokens.len();
+        for (example, text) in examples.iter().zip(texts) {
+            if let Some(text) = text {
+                loss += self.tags(example, text.start, trace.states(), &mut upstream, gradients);
+            }
         }
         if !self.heads_only {
             let dropout = Some(encoder_dropout);
-            trace.backward(self.layout, self.parameters, &packed, dropout, &mut upstream, gradients);
+            trace.backward(self.layout, self.parameters, &batch, dropout, &mut upstream, gradients);
         }
         loss
     }
@@ -147,11 +182,11 @@ impl Pass<'_> {
         gradients: &mut Gradients,
     ) -> f64 {
         let hidden = self.layout.dimensions.hidden;
-        let Labels { role, attributed, stance, checkworthy, taught, .. } = row.labels;
-        let labelled = role.is_some() || attributed.is_some() || stance.is_some() || checkworthy.is_some();
-        if !labelled && taught.is_none() {
+        if row.text == Labels::default() && row.stance == StanceLabels::default() {
             return 0.0;
         }
+        let Labels { role, attributed, checkworthy, taught: taught_role } = row.text;
+        let StanceLabels { stance, taught: taught_stance, .. } = row.stance;
         let mut vector = mean_state(states, hidden, row.vector.clone());
         mask.apply(Isa::default(), &mut vector);
         let mut vector_gradient = vec![0.0; hidden];
@@ -181,10 +216,14 @@ impl Pass<'_> {
             let wanted = Wanted::<2>::label(usize::from(!yes), weight, smoothing);
             loss += self.head(checkworthy_head, &wanted, &vector, &mut vector_gradient, gradients);
         }
-        if let Some(TeacherPrediction { role, stance }) = taught {
-            let weight = config.taught / weights.taught;
-            for (head, prediction) in [(role_head, role), (stance_head, stance)] {
-                let wanted = Wanted { weight, probabilities: prediction.map(f64::from) };
+        let taught = [
+            (role_head, taught_role, weights.taught_role),
+            (stance_head, taught_stance, weights.taught_stance),
+        ];
+        for (head, probabilities, total) in taught {
+            if let Some(probabilities) = probabilities {
+                let weight = config.taught / total;
+                let wanted = Wanted { weight, probabilities: probabilities.map(f64::from) };
                 loss += self.head(head, &wanted, &vector, &mut vector_gradient, gradients);
             }
         }
@@ -199,7 +238,7 @@ impl Pass<'_> {
     }
 
     fn logits<const N: usize>(&self, head: &HeadLayerRanges, vector: &[f32]) -> [f32; N] {
-        heads::apply(&self.parameters[head.weight.clone()], &self.parameters[head.bias.clone()], vector)
+        apply(self.parameters, head, vector)
     }
 
     /// The weighted loss of one head on one vector. Adds the gradients of the head and of the vector.
@@ -261,51 +300,58 @@ fn attributed_or_not(attributed: bool, weight: f64, probabilities: [f32; 3]) -> 
     Wanted { weight, probabilities: std::array::from_fn(share) }
 }
 
-/// The logits of all labelled sentences of the examples, in order, without dropout.
-pub fn evaluate(
-    layout: &Layout,
-    parameters: &[f32],
-    examples: &[&Example],
-    trace: &mut Trace,
-) -> Vec<(Labels, Logits)> {
-    let (packed, rows) = pack(examples);
-    trace.forward(layout, parameters, &packed, None);
+/// What a model says of a window.
+pub struct Answers {
+    /// Of all sentences, read without a target; none if nothing of the window is labelled without one.
+    pub text: Vec<TextLogits>,
+    /// For each query of the example, the logits of stances of all sentences.
+    pub stances: Vec<Vec<[f32; 3]>>,
+    /// For each token of the window, in the order of [`standpoint_core::heads::AttributionPart::ALL`].
+    pub tags: [Vec<[f32; 3]>; 3],
+}
+
+/// The logits of a sentence that do not concern a target.
+#[derive(Clone, Copy, Debug)]
+pub struct TextLogits {
+    pub role: [f32; 3],
+    pub checkworthy: [f32; 2],
+}
+
+/// The logits of an example, without dropout.
+pub fn evaluate(layout: &Layout, parameters: &[f32], example: &Example, trace: &mut Trace) -> Answers {
+    let Packed { batch, rows, texts } = pack(&[example]);
+    trace.forward(layout, parameters, &batch, None);
+    let hidden = layout.dimensions.hidden;
+    let of_rows = |rows: &[Row]| -> Vec<Vec<f32>> {
+        rows.iter().map(|row| mean_state(trace.states(), hidden, row.vector.clone())).collect()
+    };
+    let of_text = if texts[0].is_some() { example.window.sentences.len() } else { 0 };
+    let (text, stances) = rows.split_at(of_text);
     let [role] = layout.layers_of(&ROLE);
     let [stance] = layout.layers_of(&STANCE);
     let [checkworthy] = layout.layers_of(&CHECKWORTHY);
-    rows.iter()
-        .filter(|row| row.labels != Labels::default())
-        .map(|row| {
-            let vector = mean_state(trace.states(), layout.dimensions.hidden, row.vector.clone());
-            let values = |range: &Range<usize>| &parameters[range.clone()];
-            let logits = Logits {
-                role: heads::apply(values(&role.weight), values(&role.bias), &vector),
-                stance: heads::apply(values(&stance.weight), values(&stance.bias), &vector),
-                checkworthy: Some(heads::apply(
-                    values(&checkworthy.weight),
-                    values(&checkworthy.bias),
-                    &vector,
-                )),
-            };
-            (row.labels, logits)
+    let text = of_rows(text)
+        .iter()
+        .map(|vector| TextLogits {
+            role: apply(parameters, role, vector),
+            checkworthy: apply(parameters, checkworthy, vector),
         })
-        .collect()
+        .collect();
+    let stances = stances
+        .chunks(example.window.sentences.len().max(1))
+        .map(|rows| of_rows(rows).iter().map(|vector| apply(parameters, stance, vector)).collect())
+        .collect();
+    let tokens = texts[0].clone().unwrap_or(0..0);
+    let states = &trace.states()[tokens.start * hidden..tokens.end * hidden];
+    let tags = layout
+        .layers_of(&ATTRIBUTION)
+        .each_ref()
+        .map(|layer| states.chunks_exact(hidden).map(|state| apply(parameters, layer, state)).collect());
+    Answers { text, stances, tags }
 }
 
-/// The logits of every token of an example for each tag, in the order of [`standpoint_core::heads::AttributionPart::ALL`], without
-/// dropout.
-pub fn evaluate_tags(
-    layout: &Layout,
-    parameters: &[f32],
-    example: &Example,
-    trace: &mut Trace,
-) -> [Vec<[f32; 3]>; 3] {
-    trace.forward(layout, parameters, &pack(&[example]).0, None);
-    layout.layers_of(&ATTRIBUTION).each_ref().map(|head| {
-        let (weight, bias) = (&parameters[head.weight.clone()], &parameters[head.bias.clone()]);
-        let states = trace.states().chunks_exact(layout.dimensions.hidden);
-        states.map(|state| heads::apply(weight, bias, state)).collect()
-    })
+fn apply<const N: usize>(parameters: &[f32], layer: &HeadLayerRanges, vector: &[f32]) -> [f32; N] {
+    heads::apply(&parameters[layer.weight.clone()], &parameters[layer.bias.clone()], vector)
 }
 
 #[cfg(test)]

@@ -2,10 +2,11 @@ use super::*;
 use crate::differentiable::Dimensions;
 use crate::differentiable::twin::{self, Rows, Twin};
 use crate::labels::HolderLabel;
+use crate::plan::Query;
 use standpoint_core::label::Stance;
 use standpoint_core::model::{Architecture, HEADS};
 use standpoint_core::tags::Tag;
-use standpoint_core::window::{SpecialTokens, windows};
+use standpoint_core::window::{SpecialTokens, WindowShape, text_windows};
 use standpoint_kernels::random::SplitMix;
 
 const TINY: Dimensions = Dimensions {
@@ -13,7 +14,7 @@ const TINY: Dimensions = Dimensions {
     positions: 16,
     token_types: 2,
     hidden: 6,
-    layers: 1,
+    layers: 2,
     heads: 2,
     intermediate: 8,
     layer_norm_epsilon: 1e-5,
@@ -22,31 +23,27 @@ const TINY: Dimensions = Dimensions {
 
 fn example() -> Example {
     let sentences = [vec![4, 5, 6], vec![], vec![7, 8, 4]];
-    let window = windows(&[3], &sentences, 16, SpecialTokens { cls: 1, sep: 2 }).remove(0);
+    let shape = WindowShape { max_tokens: 16, lead_tokens: 0 };
+    let window = text_windows(&sentences, shape, SpecialTokens { cls: 1, sep: 2 }).remove(0);
     let labels = vec![
-        Labels {
-            role: Some(Role::Attributed),
-            stance: Some(Stance::Favor),
-            holder: Some(HolderLabel::Tokens { first: 1, last: 2 }),
-            ..Labels::default()
-        },
-        Labels {
-            attributed: Some(false),
-            stance: Some(Stance::None),
-            taught: Some(TeacherPrediction { role: [0.2, 0.7, 0.1], stance: [0.0, 0.6, 0.4] }),
-            ..Labels::default()
-        },
-        Labels {
-            role: Some(Role::Background),
-            checkworthy: Some(true),
-            holder: Some(HolderLabel::Elsewhere),
-            ..Labels::default()
-        },
+        Labels { role: Some(Role::Attributed), ..Labels::default() },
+        Labels { attributed: Some(false), taught: Some([0.2, 0.7, 0.1]), ..Labels::default() },
+        Labels { role: Some(Role::Background), checkworthy: Some(true), ..Labels::default() },
     ];
+    let favor = StanceLabels {
+        stance: Some(Stance::Favor),
+        holder: Some(HolderLabel::Tokens { first: 1, last: 2 }),
+        taught: None,
+    };
+    let taught = StanceLabels { taught: Some([0.0, 0.6, 0.4]), ..StanceLabels::NONE };
+    let elsewhere = StanceLabels { holder: Some(HolderLabel::Elsewhere), ..StanceLabels::default() };
+    let query = |token, labels| Query { target: vec![1, token, 2], reversed: false, labels };
+    let reversed = StanceLabels { holder: None, ..favor.reversed() };
+    let queries = vec![query(3, vec![favor, taught, elsewhere]), query(5, vec![reversed; 3])];
     let mut tags = vec![None; window.tokens.len()];
-    tags[4] = Some([Tag::Begin, Tag::Outside, Tag::Inside]);
-    tags[5] = Some([Tag::Outside, Tag::Begin, Tag::Inside]);
-    Example { window, labels, tags }
+    tags[2] = Some([Tag::Begin, Tag::Outside, Tag::Inside]);
+    tags[3] = Some([Tag::Outside, Tag::Begin, Tag::Inside]);
+    Example { window, labels, tags, queries }
 }
 
 const LOSS: LossConfig = LossConfig {
@@ -72,9 +69,9 @@ struct Definition<'a> {
 
 impl Definition<'_> {
     fn loss(&self, example: &Example) -> f64 {
-        let (packed, rows) = pack(&[example]);
+        let Packed { batch, rows, texts } = pack(&[example]);
         let dropout = PassDropout { hidden: DROPOUT.hidden, attention: DROPOUT.attention, key: KEY };
-        let states = self.encoder.states(&packed, Some(dropout));
+        let states = self.encoder.states(&batch, Some(dropout));
         let head_dropout = Dropout { rate: DROPOUT.heads, key: !KEY };
         let sentences = rows.iter().enumerate().map(|(index, row)| {
             let width = states[0].len();
@@ -86,7 +83,8 @@ impl Definition<'_> {
             let vector: Vec<f64> = (0..width).map(mean).collect();
             self.sentence(row, &vector) + self.holder(row, &states)
         });
-        sentences.sum::<f64>() + self.tags(example, &states)
+        let text = texts[0].clone().expect("the text has labels");
+        sentences.sum::<f64>() + self.tags(example, &states[text])
     }
 
     fn logits(&self, head: &str, vector: &[f64]) -> Vec<f64> {
@@ -109,7 +107,8 @@ impl Definition<'_> {
             let kept = |index| if index == label { 1.0 - LOSS.label_smoothing } else { 0.0 };
             divergence(head, &(0..count).map(|index| spread + kept(index)).collect::<Vec<_>>())
         };
-        let Labels { role, attributed, stance, checkworthy, taught, .. } = row.labels;
+        let Labels { role, attributed, checkworthy, taught } = row.text;
+        let StanceLabels { stance, taught: taught_stance, .. } = row.stance;
         let weights = &self.weights;
         let mut loss = 0.0;
         if let Some(role) = role {
@@ -128,17 +127,18 @@ impl Definition<'_> {
             let weight = LOSS.checkworthy / weights.checkworthy;
             loss += weight * label("checkworthy", usize::from(!yes));
         }
-        if let Some(TeacherPrediction { role, stance }) = taught {
-            let both =
-                divergence("role", &role.map(f64::from)) + divergence("stance", &stance.map(f64::from));
-            loss += LOSS.taught / weights.taught * both;
+        if let Some(role) = taught {
+            loss += LOSS.taught / weights.taught_role * divergence("role", &role.map(f64::from));
+        }
+        if let Some(stance) = taught_stance {
+            loss += LOSS.taught / weights.taught_stance * divergence("stance", &stance.map(f64::from));
         }
         loss
     }
 
     fn holder(&self, row: &Row, states: &Rows) -> f64 {
         let separator = row.tokens.len() - 1;
-        let ends = match row.labels.holder {
+        let ends = match row.stance.holder {
             None => return 0.0,
             Some(HolderLabel::Elsewhere) => [separator; 2],
             Some(HolderLabel::Tokens { first, last }) => [first, last],
@@ -151,7 +151,7 @@ impl Definition<'_> {
     }
 
     /// One tag sequence among all that are possible: every one of them is looked at.
-    fn tags(&self, example: &Example, states: &Rows) -> f64 {
+    fn tags(&self, example: &Example, states: &[Vec<f64>]) -> f64 {
         let marked: Vec<usize> =
             (0..example.tags.len()).filter(|&token| example.tags[token].is_some()).collect();
         let sequences = |length: usize| {
@@ -179,7 +179,7 @@ impl Definition<'_> {
 
 #[test]
 fn every_gradient_of_the_loss_is_that_of_a_finite_difference() {
-    let layout = Layout::new(TINY, &HEADS);
+    let layout = Layout::new(TINY, &HEADS).with_text_layers(1);
     let mut random = SplitMix::new(8);
     let parameters: Vec<f32> = (0..layout.len()).map(|_| random.unit() as f32 * 2.0 - 1.0).collect();
     let example = example();

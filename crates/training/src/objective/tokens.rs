@@ -67,7 +67,7 @@ impl Pass<'_> {
         upstream: &mut [f32],
         gradients: &mut Gradients,
     ) -> f64 {
-        let Some(label) = row.labels.holder else { return 0.0 };
+        let Some(label) = row.stance.holder else { return 0.0 };
         let hidden = self.layout.dimensions.hidden;
         let [head] = self.layout.layers_of(&HOLDER);
         let separator = row.tokens.len() - 1;

@@ -53,6 +53,8 @@ impl Trainer {
             name: self.config.name.clone(),
             version: self.config.version.clone(),
             max_tokens: self.config.max_tokens,
+            lead_tokens: self.config.lead_tokens,
+            text_layers: Some(self.config.text_layers),
             default_target: self.config.default_target.clone(),
             heads: self.trained.iter().map(|head| (*head, scaling(head))).collect(),
             training: card::provenance(&self.config, &self.origins, &self.files, best),

@@ -65,7 +65,7 @@ pub trait Observer {
     /// After each step.
     fn step(&mut self, report: &StepReport);
     /// After each epoch, counted from 0; `best` says whether its parameters were kept.
-    fn epoch(&mut self, epoch: usize, score: DevScore, best: bool);
+    fn epoch(&mut self, epoch: usize, score: &DevScore, best: bool);
     /// After each checkpoint within an epoch.
     fn checkpoint(&mut self);
     /// Asked after each step: whether to save a checkpoint and stop.
@@ -139,6 +139,12 @@ impl Trainer {
 
         // Anything that would be missing at the end is reported before training begins.
         let layout = Layout::new((&base.config).into(), &HEADS);
+        if config.text_layers >= layout.dimensions.layers {
+            let problem =
+                format!("text_layers must be below {}, the base's layers", layout.dimensions.layers);
+            Err(TrainError::Setting { path: path.to_owned(), problem })?;
+        }
+        let layout = layout.with_text_layers(config.text_layers);
         let parameters_of = |folder: &PathBuf| start::from_folder(&layout, folder, config.seed);
         let start = config.start.as_ref().map(parameters_of).transpose()?;
         let hash = |parameters: &Vec<f32>| sha256([bytemuck::cast_slice(parameters)]);
@@ -165,8 +171,8 @@ impl Trainer {
             start::check_blended(folder, &trained)?;
         }
         let plan = Plan::new(&config, &base.tokenizer, &gold, &auxiliary, &taught)?;
-        let further_dev = DevSet::new(&further_dev, &base.tokenizer, config.max_tokens)?;
-        let dev = DevSet::new(&dev, &base.tokenizer, config.max_tokens)?;
+        let further_dev = DevSet::new(&further_dev, &base.tokenizer, config.window_shape())?;
+        let dev = DevSet::new(&dev, &base.tokenizer, config.window_shape())?;
         if !dev.has_all_labels() {
             let problem = "data.dev must hold sentences with a role and sentences with a stance".to_owned();
             Err(TrainError::Setting { path: path.to_owned(), problem })?;
@@ -244,7 +250,7 @@ impl Trainer {
             let progress = &mut self.state.progress;
             let best = self.config.schedule.keep == Keep::Last
                 || progress.best.is_none_or(|best| score.mean() > progress.scores[best].mean());
-            progress.scores.push(score);
+            progress.scores.push(score.clone());
             if best {
                 progress.best = Some(epoch);
                 self.folder.save_best(self.state.model_parameters())?;
@@ -254,7 +260,7 @@ impl Trainer {
             progress.steps_in_epoch = 0;
             self.folder.save(&self.state)?;
             saved = Instant::now();
-            observer.epoch(epoch, score, best);
+            observer.epoch(epoch, &score, best);
         }
         self.finish()
     }
@@ -329,7 +335,7 @@ impl Trainer {
             epochs: config.schedule.epochs,
             loss,
             gradient_norm,
-            tokens: step.iter().map(|example| example.window.tokens.len()).sum(),
+            tokens: step.iter().map(Example::upper_tokens).sum(),
             seconds: started.elapsed().as_secs_f64(),
         })
     }

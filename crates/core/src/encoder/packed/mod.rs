@@ -1,4 +1,4 @@
-//! The packed encoder: all windows of a batch are one matrix of tokens, without padding between them. Weights are packed once
+//! The packed encoder: all sequences of a batch are one matrix of tokens, without padding between them, and so are its readings. Weights are packed once
 //! into the order in which they are multiplied. Bias and GELU are one pass over memory, and so are residual and layer norm.
 //! Attention works on one window and head at a time. Linear layers compute in int8, bf16 or f32, on the best
 //! [instruction set](Isa) that the processor has.
@@ -8,10 +8,9 @@
 
 mod layer;
 
-use crate::encoder::{Encoder, States};
+use crate::encoder::{Batch, Encoder, States};
 use crate::error::{Error, Result};
 use crate::model::{BertConfig, EncoderTensors, Parameter, Weights};
-use crate::window::Window;
 use layer::Layer;
 use rayon::prelude::*;
 use standpoint_kernels::aligned::Aligned;
@@ -29,13 +28,15 @@ pub struct PackedEncoder {
     isa: Isa,
     format: ComputeFormat,
     hidden: usize,
-    /// The longest window.
+    /// The longest sequence. Readings may be twice as long.
     positions: usize,
     embeddings: EmbeddingTables,
     embedding_norm: LayerNorm,
     shape: HeadShape,
     bias: Option<PositionBias>,
     layers: Vec<Layer>,
+    /// How many of the layers read each sequence alone. The others read readings.
+    text_layers: usize,
     /// Workspaces that are not in use.
     idle: Mutex<Vec<Workspace>>,
 }
@@ -43,8 +44,12 @@ pub struct PackedEncoder {
 /// The memory of one batch while it is encoded. Rows are padded.
 #[derive(Default)]
 struct Workspace {
-    /// `[tokens, hidden]`
+    /// `[rows, hidden]`
     states: Aligned<f32>,
+    /// What the lower layers have made of all tokens, `[tokens, hidden]`.
+    lower: Aligned<f32>,
+    /// The same, quantised.
+    lower_quantized: QuantizedRows,
     /// The states, quantised.
     quantized: QuantizedRows,
     /// `[tokens, hidden]`: the sum of position and token type, then the context of attention.
@@ -63,10 +68,13 @@ struct Workspace {
     int8: int8::Scratch,
 }
 
+/// The most rows of readings that are computed together, unless one has more.
+const CHUNK_ROWS: usize = 1024;
+
 /// Why a batch cannot be encoded.
 #[derive(Debug, thiserror::Error)]
 enum Problem {
-    #[error("a window has {tokens} tokens, but the model reads 1 to {positions}")]
+    #[error("a text or target has {tokens} tokens, but the model reads 1 to {positions}")]
     Length { tokens: usize, positions: usize },
     #[error("token id {id} is not in the vocabulary of {vocabulary}")]
     Token { id: u32, vocabulary: usize },
@@ -112,11 +120,12 @@ impl PackedEncoder {
             shape: HeadShape { heads: config.num_attention_heads, size: padded(config.head_size()) },
             bias: None,
             layers,
+            text_layers: 0,
             idle: Mutex::default(),
         };
         match tensors.relative_position_bias.as_ref().map(take) {
             Some(table) => {
-                let (heads, longest) = (config.num_attention_heads, config.longest_window());
+                let (heads, longest) = (config.num_attention_heads, encoder.longest_reading());
                 encoder.with_position_bias(&architecture.relative_position_bias(&table, heads, longest))
             }
             None => encoder,
@@ -124,55 +133,124 @@ impl PackedEncoder {
     }
 
     /// With a relative position bias, which every layer adds to its scores: for each head one number for each distance from
-    /// query to key, `[heads, 2 * positions - 1]`, the key farthest before the query first.
+    /// query to key, `[heads, 4 * positions - 1]`, the key farthest before the query first.
     ///
     /// # Panics
     /// If the table has another size.
     #[must_use]
     pub fn with_position_bias(mut self, table: &[f32]) -> Self {
-        self.bias = Some(PositionBias::new(table, self.shape.heads, self.positions));
+        self.bias = Some(PositionBias::new(table, self.shape.heads, self.longest_reading()));
         self
     }
 
-    fn check(&self, windows: &[&Window]) -> Result<(), Problem> {
-        let (positions, vocabulary) = (self.positions, self.embeddings.vocabulary());
-        for window in windows {
-            let tokens = window.tokens.len();
+    /// The same encoder, of which this many layers read each sequence alone.
+    ///
+    /// # Panics
+    /// If no layer is left.
+    #[must_use]
+    pub fn with_text_layers(mut self, text_layers: usize) -> Self {
+        assert!(text_layers < self.layers.len(), "a layer has to read readings");
+        self.text_layers = text_layers;
+        self
+    }
+
+    fn longest_reading(&self) -> usize {
+        2 * self.positions
+    }
+
+    fn check(&self, batch: &Batch) -> Result<(), Problem> {
+        let vocabulary = self.embeddings.vocabulary();
+        let sequences = batch.sequences().iter().map(|sequence| (sequence.rows.len(), self.positions));
+        let readings = batch.readings().iter().map(|reading| (reading.rows.len(), self.longest_reading()));
+        for (tokens, positions) in sequences.chain(readings) {
             if tokens == 0 || tokens > positions {
                 return Err(Problem::Length { tokens, positions });
             }
-            if let Some(&id) = window.tokens.iter().find(|&&id| id as usize >= vocabulary) {
-                return Err(Problem::Token { id, vocabulary });
-            }
         }
-        Ok(())
+        match batch.tokens().iter().find(|&&id| id as usize >= vocabulary) {
+            Some(&id) => Err(Problem::Token { id, vocabulary }),
+            None => Ok(()),
+        }
     }
 
-    /// Writes the windows' states into `workspace.states`.
-    fn forward(&self, windows: &[&Window], workspace: &mut Workspace) {
+    /// The states of readings, some after the others, so that memory does not grow with their number.
+    fn forward(&self, batch: &Batch, workspace: &mut Workspace) -> Vec<States> {
+        let sequences: Vec<Range<usize>> =
+            batch.sequences().iter().map(|sequence| sequence.rows.clone()).collect();
+        let tokens = batch.tokens().len();
+        self.resize(tokens, workspace);
+        self.embed(batch, workspace);
+        let (lower, upper) = self.layers.split_at(self.text_layers);
+        self.run(lower, &sequences, tokens, workspace);
+        std::mem::swap(&mut workspace.lower, &mut workspace.states);
+        std::mem::swap(&mut workspace.lower_quantized, &mut workspace.quantized);
+
+        let mut states = Vec::with_capacity(batch.readings().len());
+        let mut rest = batch.readings();
+        while let Some(first) = rest.first() {
+            let start = first.rows.start;
+            let within = |end: usize| end - start <= CHUNK_ROWS;
+            let count = rest.iter().take_while(|reading| within(reading.rows.end)).count().max(1);
+            let (chunk, others) = rest.split_at(count);
+            let rows = start..chunk[count - 1].rows.end;
+            self.gather(&batch.lower_rows()[rows.clone()], workspace);
+            let windows: Vec<Range<usize>> =
+                chunk.iter().map(|reading| reading.rows.start - start..reading.rows.end - start).collect();
+            self.run(upper, &windows, rows.len(), workspace);
+            for reading in chunk {
+                states.push(self.states(reading.asked.start - start..reading.asked.end - start, workspace));
+            }
+            rest = others;
+        }
+        states
+    }
+
+    /// Makes room for the states of some rows.
+    fn resize(&self, rows: usize, workspace: &mut Workspace) {
         let stride = padded(self.hidden);
-        let mut rows: Vec<Range<usize>> = Vec::with_capacity(windows.len());
-        for window in windows {
-            let start = rows.last().map_or(0, |window| window.end);
-            rows.push(start..start + window.tokens.len());
-        }
-        let tokens = rows.last().map_or(0, |window| window.end);
         let inner = self.shape.heads * self.shape.size;
-        workspace.states.resize(tokens * stride);
-        workspace.context.resize(tokens * inner.max(stride));
+        workspace.states.resize(rows * stride);
+        workspace.context.resize(rows * inner.max(stride));
         if let Some(format) = self.format.activations() {
-            workspace.quantized.resize(tokens, stride, format);
+            workspace.quantized.resize(rows, stride, format);
         }
-        self.embed(windows, workspace);
-        workspace.context.resize(tokens * inner);
-        for layer in &self.layers {
-            self.attend(layer, &rows, tokens, workspace);
+    }
+
+    /// Runs layers over the workspace's states.
+    fn run(&self, layers: &[Layer], windows: &[Range<usize>], rows: usize, workspace: &mut Workspace) {
+        workspace.context.resize(rows * self.shape.heads * self.shape.size);
+        for layer in layers {
+            self.attend(layer, windows, rows, workspace);
             let block = self.format.cache_block_rows(self.isa);
-            for first in (0..tokens).step_by(block) {
-                let last = tokens.min(first + block);
+            for first in (0..rows).step_by(block) {
+                let last = rows.min(first + block);
                 self.feed_forward(layer, first..last, workspace);
             }
         }
+    }
+
+    /// Copies rows of the lower layers' states into the workspace's states.
+    fn gather(&self, lower_rows: &[usize], workspace: &mut Workspace) {
+        let stride = padded(self.hidden);
+        self.resize(lower_rows.len(), workspace);
+        let Workspace { states, lower, quantized, lower_quantized, .. } = workspace;
+        for (to, row) in states.chunks_exact_mut(stride).zip(lower_rows) {
+            to.copy_from_slice(&lower[row * stride..][..stride]);
+        }
+        if self.format.activations().is_some() {
+            // Not the states: the next layer reads those before the norm's weight and bias.
+            quantized.gather(lower_quantized, lower_rows);
+        }
+    }
+
+    /// Some rows of the workspace's states, without padding.
+    fn states(&self, rows: Range<usize>, workspace: &Workspace) -> States {
+        let stride = padded(self.hidden);
+        let mut values = Vec::with_capacity(rows.len() * self.hidden);
+        for row in workspace.states[rows.start * stride..rows.end * stride].chunks_exact(stride) {
+            values.extend_from_slice(&row[..self.hidden]);
+        }
+        States::new(values, self.hidden)
     }
 
     /// From states to context.
@@ -240,20 +318,17 @@ impl PackedEncoder {
     }
 
     /// `states = norm(word + position + type)`
-    fn embed(&self, windows: &[&Window], workspace: &mut Workspace) {
+    fn embed(&self, batch: &Batch, workspace: &mut Workspace) {
         let Workspace { states, context, quantized, .. } = workspace;
         let stride = padded(self.hidden);
-        let tokens = states.len() / stride;
         let others = &mut context[..states.len()];
-        let mut first = 0;
-        for window in windows {
-            let last = first + window.tokens.len();
-            let rows = first * stride..last * stride;
+        for sequence in batch.sequences() {
+            let tokens = &batch.tokens()[sequence.rows.clone()];
+            let rows = sequence.rows.start * stride..sequence.rows.end * stride;
             let (states, others) = (&mut states[rows.clone()], &mut others[rows]);
-            self.embeddings.look_up(self.isa, &window.tokens, window.target_tokens, states, others);
-            first = last;
+            self.embeddings.look_up(self.isa, tokens, sequence.opening_tokens, states, others);
         }
-        let quantized = self.format.activations().map(|_| quantized.rows_mut(0, tokens));
+        let quantized = self.format.activations().map(|_| quantized.rows_mut(0, batch.tokens().len()));
         add_norm(self.isa, &self.embedding_norm, states, others, quantized);
     }
 }
@@ -263,25 +338,12 @@ impl Encoder for PackedEncoder {
         self.hidden
     }
 
-    fn encode(&self, windows: &[&Window]) -> Result<Vec<States>> {
-        self.check(windows)?;
+    fn encode(&self, batch: &Batch) -> Result<Vec<States>> {
+        self.check(batch)?;
         // A workspace of a thread that panicked is as good as any: memory is written before it is read.
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let mut workspace = idle().pop().unwrap_or_default();
-        self.forward(windows, &mut workspace);
-        let stride = padded(self.hidden);
-        let mut first = 0;
-        let states: Vec<States> = windows
-            .iter()
-            .map(|window| {
-                let rows =
-                    workspace.states[first * stride..][..window.tokens.len() * stride].chunks_exact(stride);
-                first += window.tokens.len();
-                let mut values = Vec::with_capacity(window.tokens.len() * self.hidden);
-                rows.for_each(|row| values.extend_from_slice(&row[..self.hidden]));
-                States::new(values, self.hidden)
-            })
-            .collect();
+        let states = self.forward(batch, &mut workspace);
         idle().push(workspace);
         if states.iter().all(States::is_finite) { Ok(states) } else { Err(Problem::NotFinite.into()) }
     }

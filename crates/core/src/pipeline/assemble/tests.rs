@@ -1,5 +1,5 @@
 use super::*;
-use crate::heads::SentencePredictions;
+use crate::heads::TextPredictions;
 use crate::label::{Attribution, Prediction};
 use crate::record::attributions;
 use crate::text::Span;
@@ -27,7 +27,7 @@ fn mark(
 
 /// The attributions of a document whose sentences have these marks, if it is read in pieces that end there.
 fn read(document: &Arc<Document>, marks: &[Mark], ends: &[usize]) -> Vec<Attribution> {
-    let targets = Targets { phrases: Vec::new(), tokens: vec![Vec::new()] };
+    let targets = Targets { phrases: Vec::new(), tokens: Vec::new().into() };
     let mut assembler = Assembler::new(Arc::new(targets), true);
     let mut records = VecDeque::new();
     let mut start = 0;
@@ -35,12 +35,8 @@ fn read(document: &Arc<Document>, marks: &[Mark], ends: &[usize]) -> Vec<Attribu
         let answer = |sentence: usize| {
             let own = marks.iter().filter(|mark| mark.sentence == sentence);
             Some(Answer {
-                predictions: SentencePredictions {
-                    role: Prediction::new([1.0, 0.0, 0.0]),
-                    stance: Prediction::new([0.0, 0.0, 1.0]),
-                    checkworthiness: None,
-                },
-                holder: None,
+                text: TextPredictions { role: Prediction::new([1.0, 0.0, 0.0]), checkworthiness: None },
+                stances: Vec::new(),
                 marks: own.map(|mark| Mark { sentence: sentence - start, ..*mark }).collect(),
                 truncated: false,
             })
@@ -93,21 +89,17 @@ fn a_quote_without_end_does_not_hold_back_a_document() {
     let marks: Vec<Mark> = (0..sentences)
         .map(|sentence| mark(&document, sentence, AttributionPart::Content, 0, LENGTH, true))
         .collect();
-    let targets = Targets { phrases: Vec::new(), tokens: vec![Vec::new()] };
+    let targets = Targets { phrases: Vec::new(), tokens: Vec::new().into() };
     let assembler = Assembler::new(Arc::new(targets), true);
     let held: Vec<Held> = (0..sentences)
         .map(|index| {
             let answer = Answer {
-                predictions: SentencePredictions {
-                    role: Prediction::new([1.0, 0.0, 0.0]),
-                    stance: Prediction::new([0.0, 0.0, 1.0]),
-                    checkworthiness: None,
-                },
-                holder: None,
+                text: TextPredictions { role: Prediction::new([1.0, 0.0, 0.0]), checkworthiness: None },
+                stances: Vec::new(),
                 marks: vec![marks[index]],
                 truncated: false,
             };
-            assembler.sentence(&document, index, vec![answer])
+            assembler.sentence(&document, index, answer)
         })
         .collect();
     assert_eq!(settled(&held[..100]), 0);
