@@ -5,6 +5,7 @@
 //! (`kind`, `looks`), and the reader of that format
 //! gives its documents one after the other. Records of all formats become documents in `record`.
 
+mod captions;
 mod compression;
 pub mod encoding;
 pub mod feed;
@@ -18,6 +19,8 @@ mod options;
 pub mod plain;
 mod record;
 mod sources;
+mod srt;
+mod vtt;
 
 pub use notes::{InputWarning, InputWarningKind};
 pub use options::{InputFormat, InputOptions};
@@ -44,6 +47,8 @@ fn reader(file: Opened, format: InputFormat, options: &Arc<InputOptions>) -> Box
     match format {
         InputFormat::Text => Box::new(plain::Text::new(file, options)),
         InputFormat::Jsonl => jsonl::reader(file, options),
+        InputFormat::WebVtt => Box::new(vtt::WebVtt::new(file, options)),
+        InputFormat::Srt => Box::new(srt::Srt::new(file, options)),
     }
 }
 

@@ -11,12 +11,19 @@ pub enum InputFormat {
     Text,
     /// Each line is one document.
     Jsonl,
+    /// Captions: the file is one document.
+    WebVtt,
+    Srt,
 }
 
 impl InputFormat {
     /// Every format, with its name and the extensions of its files.
-    pub const ALL: &[(Self, &str, &[&str])] =
-        &[(Self::Text, "text", &["txt", "text"]), (Self::Jsonl, "jsonl", &["jsonl", "ndjson"])];
+    pub const ALL: &[(Self, &str, &[&str])] = &[
+        (Self::Text, "text", &["txt", "text"]),
+        (Self::Jsonl, "jsonl", &["jsonl", "ndjson"]),
+        (Self::WebVtt, "vtt", &["vtt"]),
+        (Self::Srt, "srt", &["srt"]),
+    ];
 
     /// What a user calls the format.
     pub fn name(self) -> &'static str {
