@@ -14,6 +14,7 @@ const EXAMPLES: &str = "\
 Examples:
   standpoint segment article.txt
   standpoint segment --quotes cut --format jsonl articles/ > sentences.jsonl
+  standpoint segment --transcript yes --format jsonl debate.vtt
   standpoint segment --abbreviations ranks.txt --wrapped yes report.txt
   pdftotext report.pdf - | standpoint segment -
 

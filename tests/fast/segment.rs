@@ -67,6 +67,52 @@ fn flags_change_where_sentences_end() {
 }
 
 #[test]
+fn a_transcript_names_who_speaks() {
+    let folder = folder();
+    let speech = "MS. PYE: The pier will close. It is old. MR. CASS: Why? (LAUGHTER)\n";
+    fs::write(folder.path().join("debate.txt"), speech).unwrap();
+    let speakers = |arguments: &[&str]| {
+        let lines = sentences(folder.path(), arguments);
+        lines.iter().map(|line| line["speaker"].as_str().unwrap_or("-").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(speakers(&["debate.txt"]), ["MS. PYE", "MS. PYE", "MR. CASS", "-"]);
+    assert_eq!(speakers(&["--transcript", "no", "debate.txt"]), ["-", "-", "-", "-"]);
+    fs::write(folder.path().join("short.txt"), "Ann Roe: The pier will close.\n").unwrap();
+    assert_eq!(speakers(&["short.txt"]), ["-"]);
+    assert_eq!(speakers(&["--transcript", "yes", "short.txt"]), ["Ann Roe"]);
+    let record = "{\"speaker\": \"Ann Roe\", \"text\": \"We go. Nobody stays.\", \"time\": \"noon\"}\n";
+    fs::write(folder.path().join("records.jsonl"), record).unwrap();
+    let lines = sentences(folder.path(), &["records.jsonl"]);
+    for line in lines {
+        assert_eq!((&line["speaker"], &line["input_time"]), (&json!("Ann Roe"), &json!("noon")));
+        assert!(line.get("input_speaker").is_none());
+    }
+}
+
+#[test]
+fn captions_have_times() {
+    let folder = folder();
+    let cues = "00:01.000 --> 00:02.500\n<v Ann Roe>The pier will\n\n00:02.500 --> 00:04.000\n<v Ann Roe>close.\n\n\
+                01:00:05.000 --> 01:00:06.000\n<v Lev Poe>Why?\n";
+    fs::write(folder.path().join("debate.vtt"), format!("WEBVTT\n\n{cues}")).unwrap();
+    let lines = sentences(folder.path(), &["debate.vtt"]);
+    assert_eq!(texts(&lines), ["The pier will close.", "Why?"]);
+    assert_eq!(
+        (&lines[0]["speaker"], &lines[0]["time"]),
+        (&json!("Ann Roe"), &json!({"start": 1.0, "end": 4.0}))
+    );
+    assert_eq!(
+        (&lines[1]["speaker"], &lines[1]["time"]),
+        (&json!("Lev Poe"), &json!({"start": 3605.0, "end": 3606.0}))
+    );
+    let srt = "1\n00:00:01,000 --> 00:00:02,500\n<i>The pier will</i>\n\n2\n00:00:02,500 --> 00:00:04,000\nclose.\n";
+    fs::write(folder.path().join("debate.srt"), srt).unwrap();
+    let lines = sentences(folder.path(), &["debate.srt"]);
+    assert_eq!(texts(&lines), ["The pier will close."]);
+    assert_eq!(lines[0]["time"], json!({"start": 1.0, "end": 4.0}));
+}
+
+#[test]
 fn text_is_for_people() {
     let folder = folder();
     let output =

@@ -23,6 +23,9 @@ const OFFICES: [&str; 6] = ["SPEAKER", "CHAIR", "PRESID", "ACTING", "CLERK", "VI
 /// Abbreviations before a name that belong to places: `ST. LOUIS:`
 const PLACES: [&str; 4] = ["FT", "MT", "ST", "STE"];
 
+/// Words of headlines, not of names: `ROADS TO NOWHERE:`
+const NOT_IN_NAMES: [&str; 10] = ["TO", "AN", "FOR", "AND", "IN", "ON", "WITH", "IS", "ARE", "FROM"];
+
 /// The label of a speaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Label<'a> {
@@ -140,7 +143,8 @@ pub(crate) fn answer(text: &str, at: usize) -> Option<Label<'_>> {
 /// Whether the words before a colon name no speaker: `READ MORE:`, `THE FACTS:`
 pub(crate) fn is_heading(name: &str) -> bool {
     let mut words = name.split(' ').skip_while(|word| word.eq_ignore_ascii_case("the"));
-    words.next().is_some_and(|word| words::is_in(Table::Heading, word))
+    let is_listed = words.next().is_some_and(|word| words::is_in(Table::Heading, word));
+    is_listed || words.any(|word| NOT_IN_NAMES.contains(&word))
 }
 
 /// Whether a name in capitals has a title, so that a colon behind it can only be that of a label: `MR. CASS`,
@@ -265,7 +269,10 @@ mod tests {
         for name in ["CASS", "ST. LOUIS", "FT. HOOD", "THE PIER", "MR.", ""] {
             assert!(!has_title(name), "{name}");
         }
-        assert!(is_heading("READ MORE") && is_heading("THE FACTS") && !is_heading("HOST"));
+        for name in ["READ MORE", "THE FACTS", "ROADS TO NOWHERE", "MUST WATCH", "Now"] {
+            assert!(is_heading(name), "{name}");
+        }
+        assert!(!is_heading("HOST") && !is_heading("THE PRESIDENT") && !is_heading("ANSWER"));
     }
 
     #[test]

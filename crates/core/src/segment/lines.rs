@@ -28,6 +28,7 @@ pub(super) fn paragraphs(text: &str, wrapped: Wrapped) -> impl Iterator<Item = R
             (_, None) => false,
         };
         let new_item = begins_item(next) && (begins_item(first) || ends_clause(line));
+        let goes_on = goes_on || wrapped != Wrapped::No && is_hyphenated(line, next);
         let goes_on = goes_on && !is_blank_line(line) && !new_item || is_bare_marker(line) && !new_item;
         goes_on && !is_blank_line(next)
     };
@@ -130,6 +131,13 @@ fn is_full(line: &str, next: &str, width: usize) -> bool {
     first_word > 0 && characters(line) + 1 + first_word > width
 }
 
+/// Whether a line ends within a word that the next one goes on with: `with-⏎drawal`.
+fn is_hyphenated(line: &str, next: &str) -> bool {
+    let is_word = |rest: &str| rest.ends_with(char::is_lowercase);
+    line.trim_end().strip_suffix(['-', '\u{ad}', '\u{2010}']).is_some_and(is_word)
+        && next.trim_start().starts_with(char::is_lowercase)
+}
+
 fn is_blank_line(line: &str) -> bool {
     line.chars().all(is_blank)
 }
@@ -204,6 +212,14 @@ mod tests {
     fn short_lines_of_a_list_are_no_column() {
         assert_eq!(read("flour\nsugar\nbrown eggs\nolive oil\nsalt", Wrapped::Auto).len(), 5);
         assert_eq!(read("Yes.\nNo.\nWhy not?\nBecause of the ferry.\nAh.", Wrapped::Auto).len(), 5);
+    }
+
+    #[test]
+    fn a_hyphen_at_the_end_of_a_line_is_read_on() {
+        let text = "The board asked for the with-\ndrawal of all trucks.\nNobody waved.";
+        assert_eq!(read(text, Wrapped::Auto).len(), 2);
+        assert_eq!(read(text, Wrapped::No).len(), 3);
+        assert_eq!(read("They left --\nall of them.\nLost: 4-\nnone.", Wrapped::Auto).len(), 4);
     }
 
     #[test]

@@ -293,9 +293,14 @@ mod tests {
 
     #[test]
     fn without_full_stops_each_cue_is_a_sentence() {
-        let said = "and then we went down to the old pier";
-        let cues = (0..4).map(|number| cue(number * 2, number * 2 + 2, &[said])).collect();
-        assert_eq!(read(cues).len(), 4);
+        let said = [
+            "and then we went down to the old pier",
+            "where nobody had been since the summer",
+            "when they shut the gates one by one",
+            "and the men went home to their towns",
+        ];
+        let cues = (0..).zip(said).map(|(number, text)| cue(number * 2, number * 2 + 2, &[text])).collect();
+        assert_eq!(read(cues).len(), said.len());
     }
 
     #[test]
