@@ -299,7 +299,8 @@ mod tests {
             other.difference(&begun)
         };
         assert_eq!(differing(|_| {}), None);
-        let cases: [(fn(&mut Run), &str); 8] = [
+        type Change = fn(&mut Run);
+        let cases: [(Change, &str); 8] = [
             (|run| run.model.0 = "base 1".to_owned(), "the model tiny 1, not base 1"),
             (|run| run.model.1 = "d".to_owned(), "other files of the model tiny 1"),
             (|run| run.targets.push("mines".to_owned()), "target \"bases\", not \"bases\", \"mines\""),

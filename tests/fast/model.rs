@@ -343,7 +343,7 @@ fn an_unknown_hub_id_offline_is_not_in_the_cache() {
     let hub = Hub::serve(home.path());
     let environment = [("HF_HUB_OFFLINE", "1"), ("HF_ENDPOINT", hub.endpoint.as_str())];
     let found = outcome("some/tiny", home.path(), &environment);
-    assert!(found.starts_with("error: model some/tiny: is not in the local cache ("), "{found}");
+    assert!(found.starts_with("error: model some/tiny: config.json is not in the local cache ("), "{found}");
     assert_eq!(hub.asked(), 0);
 }
 

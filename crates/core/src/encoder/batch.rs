@@ -94,7 +94,7 @@ mod tests {
         let mut batch = Batch::default();
         let text = batch.add_sequence(&[1, 5, 6], 1);
         let target = batch.add_sequence(&[1, 9], 2);
-        assert_eq!(batch.add_reading(&[text.clone()], 0), 0..3);
+        assert_eq!(batch.add_reading(std::slice::from_ref(&text), 0), 0..3);
         assert_eq!(batch.add_reading(&[target, text], 2), 3..8);
         assert_eq!(batch.tokens(), [1, 5, 6, 1, 9]);
         assert_eq!(batch.lower_rows(), [0, 1, 2, 3, 4, 0, 1, 2]);

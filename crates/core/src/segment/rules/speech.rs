@@ -90,7 +90,8 @@ fn names_speaker(text: &str) -> bool {
         let ends = word.ends_with(['.', '!', '?']) && !is_abbreviated;
         // `Voss’s two lawyers`, `Army spokesman`, `Voss and Roe`
         let belongs = owned > 0 || words::is_in(Table::Person, plain) || plain == "and";
-        if ends || !is_aside && !is_name && !(names > 0 && belongs) {
+        let goes_on = is_aside || is_name || names > 0 && belongs;
+        if ends || !goes_on {
             return false;
         }
         names += usize::from(is_name);
