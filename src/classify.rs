@@ -126,6 +126,7 @@ impl Classify {
         let is_terminal = destination::is_terminal(&self.output);
         let form = self.form(is_terminal);
         let is_lines = matches!(form, Form::Jsonl) && !self.view.is_written_at_the_end();
+        self.view.check_form(&form)?;
         self.batch.check(&paths, &self.output, is_lines)?;
         let model = Model::load(&source)?;
         self.view.check(model.settings())?;
@@ -192,6 +193,7 @@ impl Classify {
                     let model = &pipeline.settings().name;
                     eprintln!("warning: \"{model}\" named no holder: no stance has a name");
                 }
+                SinkNote::RepeatsUnknown { .. } => eprintln!("warning: {note}"),
                 SinkNote::StancesLeftOut { .. } => eprintln!("error: {note}"),
             }
         }

@@ -47,6 +47,11 @@ pub(crate) struct View {
     /// and Java.
     #[arg(long, value_name = "UNIT", default_value = "bytes", conflicts_with = "positions")]
     offsets: Offsets,
+
+    /// Label the first of sentences that are alike but for space, quotes and case; the others point to it. Needs JSON
+    /// Lines of all sentences.
+    #[arg(long, conflicts_with_all = ["positions", "sort", "resume"])]
+    unique: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -72,6 +77,17 @@ enum SortBy {
 }
 
 impl View {
+    /// # Errors
+    /// If what is asked for cannot be written in that form.
+    pub(crate) fn check_form(&self, form: &Form) -> Result<()> {
+        match form {
+            Form::Table(_) if self.unique => {
+                Err(Failure::usage("--unique goes with JSON Lines only: give --format jsonl"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// # Errors
     /// If the model does not answer what is asked for.
     pub(crate) fn check(&self, model: &Settings) -> Result<()> {
@@ -108,7 +124,10 @@ impl View {
                 let most = self.top.get();
                 Box::new(RankingSink::new(writer, targets, form, most).counting(self.offsets.into()))
             }
-            (false, None, Form::Jsonl) => Box::new(JsonlSink::new(writer).counting(self.offsets.into())),
+            (false, None, Form::Jsonl) => {
+                let sink = JsonlSink::new(writer).counting(self.offsets.into());
+                Box::new(if self.unique { sink.unique() } else { sink })
+            }
             (false, None, Form::Table(layout)) => Box::new(TableSink::new(writer, layout)),
         }
     }

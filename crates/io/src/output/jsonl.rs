@@ -2,6 +2,7 @@
 //! `offsets` says.
 
 use super::offsets::{OffsetTable, OffsetTables, OffsetUnit};
+use super::repeats::{First, MOST_REMEMBERED, Repeats};
 use super::{Sink, SinkNote, one_line};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -12,7 +13,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 /// The keys of a line that are ours. A field of the input by such a name is written with `input_` before it.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "doc",
     "index",
     "start",
@@ -21,6 +22,7 @@ const KEYS: [&str; 14] = [
     "text",
     "speaker",
     "time",
+    "duplicate_of",
     "role",
     "role_probs",
     "stance",
@@ -33,22 +35,33 @@ const KEYS: [&str; 14] = [
 pub struct JsonlSink<W> {
     writer: W,
     offsets: OffsetTables,
+    repeats: Option<Repeats>,
 }
 
 impl<W: Write> JsonlSink<W> {
     pub fn new(writer: W) -> Self {
-        Self { writer, offsets: OffsetTables::new(OffsetUnit::Bytes) }
+        Self { writer, offsets: OffsetTables::new(OffsetUnit::Bytes), repeats: None }
     }
 
     /// The same with offsets that count another unit.
     pub fn counting(self, unit: OffsetUnit) -> Self {
         Self { offsets: OffsetTables::new(unit), ..self }
     }
+
+    /// The same with labels for the first of like sentences only. The others point to it.
+    pub fn unique(self) -> Self {
+        Self { repeats: Some(Repeats::default()), ..self }
+    }
 }
 
 impl<W: Write> Sink for JsonlSink<W> {
     fn write(&mut self, record: Record) -> io::Result<()> {
-        let body = body(&record, self.offsets.of(&record.document));
+        let table = self.offsets.of(&record.document);
+        let first = self.repeats.as_mut().and_then(|repeats| repeats.first(&record.document, record.index));
+        let body = match first {
+            Some(first) => one_line::to_string(&RepeatBody { record: &record, table, first }),
+            None => body(&record, table),
+        };
         write_line(&mut self.writer, record.document.metadata(), &body)
     }
 
@@ -58,7 +71,8 @@ impl<W: Write> Sink for JsonlSink<W> {
 
     fn finish(&mut self) -> io::Result<Vec<SinkNote>> {
         self.writer.flush()?;
-        Ok(Vec::new())
+        let is_full = self.repeats.as_ref().is_some_and(Repeats::is_full);
+        Ok(is_full.then_some(SinkNote::RepeatsUnknown { limit: MOST_REMEMBERED }).into_iter().collect())
     }
 }
 
@@ -107,6 +121,22 @@ impl Serialize for Body<'_> {
         if record.truncated {
             line.serialize_entry("truncated", &true)?;
         }
+        line.end()
+    }
+}
+
+/// A sentence that came before.
+struct RepeatBody<'a> {
+    record: &'a Record,
+    table: &'a OffsetTable,
+    first: First<'a>,
+}
+
+impl Serialize for RepeatBody<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut line = serializer.serialize_map(None)?;
+        serialize_sentence(&mut line, &self.record.document, self.record.index, self.table)?;
+        line.serialize_entry("duplicate_of", &self.first)?;
         line.end()
     }
 }
@@ -310,6 +340,31 @@ mod tests {
             }
         }
         assert!(spans > 8);
+    }
+
+    #[test]
+    fn a_repeat_points_to_the_first_in_place_of_labels() {
+        let (mut first, mut second) = (example(), example());
+        let named = |id: &str| {
+            Arc::new(Document::from_sentences(id, &["They left.", "Nobody stayed.", "“THEY left.”"]))
+        };
+        for (records, document) in [(&mut first, named("a")), (&mut second, named("b"))] {
+            for record in records {
+                record.document = Arc::clone(&document);
+                record.stances.clear();
+                record.attributions = None;
+            }
+        }
+        let all = first.into_iter().chain(second).collect();
+        let written = written(all, |bytes| Box::new(JsonlSink::new(bytes).unique()));
+        let lines: Vec<serde_json::Value> =
+            written.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let pointers: Vec<_> = lines.iter().map(|line| line["duplicate_of"].clone()).collect();
+        let to = |index: usize| json!({"doc": "a", "index": index});
+        assert_eq!(pointers, [json!(null), json!(null), to(0), to(0), to(1), to(0)]);
+        for line in lines {
+            assert_eq!(line.get("role").is_none(), line.get("duplicate_of").is_some());
+        }
     }
 
     #[test]

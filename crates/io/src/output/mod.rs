@@ -6,6 +6,7 @@ pub mod offsets;
 mod one_line;
 pub mod positions;
 pub mod ranking;
+pub mod repeats;
 pub mod sentences;
 pub mod table;
 
@@ -48,6 +49,8 @@ pub enum SinkNote {
     NoHolderNamed,
     /// There were more stances than are gathered.
     StancesLeftOut { sentences: usize, limit: usize },
+    /// There were more sentences than are remembered.
+    RepeatsUnknown { limit: usize },
 }
 
 impl SinkNote {
@@ -61,6 +64,11 @@ impl fmt::Display for SinkNote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoHolderNamed => f.write_str("the model named no holder: no stance has a name"),
+            Self::RepeatsUnknown { limit } => write!(
+                f,
+                "--unique remembers about {limit} different sentences, and there are more: later ones are labelled \
+                 each time"
+            ),
             Self::StancesLeftOut { sentences, limit } => write!(
                 f,
                 "there are more than {limit} stances: those of {sentences} sentences are left out; label fewer \
