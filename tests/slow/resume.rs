@@ -119,6 +119,8 @@ fn what_cannot_be_gone_on_with_is_wrong_usage() {
         &["-", "--resume", "--output", "x.jsonl"],
         &["in.jsonl", "--resume", "--output", "x.txt", "--format", "table"],
         &["in.jsonl", "--resume", "--output", "x.jsonl", "--positions"],
+        &["in.jsonl", "--resume", "--output", "x.jsonl", "--unique"],
+        &["in.jsonl", "--unique", "--format", "table"],
         &["in.jsonl", "--failures", "in.jsonl"],
         &["in.jsonl", "--limit", "0"],
     ] {
@@ -159,4 +161,19 @@ fn failures_are_listed_and_counted() {
     assert_eq!((output.status.code(), lines(&output)), (Some(1), 17 + 17 - 1));
     let output = run(&["in.jsonl", "--limit", "3"]);
     assert_eq!((output.status.code(), lines(&output)), (Some(0), 6));
+}
+
+#[test]
+fn a_sentence_that_comes_again_points_to_the_first() {
+    let folder = folder(0);
+    let line = |id: &str, text: &str| format!("{{\"id\":\"{id}\",\"text\":\"{text}\"}}\n");
+    let input = line("a", "Nobody stays. The troops leave.") + &line("b", "The TROOPS  leave. They said so.");
+    fs::write(folder.path().join("in.jsonl"), input).unwrap();
+    let output = classify(folder.path(), &["in.jsonl", "--unique"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let written = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<Value> = written.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let labelled: Vec<bool> = lines.iter().map(|line| line.get("role").is_some()).collect();
+    assert_eq!(labelled, [true, true, false, true]);
+    assert_eq!(lines[2]["duplicate_of"], serde_json::json!({"doc": "a", "index": 1}));
 }
