@@ -73,7 +73,7 @@ fn a_run_that_is_killed_again_and_again_writes_what_one_run_writes() {
     assert_eq!(left, ["failed.jsonl", "in.jsonl", "labels.jsonl", "model", "whole.jsonl"]);
 }
 
-/// Begins a run that cannot end, as its last document is a file that stays open, and stops it.
+/// Begins a run that takes seconds, and kills it as soon as something is written.
 fn begun(folder: &Path) {
     let mut child = classify(folder, &["in.jsonl", "--output", "labels.jsonl", "--resume"]).spawn().unwrap();
     let part = folder.join("labels.jsonl.part");
@@ -102,7 +102,7 @@ fn another_run_is_refused_and_says_what_differs() {
     refused(&["in.jsonl", "--target", "mines"], "target \"withdrawal of foreign troops\", not \"mines\"");
     refused(&["other.jsonl"], "the input in.jsonl, not other.jsonl");
     refused(&["in.jsonl", "--limit", "3"], "without --limit, not with --limit 3");
-    refused(&["in.jsonl", "--dtype", "f32"], "not");
+    refused(&["in.jsonl", "--dtype", "f32"], "f32");
     fs::write(folder.path().join("in.jsonl"), [&input[..], b"{\"text\":\"More.\"}\n"].concat()).unwrap();
     refused(&["in.jsonl"], "another content of the input in.jsonl");
     fs::write(folder.path().join("in.jsonl"), &input).unwrap();
