@@ -40,7 +40,7 @@ impl OffsetUnit {
     }
 }
 
-/// A text's offsets in a unit. Made in one pass over the text; an offset then costs no more than a pass over [`STEP`] bytes,
+/// A text's offsets in a unit. Made in one pass over the text; an offset then costs no more than a pass over `STEP` bytes,
 /// wherever it stands.
 #[derive(Clone, Debug)]
 pub struct OffsetTable {
