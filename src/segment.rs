@@ -13,7 +13,7 @@ use std::process::ExitCode;
 const EXAMPLES: &str = "\
 Examples:
   standpoint segment article.txt
-  standpoint segment --quotes cut --format jsonl articles/ > sentences.jsonl
+  standpoint segment --quotes whole --format jsonl articles/ > sentences.jsonl
   standpoint segment --transcript yes --format jsonl debate.vtt
   standpoint segment --abbreviations ranks.txt --wrapped yes report.txt
   pdftotext report.pdf - | standpoint segment -

@@ -15,7 +15,7 @@ const LIST: u64 = 1 << 20;
 #[command(next_help_heading = "Sentences")]
 pub(crate) struct SegmentationArgs {
     /// What to do with a quote of several sentences: cut it within, or keep it whole with its speaker
-    #[arg(long, value_name = "HOW", default_value = "whole")]
+    #[arg(long, value_name = "HOW", default_value = "cut")]
     quotes: QuotesChoice,
 
     /// A file of further abbreviations, one a line, after which no sentence ends; # begins a comment

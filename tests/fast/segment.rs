@@ -36,7 +36,7 @@ fn sentences_slice_the_file() {
     let lines = sentences(folder.path(), &["pier.txt"]);
     assert_eq!(
         texts(&lines),
-        ["The pier is shut.", "Zugf.", "Roe said: “We go. Nobody stays.”", "A second line", "runs on."]
+        ["The pier is shut.", "Zugf.", "Roe said: “We go.", "Nobody stays.”", "A second line", "runs on."]
     );
     for (index, line) in lines.iter().enumerate() {
         let [start, end] = ["start", "end"].map(|key| line[key].as_u64().unwrap() as usize);
@@ -51,7 +51,7 @@ fn flags_change_where_sentences_end() {
     fs::write(folder.path().join("words.txt"), "# ranks\nZugf.\n").unwrap();
     let arguments = [
         "--quotes",
-        "cut",
+        "whole",
         "--abbreviations",
         "words.txt",
         "--wrapped",
@@ -62,7 +62,7 @@ fn flags_change_where_sentences_end() {
     ];
     assert_eq!(
         texts(&sentences(folder.path(), &arguments)),
-        ["The pier is shut.", "Zugf. Roe said: “We go.", "Nobody stays.”", "A second line\nruns on."]
+        ["The pier is shut.", "Zugf. Roe said: “We go. Nobody stays.”", "A second line\nruns on."]
     );
 }
 
@@ -131,7 +131,7 @@ fn what_cannot_be_read_is_named_and_the_rest_goes_on() {
         message,
         "error: missing.txt: no such file or folder\nerror: 1 of 2 inputs failed (named above)\n"
     );
-    assert_eq!(fs::read_to_string(folder.path().join("out.jsonl")).unwrap().lines().count(), 5);
+    assert_eq!(fs::read_to_string(folder.path().join("out.jsonl")).unwrap().lines().count(), 6);
 }
 
 #[test]

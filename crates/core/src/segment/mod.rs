@@ -26,10 +26,10 @@ use style::Style;
 /// What to do with a quote of several sentences.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Quotes {
-    /// Each of its sentences is one: `“We go. | Nobody stays,” he said.`
+    /// Each of its sentences is one, as each makes a statement of its own: `“We go. | Nobody stays,” he said.`
+    #[default]
     Cut,
     /// It is kept in one sentence with its speaker, if it is closed in its paragraph.
-    #[default]
     Whole,
 }
 
@@ -114,7 +114,7 @@ fn normal(word: &str) -> String {
 }
 
 static DEFAULT: Options =
-    Options { abbreviations: Abbreviations::new(), quotes: Quotes::Whole, wrapped: Wrapped::Auto };
+    Options { abbreviations: Abbreviations::new(), quotes: Quotes::Cut, wrapped: Wrapped::Auto };
 
 /// The sentences of a text: in order, apart, not empty, without white space at either end. All that lies
 /// outside of them is white space, or as invisible: byte order marks, zero-width spaces, `&nbsp;`.

@@ -17,9 +17,14 @@ fn a_headline_and_a_dateline_stand_apart() {
 }
 
 #[test]
-fn a_quotation_that_runs_on_stays_with_its_speaker() {
+fn a_quotation_that_runs_on_is_cut_unless_it_shall_stay_whole() {
     let text = "“We are going. Nobody stays,” the minister said. “That is all.” He left.";
-    assert_eq!(cut(text), ["“We are going. Nobody stays,” the minister said.", "“That is all.”", "He left."]);
+    let parts = ["“We are going.", "Nobody stays,” the minister said.", "“That is all.”", "He left."];
+    assert_eq!(cut(text), parts);
+    let whole = Options { quotes: Quotes::Whole, ..Options::default() };
+    let spans = sentences_with(text, &whole);
+    let found: Vec<&str> = spans.into_iter().map(|span| span.slice(text)).collect();
+    assert_eq!(found, ["“We are going. Nobody stays,” the minister said.", "“That is all.”", "He left."]);
 }
 
 #[test]
@@ -54,12 +59,12 @@ fn the_options_are_heeded() {
     let text = "The pier\nis closed. Zugf. Roe said so: “We go. Nobody stays.”";
     let options = Options {
         abbreviations: ["zugf."].into_iter().collect(),
-        quotes: Quotes::Cut,
+        quotes: Quotes::Whole,
         wrapped: Wrapped::Yes,
     };
     let found: Vec<&str> = sentences_with(text, &options).into_iter().map(|span| span.slice(text)).collect();
-    assert_eq!(found, ["The pier\nis closed.", "Zugf. Roe said so: “We go.", "Nobody stays.”"]);
-    assert_eq!(cut(text).len(), 4);
+    assert_eq!(found, ["The pier\nis closed.", "Zugf. Roe said so: “We go. Nobody stays.”"]);
+    assert_eq!(cut(text), ["The pier", "is closed.", "Zugf.", "Roe said so: “We go.", "Nobody stays.”"]);
 }
 
 #[test]
