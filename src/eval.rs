@@ -19,6 +19,7 @@ Examples:
   standpoint eval eval/articles.toml
   standpoint eval eval/articles.toml eval/challenge.toml --model runs/my-model --report reports/ --log-samples
   standpoint eval eval/articles.toml --compare reports/other/articles.json
+  standpoint eval my-set.toml --predictions theirs.jsonl --compare reports/my-set.json
   standpoint eval rescore reports/articles.samples.jsonl
 
 Exit codes: 0 all floors hold, 1 something could not be read, written or run, 2 wrong usage, 3 a figure is below its \
@@ -43,6 +44,11 @@ pub(crate) struct Eval {
 
     #[command(flatten)]
     model: ModelArgs,
+
+    /// Score the answers in this file, whoever gave them, and no model: JSON Lines as classify writes them, or rows of
+    /// id and index, or text, and role, stance, checkworthy
+    #[arg(long, value_name = "FILE")]
+    predictions: Option<PathBuf>,
 
     #[command(flatten)]
     reporting: Reporting,
@@ -112,17 +118,18 @@ impl Eval {
         }
         let sets = self.sets.iter().map(|set| Ok(EvalSet::load(set)?)).collect::<Result<Vec<_>>>()?;
         let other = self.reporting.other()?;
-        let source = self.model.source()?;
+        if self.predictions.is_some() {
+            if self.sets.len() > 1 {
+                return Err(Failure::usage("--predictions holds the answers to one set: name one"));
+            }
+            if self.model.is_on_command_line() {
+                return Err(Failure::usage("--predictions scores a file and no model: leave --model out"));
+            }
+        }
         let mut holds = true;
         for set in &sets {
-            let bar = bar(&set.name);
-            let mut evaluation =
-                Evaluation::run(set, Model::load(&source)?, self.model.engine(), &mut |done, total| {
-                    bar.set_length(total as u64);
-                    bar.inc(done as u64);
-                })?;
+            let mut evaluation = self.evaluation(set)?;
             evaluation.set_program(PROGRAM, option_env!("STANDPOINT_COMMIT"));
-            bar.finish_and_clear();
             if self.log_samples
                 && let Some(folder) = &self.reporting.report
             {
@@ -131,6 +138,20 @@ impl Eval {
             holds &= self.reporting.write(&evaluation, other.as_ref())?;
         }
         Ok(exit_code(holds))
+    }
+
+    fn evaluation(&self, set: &EvalSet) -> Result<Evaluation> {
+        if let Some(predictions) = &self.predictions {
+            return Ok(Evaluation::of_predictions(set, predictions)?);
+        }
+        let model = Model::load(&self.model.source()?)?;
+        let bar = bar(&set.name);
+        let evaluation = Evaluation::run(set, model, self.model.engine(), &mut |done, total| {
+            bar.set_length(total as u64);
+            bar.inc(done as u64);
+        })?;
+        bar.finish_and_clear();
+        Ok(evaluation)
     }
 }
 

@@ -53,6 +53,12 @@ impl ModelArgs {
         }
     }
 
+    /// Whether a model was asked for by a flag, and not by the environment alone.
+    pub(crate) fn is_on_command_line(&self) -> bool {
+        let of_environment = std::env::var("STANDPOINT_MODEL").ok();
+        self.revision.is_some() || self.model.is_some() && self.model != of_environment
+    }
+
     pub(crate) fn engine(&self) -> Engine {
         let dtype = match self.dtype {
             DtypeChoice::Int8 => Dtype::Int8,

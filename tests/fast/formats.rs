@@ -371,14 +371,18 @@ fn bad_exports_are_named_with_their_record() {
             "region 2..4 covers \"Go\", but is said to be \"So\"",
         ),
         (
-            task(r#"{"start":2,"end":5,"labels":["PER"]}"#),
+            task(r#"{"start":2,"end":4,"labels":["claim"]}"#),
+            "region 2..4 lies behind an emoji and has no text",
+        ),
+        (
+            task(r#"{"start":2,"end":5,"text":"Go.","labels":["PER"]}"#),
             "label \"PER\" is not known: expected claim, attributed, background",
         ),
         (
-            task(r#"{"start":2,"end":5,"labels":["claim","background"]}"#),
+            task(r#"{"start":2,"end":5,"text":"Go.","labels":["claim","background"]}"#),
             "two labels of one kind, \"claim\" and \"background\"",
         ),
-        (task(r#"{"start":2,"end":5,"labels":["favor"]}"#), "takes a stance, but toward what?"),
+        (task(r#"{"start":2,"end":5,"text":"Go.","labels":["favor"]}"#), "takes a stance, but toward what?"),
         (task(r#"{"start":2,"end":5}"#).replace("text", "txt"), "is not a task of Label Studio"),
     ];
     for (export, expected) in cases {
@@ -409,6 +413,106 @@ fn bad_folders_are_named() {
         error(GoldFormat::PolNear)
             .contains("a.ann:1: text bound 0..3 covers \"Bea\", but is said to be \"Ann\"")
     );
+}
+
+/// A folder with one text of brat and its annotations, and what is read of it.
+fn read_brat(text: &str, annotations: &str, format: GoldFormat) -> Result<Vec<GoldDocument>, String> {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a.txt"), text).unwrap();
+    fs::write(folder.path().join("a.ann"), annotations).unwrap();
+    let source = GoldSource { target: Some(TROOPS.to_owned()), ..GoldSource::new(folder.path(), format) };
+    gold::read(&source).map(|file| file.documents).map_err(|error| error.to_string())
+}
+
+const QUOTES: &str = "🦊 Ann said no. Bea said yes, they say. All left.";
+const BOUNDS: &str = "T1\tSource 2 5\tAnn\nT2\tcue 6 10\tsaid\nT3\tcontent 11 13\tno\nT4\tSource 15 18\tBea\n\
+                      T5\tcontent 24 27;34 37\tyes say\nT6\tSentence 15 38\tBea said yes, they say.\n";
+
+#[test]
+fn brat_relations_events_and_attributes_are_read() {
+    let more = "R1\tSays Arg1:T4 Arg2:T3\t\nR2\tSays Arg1:T1 Arg2:E1\nE1\tcontent:T5 By:T2\n\
+                A1\tRole T6 attributed\nM2\tFavor T6\n#1\tAnnotatorNotes T1\thm\n*\tEquiv T1 T4\n";
+    let documents = read_brat(QUOTES, &format!("{BOUNDS}{more}"), GoldFormat::Brat).unwrap();
+    assert_eq!(
+        parts(&documents[0]),
+        [[vec!["Ann"], vec!["said"], vec!["yes", "say"]], [vec!["Bea"], vec![], vec!["no"]],]
+    );
+    assert_eq!(sentences(&documents[0]), ["🦊 Ann said no.", "Bea said yes, they say.", "All left."]);
+    assert_eq!(documents[0].labels[1].role, Some(Role::Attributed));
+    assert_eq!(stances(&documents), [None, FAVOR, None]);
+    // Without relations, the parts of a sentence are one attribution.
+    let documents = read_brat(QUOTES, BOUNDS, GoldFormat::Brat).unwrap();
+    assert_eq!(
+        parts(&documents[0]),
+        [[vec!["Ann"], vec!["said"], vec!["no"]], [vec!["Bea"], vec![], vec!["yes", "say"]]]
+    );
+}
+
+#[test]
+fn what_brat_cannot_mean_is_refused() {
+    for (more, format, expected) in [
+        ("R1\tSays Arg1:T1 Arg2:T9\n", GoldFormat::Brat, "a.ann:7: refers to the text bound T9"),
+        ("R1\tSays Arg1:T1 T2\n", GoldFormat::Brat, "a.ann:7: must be a name, a tab, and roles"),
+        ("A1\tRole\n", GoldFormat::Brat, "a.ann:7: must be a name, a tab, an attribute"),
+        ("A1\tRole T6 clam\n", GoldFormat::Brat, "label \"clam\" is not known"),
+        ("T7\tclaim 2 5;15 18\tAnn Bea\n", GoldFormat::Brat, "\"claim\" stands in several pieces"),
+        ("T7\tclaim 3 6\tAnn\n", GoldFormat::Brat, "a.ann:7: text bound 3..6 covers \"nn \""),
+        (
+            "R1\tSays Arg1:T1 Arg2:T3\n",
+            GoldFormat::PolNear,
+            "a.ann:7: is a relation between parts of attributions",
+        ),
+    ] {
+        let error = read_brat(QUOTES, &format!("{BOUNDS}{more}"), format).unwrap_err();
+        assert!(error.contains(expected), "{error} should say {expected:?}");
+    }
+    let file = refused("a.ann", GoldFormat::Brat, BOUNDS);
+    assert!(file.contains("must be a folder of texts"), "{file}");
+}
+
+#[test]
+fn relations_to_nothing_are_refused() {
+    let entity = r#"{"id":1,"label":"cue","start_offset":0,"end_offset":3}"#;
+    let row =
+        format!(r#"{{"text":"One two.","entities":[{entity}],"relations":[{{"from_id":1,"to_id":2}}]}}"#);
+    let error = refused("d.jsonl", GoldFormat::Doccano, row);
+    assert!(error.contains("d.jsonl:1: refers to the entity 2, which is not there"), "{error}");
+    let region = r#"{"type":"labels","id":"r","value":{"start":0,"end":1,"text":"O","labels":["cue"]}}"#;
+    let relation = r#"{"type":"relation","from_id":"r","to_id":"s"}"#;
+    let task =
+        format!(r#"[{{"id":1,"data":{{"text":"One"}},"annotations":[{{"result":[{region},{relation}]}}]}}]"#);
+    let error = refused("l.json", GoldFormat::LabelStudio, task);
+    assert!(error.contains("refers to the region s, which is not there"), "{error}");
+}
+
+#[test]
+fn offsets_are_asked_for_only_where_they_are_open() {
+    let source = |format| GoldSource {
+        offsets: Some(gold::Unit::Utf16),
+        ..GoldSource::new(sample("prodigy.jsonl"), format)
+    };
+    for format in GoldFormat::ALL.iter().copied().filter(|&format| format != GoldFormat::Doccano) {
+        let error = gold::read(&source(format)).unwrap_err().to_string();
+        assert!(error.contains(&format!("offsets is given, but {format} leaves no doubt")), "{error}");
+    }
+}
+
+#[test]
+fn a_row_needs_no_role_and_a_sentence_no_label() {
+    let rows = r#"{"doc_id":"a","target":"t","sentences":["First.",{"text":"Second.","stance":"favor"},{"text":"Third."}]}
+{"id":"b","target":"t","before":"They met.","text":"He left.","stance":"against"}
+{"id":"c","target":"t","text":"One. Two.","sentences":["One.",{"text":"Two.","role":"claim"}]}
+"#;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("g.jsonl");
+    fs::write(&path, rows).unwrap();
+    let documents = gold::read(&GoldSource::new(path, GoldFormat::Standpoint)).unwrap().documents;
+    assert_eq!(stances(&documents), [None, FAVOR, None, None, AGAINST, None, None]);
+    let all: Vec<_> = documents.iter().flat_map(sentences).collect();
+    assert_eq!(all, ["First.", "Second.", "Third.", "They met.", "He left.", "One.", "Two."]);
+    assert_eq!(documents[2].labels[1].role, Some(Role::Claim));
+    let bare = refused("g.jsonl", GoldFormat::Standpoint, r#"{"doc_id":"a","target":"t","text":"Hm."}"#);
+    assert!(bare.contains("g.jsonl:1: gives no label"), "{bare}");
 }
 
 /// The data this project is trained and measured on, where they are at hand.

@@ -3,12 +3,14 @@
 
 #![allow(clippy::print_stderr, reason = "a test says that it is skipped")]
 
+mod agreement;
 mod formats;
 mod layers;
 mod metrics;
 mod model;
 mod mpnet;
 mod pipeline;
+mod predictions;
 #[path = "../../crates/core/src/random_tests.rs"]
 mod random_tests;
 mod render;

@@ -1,24 +1,18 @@
-//! Agreement between annotators ("readers") who labelled the same sentences.
+//! Agreement between annotators ("readers") who labelled the same sentences, or marked attributions in the same texts.
+
+mod reading;
 
 use crate::Task;
-use crate::error::{InputError, InputProblem, Place, Result};
-use crate::metrics::{Coincidences, Confusion, SEED, estimates};
+use crate::error::Result;
+use crate::gold::{GoldFormat, GoldLabels};
+use crate::metrics::{Coincidences, Confusion, Mergeable, SEED, SpanCounts, estimates};
 use crate::report::Figure;
-use serde::{Deserialize, Serialize};
-use standpoint_core::label::{Label, Role, Stance};
+use reading::Reading;
+use serde::Serialize;
+use standpoint_core::label::{Attribution, Label};
+use standpoint_core::text::Span;
 use std::collections::BTreeMap;
-use std::io::{self, BufRead};
-use std::path::{Path, PathBuf};
-
-/// A line of a reading: one reader's labels for a sentence.
-#[derive(Deserialize)]
-struct Reading {
-    #[serde(alias = "doc")]
-    id: String,
-    index: usize,
-    role: Option<Role>,
-    stance: Option<Stance>,
-}
+use std::path::PathBuf;
 
 /// The agreement on one task.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -46,27 +40,137 @@ pub struct LabelAgreement {
     pub alpha: Figure,
 }
 
-/// The label of each reader, by document id and sentence index.
-type Table = BTreeMap<String, BTreeMap<usize, Vec<Option<usize>>>>;
+/// The agreement on the spans of attributions.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SpanAgreement {
+    pub task: Task,
+    /// The number of documents in which at least two readers marked attributions.
+    pub documents: usize,
+    pub readers: usize,
+    /// One entry for each of source, cue and content.
+    pub kinds: Vec<KindAgreement>,
+}
 
-/// Reads one file for each reader, and measures the agreement on each task that at least two of them labelled.
+/// The agreement on one kind of span. With more than two readers, over all pairs of them.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct KindAgreement {
+    pub kind: String,
+    /// How many spans the readers marked, once for each reader they are compared with.
+    pub spans: u64,
+    pub exact_f1: Figure,
+    pub overlap_f1: Figure,
+}
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    pub labels: Vec<Agreement>,
+    pub spans: Option<SpanAgreement>,
+}
+
+/// The label of each reader, by document and sentence.
+type Table = BTreeMap<String, BTreeMap<(usize, usize), Vec<Option<usize>>>>;
+
+/// Measures the agreement on each task that at least two readers labelled. Each file or folder is a reader; a single export
+/// is parted by its annotators. Without a format, that of each file is looked for.
 ///
 /// # Errors
-/// If a file cannot be read, a line is not a reading, or a file has a sentence twice.
-pub fn agreement(files: &[PathBuf]) -> Result<Vec<Agreement>> {
-    let (mut roles, mut stances) = (Table::new(), Table::new());
-    for (reader, path) in files.iter().enumerate() {
-        for reading in read(path)? {
-            let put = |table: &mut Table, label: Option<usize>| {
-                let sentence = table.entry(reading.id.clone()).or_default().entry(reading.index);
-                sentence.or_insert_with(|| vec![None; files.len()])[reader] = label;
-            };
-            put(&mut roles, reading.role.map(Label::index));
-            put(&mut stances, reading.stance.map(Label::index));
+/// If a file cannot be read, has a sentence twice, or the readings have nothing in common.
+pub fn agreement(files: &[PathBuf], format: Option<GoldFormat>) -> Result<Found> {
+    let readings = match files {
+        [file] => Reading::load_all(file, format)?,
+        files => files.iter().map(|file| Reading::load(file, format)).collect::<Result<_>>()?,
+    };
+    let paired = reading::paired(&readings);
+    let labels = [
+        (Task::Role, labels(&readings, &paired, |labels| labels.role.map(Label::index))),
+        (Task::Stance, labels(&readings, &paired, |labels| labels.stance.map(Label::index))),
+        (
+            Task::Checkworthy,
+            labels(&readings, &paired, |labels| labels.checkworthy.map(|yes| usize::from(!yes))),
+        ),
+    ];
+    let labels: Vec<Agreement> =
+        labels.iter().filter_map(|(task, table)| measure(*task, table, readings.len())).collect();
+    let spans = spans(&readings, &paired);
+    match (files.first(), labels.is_empty() && spans.is_none()) {
+        (Some(first), true) => Err(reading::nothing(first).into()),
+        _ => Ok(Found { labels, spans }),
+    }
+}
+
+/// The labels of one task. Sentences are told by their place if it is known of all of a document, and by number otherwise.
+fn labels(
+    readings: &[Reading],
+    paired: &BTreeMap<String, Vec<Option<usize>>>,
+    label: impl Fn(&GoldLabels) -> Option<usize>,
+) -> Table {
+    let mut table = Table::new();
+    for (key, numbers) in paired {
+        let documents = || {
+            let numbered = readings.iter().zip(numbers).enumerate();
+            numbered.filter_map(|(reader, (reading, number))| Some((reader, &reading.documents[(*number)?])))
+        };
+        let are_placed = documents()
+            .all(|(_, document)| document.sentences.iter().all(|sentence| sentence.span.is_some()));
+        let sentences = table.entry(key.clone()).or_default();
+        for (reader, document) in documents() {
+            for sentence in &document.sentences {
+                let place = sentence.span.filter(|_| are_placed);
+                let place = place.map_or((sentence.index, 0), |span| (span.start(), span.end()));
+                let given = sentences.entry(place).or_insert_with(|| vec![None; readings.len()]);
+                given[reader] = label(&sentence.labels);
+            }
         }
     }
-    let tasks = [(Task::Role, roles), (Task::Stance, stances)];
-    Ok(tasks.into_iter().filter_map(|(task, table)| measure(task, &table, files.len())).collect())
+    table
+}
+
+/// The agreement on spans. `None` if no document has those of two readers.
+fn spans(readings: &[Reading], paired: &BTreeMap<String, Vec<Option<usize>>>) -> Option<SpanAgreement> {
+    let kinds = Task::Spans.span_kinds();
+    let mut documents: Vec<Vec<SpanCounts>> = Vec::new();
+    for numbers in paired.values() {
+        let numbered = readings.iter().zip(numbers);
+        let marked: Vec<&Vec<Attribution>> = numbered
+            .filter_map(|(reading, number)| reading.documents[(*number)?].attributions.as_ref())
+            .collect();
+        let mut counts = vec![SpanCounts::default(); kinds.len()];
+        for (number, one) in marked.iter().enumerate() {
+            for other in &marked[number + 1..] {
+                for (kind, counts) in counts.iter_mut().enumerate() {
+                    counts.merge(&SpanCounts::of(&parts(one, kind), &parts(other, kind)));
+                }
+            }
+        }
+        if marked.len() > 1 {
+            documents.push(counts);
+        }
+    }
+    if documents.is_empty() {
+        return None;
+    }
+    let measured = kinds.iter().enumerate().map(|(number, kind)| {
+        let counts: Vec<SpanCounts> = documents.iter().map(|counts| counts[number]).collect();
+        let figures = |sum: &SpanCounts| vec![sum.exact_f1(), sum.overlap_f1()];
+        let found = estimates(&counts, &SpanCounts::default(), SEED, figures);
+        KindAgreement {
+            kind: (*kind).to_owned(),
+            spans: counts.iter().map(|counts| counts.gold() + counts.predicted()).sum(),
+            exact_f1: found[0].into(),
+            overlap_f1: found[1].into(),
+        }
+    });
+    let kinds = measured.collect();
+    Some(SpanAgreement { task: Task::Spans, documents: documents.len(), readers: readings.len(), kinds })
+}
+
+/// The sources, cues or contents of some attributions, each with its pieces.
+fn parts(attributions: &[Attribution], kind: usize) -> Vec<Vec<Span>> {
+    attributions
+        .iter()
+        .map(|Attribution { source, cue, content }| [source, cue, content][kind].clone())
+        .collect()
 }
 
 /// The agreement on one task. `None` if no sentence has two labels.
@@ -120,40 +224,4 @@ fn measure(task: Task, table: &Table, readers: usize) -> Option<Agreement> {
             })
             .collect(),
     })
-}
-
-/// Reads the file of one reader.
-fn read(path: &Path) -> Result<Vec<Reading>> {
-    let error = |line: Option<usize>, problem| InputError {
-        place: Place { file: path.display().to_string(), line },
-        problem,
-    };
-    let file = std::fs::File::open(path).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => error(None, InputProblem::NotFound),
-        _ => error(None, InputProblem::Read(source)),
-    })?;
-    let mut readings: Vec<Reading> = Vec::new();
-    let mut seen = std::collections::HashSet::new();
-    for (index, line) in io::BufReader::new(file).lines().enumerate() {
-        let line = line.map_err(|source| error(Some(index + 1), InputProblem::Read(source)))?;
-        if line.trim().is_empty() {
-            continue;
-        }
-        let expected = "a reading (id, index, role, stance)";
-        let reading: Reading = serde_json::from_str(&line)
-            .map_err(|source| error(Some(index + 1), InputProblem::NotGold { expected, source }))?;
-        if !seen.insert((reading.id.clone(), reading.index)) {
-            let problem = InputProblem::Field {
-                name: "index".into(),
-                problem: "repeats a sentence",
-                expected: "each sentence once",
-            };
-            Err(error(Some(index + 1), problem))?;
-        }
-        readings.push(reading);
-    }
-    if readings.is_empty() {
-        Err(error(None, InputProblem::Empty))?;
-    }
-    Ok(readings)
 }

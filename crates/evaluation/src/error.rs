@@ -3,6 +3,7 @@
 pub use standpoint_core::error::TomlError;
 pub use standpoint_io::error::{InputError, InputProblem, Place};
 
+use crate::gold::GoldFormat;
 use standpoint_core::error::Alternatives;
 use std::path::PathBuf;
 use thiserror::Error;
@@ -79,6 +80,23 @@ pub enum GoldProblem {
     )]
     UnknownUnit { fit_both: bool },
     #[error(
+        "offsets is given, but {format} leaves no doubt what its offsets count: leave the key out, which is for doccano"
+    )]
+    KnownUnit { format: GoldFormat },
+    #[error(
+        "region {start}..{end} lies behind an emoji and has no text: whether it counts characters or UTF-16 units cannot be \
+         told; export it with its text"
+    )]
+    UnknownRegion { start: usize, end: usize },
+    #[error("\"{label}\" stands in several pieces: only source, cue and content may; mark it as one span")]
+    Pieces { label: String },
+    #[error(
+        "is a relation between parts of attributions, which PolNeAR does not have: read it with format = \"brat\""
+    )]
+    Relation,
+    #[error("gives no label: give a role, a stance or checkworthy, or leave the row out")]
+    NoLabel,
+    #[error(
         "{what} {start}..{end} cuts a character in two: offsets count {unit}, and characters must stay whole"
     )]
     CutsCharacter { what: &'static str, start: usize, end: usize, unit: &'static str },
@@ -122,6 +140,68 @@ pub enum GoldProblem {
 
 fn of_split(split: Option<&str>) -> String {
     split.map(|split| format!(" of split \"{split}\": is that what the rows call it?")).unwrap_or_default()
+}
+
+/// Answers from elsewhere that are not those of the set.
+#[derive(Debug, Error)]
+pub enum PredictionProblem {
+    #[error("answers {what}, which the set does not have: leave it out")]
+    Extra { what: String },
+    #[error("answers a sentence again that {first} answers: give each sentence once")]
+    Doubled { first: String },
+    #[error(
+        "is of \"{id}\", of which the set has several sentences, or none with a label: give an index (from 0) or the text, too"
+    )]
+    Several { id: String },
+    #[error("does not say which sentence it answers: give id and index, or its text")]
+    Nameless,
+    #[error("has no stance toward \"{target}\", which is what the set asks: give that target")]
+    Target { target: String },
+    #[error("has duplicate_of in place of labels: give what classify writes without --unique")]
+    Repeat,
+    #[error("{what}: begins before its text: offsets count in the text that start counts in")]
+    Outside { what: &'static str },
+    #[error("field \"checkworthiness\" must be from 0 to 1")]
+    Score,
+    #[error(
+        "field \"{field}\" must give each of {} a probability, and the probabilities must add up to 1",
+        Alternatives(labels)
+    )]
+    Probabilities { field: &'static str, labels: &'static [&'static str] },
+    #[error("answers none of the set's tasks: {}", tasks.join(", "))]
+    NoTask { tasks: Vec<&'static str> },
+    #[error(
+        "{} {missing} of {all} labelled sentences of the set, the first being {first}: give a row for each",
+        match task { Some(task) => format!("has no answer for {task} to"), None => "lacks".to_owned() }
+    )]
+    Missing { task: Option<&'static str>, missing: usize, all: usize, first: String },
+}
+
+impl From<PredictionProblem> for InputProblem {
+    fn from(problem: PredictionProblem) -> Self {
+        Self::Format(Box::new(problem))
+    }
+}
+
+/// Readings that cannot be compared.
+#[derive(Debug, Error)]
+pub enum ReadingProblem {
+    #[error("is one reading: name two, or an export of Label Studio in which several people labelled")]
+    Alone,
+    #[error("has nothing that another reading labels, too: do they name documents and sentences alike?")]
+    Nothing,
+    #[error("takes stances toward several targets: give what classify writes for one")]
+    Targets,
+    #[error("counts offsets in another unit than bytes: give what classify writes without --offsets")]
+    Unit,
+    #[error("{what} {start}..{end} ends before it begins")]
+    Backwards { what: &'static str, start: usize, end: usize },
+}
+
+impl From<ReadingProblem> for InputProblem {
+    fn from(problem: ReadingProblem) -> Self {
+        Self::Format(Box::new(problem))
+    }
 }
 
 /// An evaluation set that cannot be used.

@@ -4,19 +4,21 @@ use crate::baseline::{Baseline, LabelledText};
 use crate::error::Result;
 use crate::log::Header;
 use crate::metrics::SEED;
-use crate::predict::Predictions;
+use crate::pairing::Predictions;
 use crate::report::{
     AnswerRow, Comparison, ErrorSample, ModelIdentity, RunIdentity, SCHEMA, SetIdentity, Slice,
 };
 use crate::score::{self, LabelSample, LabelSamples};
 use crate::{
-    Annotations, EvalSet, Report, Sample, Sentences, SetData, Task, comparison, floor, predict, slices,
+    Annotations, EvalSet, Report, Sample, Sentences, SetData, Task, comparison, floor, pairing, predict,
+    predictions, slices,
 };
 use standpoint_core::encoder::Engine;
 use standpoint_core::model::Model;
 use standpoint_core::pipeline::Pipeline;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Instant;
 
 /// The label of a sentence that only the other side has, gold or prediction, because they segment the text differently.
@@ -56,6 +58,30 @@ impl Evaluation {
         for data in &data {
             predict::predict(&pipeline, set, data, &mut predictions, &mut |done| progress(done, total))?;
         }
+        let run = RunIdentity::now(engine.to_string(), started.elapsed().as_secs_f64());
+        Ok(Self::of(set, predictions, identity, run, train))
+    }
+
+    /// Scores the answers in a file of JSON Lines, whoever gave them: see `docs/evaluation.md`.
+    ///
+    /// # Errors
+    /// If a file cannot be read, or the answers are not those of the set: one is missing, given twice, or of a sentence that
+    /// the set does not have.
+    pub fn of_predictions(set: &EvalSet, path: &Path) -> Result<Self> {
+        let started = Instant::now();
+        let (data, train) = (set.data()?, set.train()?);
+        let (predictions, identity) = predictions::read(set, &data, path)?;
+        let run = RunIdentity::now(String::new(), started.elapsed().as_secs_f64());
+        Ok(Self::of(set, predictions, identity, run, train))
+    }
+
+    fn of(
+        set: &EvalSet,
+        predictions: Predictions,
+        model: ModelIdentity,
+        run: RunIdentity,
+        train: Vec<SetData>,
+    ) -> Self {
         let mut notes = notes_on(set, &predictions);
         let Predictions { mut samples, answered } = predictions;
         samples.retain(|sample| answered.contains(&sample.task));
@@ -74,15 +100,15 @@ impl Evaluation {
                 sha256: set.sha256.clone(),
                 data_sha256: set.hashes(),
             },
-            model: identity,
-            run: RunIdentity::now(engine, started.elapsed().as_secs_f64()),
+            model,
+            run,
             slices: set.slices.clone(),
             pairs: set.pairs.clone(),
             labels: set.labels.clone(),
             floors: set.floors.clone(),
             notes,
         };
-        Ok(Self { header, samples, train })
+        Self { header, samples, train }
     }
 
     /// The evaluation that wrote a log.
@@ -164,7 +190,7 @@ impl Evaluation {
 
     fn baselines(&self, labelled: &LabelSamples, notes: &mut Vec<String>) -> Vec<Comparison> {
         let train: Vec<Sample> =
-            self.train.iter().flat_map(|data| predict::gold_samples(labelled.task, data)).collect();
+            self.train.iter().flat_map(|data| pairing::gold_samples(labelled.task, data)).collect();
         let choice = self.header.labels.get(&labelled.task);
         let allowed = |label: usize| {
             choice.is_none_or(|choice| choice.iter().any(|name| name == labelled.task.labels()[label]))

@@ -3,7 +3,6 @@
 use crate::error::Result;
 use crate::metrics::{RESAMPLES, SEED};
 use serde::{Deserialize, Serialize};
-use standpoint_core::encoder::Engine;
 use standpoint_core::error::{ModelError, ModelProblem};
 use standpoint_core::hash::canonical_sha256;
 use standpoint_core::machine;
@@ -70,7 +69,8 @@ pub struct RunIdentity {
     pub date: String,
     /// Processor, threads, operating system and architecture.
     pub machine: String,
-    /// The encoder, its compute format, and its instruction set. Empty in reports of older versions.
+    /// The encoder, its compute format, and its instruction set. Empty for answers from elsewhere, and in reports of older
+    /// versions.
     #[serde(default)]
     pub encoder: String,
     /// How many threads the encoder used.
@@ -84,14 +84,14 @@ pub struct RunIdentity {
 }
 
 impl RunIdentity {
-    /// A run that ends now and took `seconds`.
-    pub(crate) fn now(engine: Engine, seconds: f64) -> Self {
+    /// A run that ends now and took `seconds`. Without an encoder, if the answers come from elsewhere.
+    pub(crate) fn now(encoder: String, seconds: f64) -> Self {
         Self {
             program: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned(),
             commit: None,
             date: jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string(),
             machine: machine::description(),
-            encoder: engine.to_string(),
+            encoder,
             threads: rayon::current_num_threads(),
             seconds: (seconds * 10.0).round() / 10.0,
             seed: SEED,

@@ -1,13 +1,14 @@
 //! Evaluation: reads labelled text in the public formats ([`gold`]), lets a model answer the sentences of an evaluation set
 //! ([`EvalSet`], [`Evaluation`]), computes figures ([`metrics`]) and presents them ([`render`]). Prints nothing.
 //!
-//! The way of an evaluation: a set names data files; `predict` asks the model and pairs each answer with gold, as
-//! [`Sample`]s; `score` turns samples into a [`Report`]. Samples can be logged, and a report made from a log needs no
+//! The way of an evaluation: a set names data files; `predict` asks the model, or `predictions` reads what
+//! somebody else answered; `pairing` pairs each answer with gold, as [`Sample`]s; `score` turns samples into a [`Report`]. Samples can be logged, and a report made from a log needs no
 //! model.
 
 #![forbid(unsafe_code)]
 
 pub mod agreement;
+mod answers;
 pub mod baseline;
 mod comparison;
 pub mod error;
@@ -18,7 +19,9 @@ mod identity;
 mod json;
 pub mod log;
 pub mod metrics;
+mod pairing;
 mod predict;
+mod predictions;
 pub mod recalibrate;
 pub mod render;
 pub mod report;

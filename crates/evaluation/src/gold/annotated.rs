@@ -1,5 +1,5 @@
 //! Texts with the labels and spans of an annotation tool. Decides what each label means, which spans are sentences, and
-//! which sources, cues and contents form one attribution. Shared by the readers of Label Studio, doccano and Prodigy.
+//! which sources, cues and contents form one attribution. Shared by the readers of Label Studio, doccano, Prodigy and brat.
 
 use super::collector::UncheckedDocument;
 use super::{GoldLabels, unknown};
@@ -14,7 +14,15 @@ use std::collections::BTreeMap;
 /// A span with the label that an annotator gave it.
 pub(super) struct LabelledSpan {
     pub span: Span,
+    /// Its other pieces, if it has several.
+    pub more: Vec<Span>,
     pub label: String,
+}
+
+impl LabelledSpan {
+    pub fn new(span: Span, label: String) -> Self {
+        Self { span, more: Vec::new(), label }
+    }
 }
 
 /// A text with everything that was annotated in it.
@@ -133,6 +141,11 @@ impl AnnotatedText {
     pub fn into_document(self) -> Result<UncheckedDocument, InputProblem> {
         let meanings = self.spans.iter().map(|labelled| Meaning::of(&labelled.label));
         let meanings = meanings.collect::<Result<Vec<_>, _>>()?;
+        let mut labelled = self.spans.iter().zip(&meanings);
+        if let Some((span, _)) = labelled.find(|(span, of)| !span.more.is_empty() && !of.is_of_attribution())
+        {
+            return Err(GoldProblem::Pieces { label: span.label.clone() }.into());
+        }
         let mut sentences = self.sentences(&meanings)?;
         let attributions = self.attributions(&meanings, &sentences);
         for (labelled, meaning) in self.spans.iter().zip(&meanings) {
@@ -216,6 +229,7 @@ impl AnnotatedText {
                 _ => &mut attribution.content,
             };
             part.push(self.spans[index].span);
+            part.extend(&self.spans[index].more);
         }
         let mut attributions: Vec<Attribution> = attributions.into_values().collect();
         let first = |of: &Attribution| of.source.iter().chain(&of.cue).chain(&of.content).min().copied();

@@ -6,7 +6,7 @@ use super::counting::Evidence;
 use super::file::Location;
 use super::offsets::{Offsets, Unit};
 use super::{GoldSource, file};
-use crate::error::{InputProblem, Result};
+use crate::error::{GoldProblem, InputProblem, Result};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use standpoint_core::hash::Digest;
@@ -114,14 +114,14 @@ fn annotated_text(
     let mut numbers = HashMap::new();
     for (id, start, end, label) in spans {
         numbers.extend(id.map(|id| (id, labelled.len())));
-        labelled.push(LabelledSpan { span: offsets.span("span", start, end)?, label });
+        labelled.push(LabelledSpan::new(offsets.span("span", start, end)?, label));
     }
-    let number = |id: i64| numbers.get(&id).copied();
-    let relations = example
-        .relations
-        .iter()
-        .filter_map(|relation| number(relation.from_id).zip(number(relation.to_id)))
-        .collect();
+    let number = |id: i64| {
+        let number = numbers.get(&id).copied();
+        number.ok_or_else(|| GoldProblem::Dangling { what: "the entity", id: id.to_string() })
+    };
+    let related = |relation: &Relation| Ok((number(relation.from_id)?, number(relation.to_id)?));
+    let relations = example.relations.iter().map(related).collect::<Result<Vec<_>, GoldProblem>>()?;
     let id = example.id.map_or_else(|| format!("{file}, {at}"), Id::into_string);
     let (target, fields) = (example.target, example.fields);
     Ok(AnnotatedText { id, target, text: example.text, labels, spans: labelled, relations, fields })

@@ -14,7 +14,7 @@ use std::path::Path;
 
 /// A location in a file, counted from 1.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Location {
+pub(crate) enum Location {
     Line(usize),
     /// An element of a JSON array, or a document in a folder.
     Record(usize),
@@ -43,12 +43,12 @@ impl Location {
 }
 
 /// A problem of a whole file.
-pub(super) fn at(path: &Path, problem: impl Into<InputProblem>) -> InputError {
+pub(crate) fn at(path: &Path, problem: impl Into<InputProblem>) -> InputError {
     InputError { place: Place { file: path.display().to_string(), line: None }, problem: problem.into() }
 }
 
 /// A failure to read a file.
-pub(super) fn unreadable(path: &Path, error: io::Error) -> InputError {
+pub(crate) fn unreadable(path: &Path, error: io::Error) -> InputError {
     let problem = match error.kind() {
         io::ErrorKind::NotFound => InputProblem::NotFound,
         io::ErrorKind::InvalidData => InputProblem::NotUtf8 { likely: "windows-1252" },
@@ -58,12 +58,12 @@ pub(super) fn unreadable(path: &Path, error: io::Error) -> InputError {
 }
 
 /// Whether a file's name ends in `.jsonl` or `.ndjson`.
-pub(super) fn is_jsonl(path: &Path) -> bool {
+pub(crate) fn is_jsonl(path: &Path) -> bool {
     path.extension().is_some_and(|extension| ["jsonl", "ndjson"].iter().any(|known| extension == *known))
 }
 
 /// Opens a file and skips its byte order mark.
-pub(super) fn open<'d>(
+pub(crate) fn open<'d>(
     path: &Path,
     digest: &'d mut Digest,
 ) -> Result<BufReader<Hashing<'d, File>>, InputError> {
@@ -77,14 +77,14 @@ pub(super) fn open<'d>(
 }
 
 /// Reads a small file as a whole.
-pub(super) fn whole(path: &Path, digest: &mut Digest) -> Result<String, InputError> {
+pub(crate) fn whole(path: &Path, digest: &mut Digest) -> Result<String, InputError> {
     let mut text = String::new();
     open(path, digest)?.read_to_string(&mut text).map_err(|error| unreadable(path, error))?;
     Ok(text)
 }
 
 /// Calls `take` with each line that is not blank, without its line break.
-pub(super) fn lines(
+pub(crate) fn lines(
     path: &Path,
     digest: &mut Digest,
     mut take: impl FnMut(Location, &str) -> Result<(), InputProblem>,
@@ -110,7 +110,7 @@ pub(super) fn lines(
 }
 
 /// Calls `take` with each line of JSON Lines. `expected` describes a line for the error.
-pub(super) fn json_lines<T: DeserializeOwned>(
+pub(crate) fn json_lines<T: DeserializeOwned>(
     path: &Path,
     digest: &mut Digest,
     expected: &'static str,
@@ -123,7 +123,7 @@ pub(super) fn json_lines<T: DeserializeOwned>(
 
 /// Calls `take` with each element of a JSON array, without keeping the array. `expected` describes an element for the
 /// error.
-pub(super) fn json_array<T: DeserializeOwned>(
+pub(crate) fn json_array<T: DeserializeOwned>(
     path: &Path,
     digest: &mut Digest,
     expected: &'static str,
@@ -146,7 +146,7 @@ pub(super) fn json_array<T: DeserializeOwned>(
 }
 
 /// Converts a JSON value. `expected` describes it for the error.
-pub(super) fn parse<T: DeserializeOwned>(value: Value, expected: &'static str) -> Result<T, InputProblem> {
+pub(crate) fn parse<T: DeserializeOwned>(value: Value, expected: &'static str) -> Result<T, InputProblem> {
     serde_json::from_value(value).map_err(|source| InputProblem::NotGold { expected, source })
 }
 

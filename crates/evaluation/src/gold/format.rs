@@ -59,6 +59,8 @@ formats! {
     Doccano = "doccano",
     /// A JSON Lines export.
     Prodigy = "prodigy",
+    /// A folder of texts and standoff annotations.
+    Brat = "brat",
 }
 
 impl fmt::Display for GoldFormat {

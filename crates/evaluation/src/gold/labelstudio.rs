@@ -3,13 +3,13 @@
 use super::annotated::{AnnotatedText, Id, LabelledSpan};
 use super::collector::Collector;
 use super::offsets::{Offsets, Unit};
-use super::{GoldSource, file};
-use crate::error::{InputProblem, Result};
+use super::{GoldDocument, GoldSource, file};
+use crate::error::{GoldProblem, InputProblem, Result};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use standpoint_core::hash::Digest;
 use standpoint_core::text::Span;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 #[derive(Deserialize)]
 struct Task {
@@ -34,6 +34,9 @@ struct Annotation {
     was_cancelled: bool,
     #[serde(default)]
     ground_truth: bool,
+    /// Who made it: a number, or an object with more.
+    #[serde(default)]
+    completed_by: Value,
 }
 
 /// A labelled region, a choice, or a relation between regions, by `kind`.
@@ -58,9 +61,10 @@ struct Values {
     choices: Vec<String>,
 }
 
+const EXPECTED: &str = "a task of Label Studio (id, data.text, annotations with result)";
+
 pub(super) fn read(source: &GoldSource, digest: &mut Digest, collector: &mut Collector<'_>) -> Result<()> {
-    let expected = "a task of Label Studio (id, data.text, annotations with result)";
-    file::json_array(&source.path, digest, expected, |at, task: Task| {
+    file::json_array(&source.path, digest, EXPECTED, |at, task: Task| {
         let wanted = collector.wants(task.data.split.as_deref());
         let finished = |annotation: &&Annotation| !annotation.was_cancelled;
         let finished: Vec<&Annotation> = task.annotations.iter().filter(finished).collect();
@@ -78,6 +82,32 @@ pub(super) fn read(source: &GoldSource, digest: &mut Digest, collector: &mut Col
     Ok(())
 }
 
+/// The documents of each annotator, in the order of their names. Of several annotations of a text by one, the last counts.
+pub(super) fn read_annotators(source: &GoldSource) -> Result<Vec<Vec<GoldDocument>>> {
+    let mut collectors: BTreeMap<String, Collector<'_>> = BTreeMap::new();
+    file::json_array(&source.path, &mut Digest::default(), EXPECTED, |at, task: Task| {
+        let finished = task.annotations.iter().filter(|annotation| !annotation.was_cancelled);
+        let by_annotator = finished.map(|annotation| (annotator(&annotation.completed_by), annotation));
+        for (annotator, annotation) in by_annotator.collect::<BTreeMap<_, _>>() {
+            let id = task.id.clone().into_string();
+            let document = annotated_text(id, &task.data, &annotation.result)?.into_document()?;
+            collectors.entry(annotator).or_insert_with(|| Collector::new(source)).add(at, document)?;
+        }
+        Ok(())
+    })?;
+    let finished = |mut collector: Collector<'_>| {
+        collector.complete_attributions();
+        collector.finish()
+    };
+    Ok(collectors.into_values().map(finished).collect())
+}
+
+/// The name of an annotator.
+fn annotator(completed_by: &Value) -> String {
+    let named = ["email", "id"].iter().find_map(|key| completed_by.get(key));
+    named.unwrap_or(completed_by).to_string()
+}
+
 fn annotated_text(id: String, data: &Data, items: &[Item]) -> Result<AnnotatedText, InputProblem> {
     let places = Places::new(&data.text);
     let (mut labels, mut spans, mut relations) = (Vec::new(), Vec::new(), Vec::new());
@@ -93,11 +123,17 @@ fn annotated_text(id: String, data: &Data, items: &[Item]) -> Result<AnnotatedTe
         if let Some(id) = &item.id {
             numbers.entry(id).or_insert(spans.len());
         }
-        spans.extend(said.map(|label| LabelledSpan { span, label }));
+        spans.extend(said.map(|label| LabelledSpan::new(span, label)));
     }
     for item in items.iter().filter(|item| item.kind == "relation") {
-        let number = |id: &Option<String>| id.as_deref().and_then(|id| numbers.get(id).copied());
-        relations.extend(number(&item.from_id).zip(number(&item.to_id)));
+        // A relation may also join regions that hold no label, such as notes.
+        let number = |id: &Option<String>| {
+            let id = id.as_deref().unwrap_or_default();
+            let is_there = items.iter().any(|item| item.id.as_deref() == Some(id));
+            let missing = || GoldProblem::Dangling { what: "the region", id: id.to_owned() };
+            is_there.then(|| numbers.get(id).copied()).ok_or_else(missing)
+        };
+        relations.extend(number(&item.from_id)?.zip(number(&item.to_id)?));
     }
     let (target, text, fields) = (data.target.clone(), data.text.clone(), data.fields.clone());
     Ok(AnnotatedText { id, target, text, labels, spans, relations, fields })
@@ -117,7 +153,11 @@ impl<'t> Places<'t> {
 
     fn span(&self, start: usize, end: usize, words: Option<&str>) -> Result<Span, InputProblem> {
         const WHAT: &str = "region";
-        let Some(words) = words else { return self.characters.span(WHAT, start, end) };
+        let Some(words) = words else {
+            let span = self.characters.span(WHAT, start, end)?;
+            let is_certain = self.utf16.span(WHAT, start, end).is_ok_and(|other| other == span);
+            return is_certain.then_some(span).ok_or(GoldProblem::UnknownRegion { start, end }.into());
+        };
         let counted = self.characters.span_of(WHAT, [start, end], words);
         counted.or_else(|problem| self.utf16.span_of(WHAT, [start, end], words).map_err(|_| problem))
     }

@@ -4,7 +4,7 @@
 //! | format | module | what it labels | how labels map to ours |
 //! | --- | --- | --- | --- |
 //! | `standpoint` | `standpoint` | everything | as they are |
-//! | `polnear` | `polnear`, `brat` | attributions | a sentence that a content covers is `attributed`; source, cue and content as spans |
+//! | `polnear` | `polnear`, `standoff` | attributions | a sentence that a content covers is `attributed`; source, cue and content as spans |
 //! | `newsdiscourse` | `newsdiscourse` | roles | as they are |
 //! | `checkthat` | `checkthat` | check-worthiness | `Yes`, `1`: worth checking; `No`, `0`: not |
 //! | `claimbuster` | `claimbuster` | check-worthiness | verdict 1: worth checking; 0, -1: not |
@@ -12,7 +12,7 @@
 //! | `vast` | `vast` | stance | 0: against; 1: favor; 2: none |
 //! | `perspectrum` | `perspectrum` | stance | `SUPPORT`: favor; `UNDERMINE`: against; `NOT_A_PERSPECTIVE`: left out |
 //! | `fnc1` | `fnc1` | stance | `agree`: favor; `disagree`: against; `discuss`, `unrelated`: none |
-//! | `labelstudio`, `doccano`, `prodigy` | of the same name, `annotated` | everything, by the project's labels | by the label's name |
+//! | `labelstudio`, `doccano`, `prodigy`, `brat` | of the same name, `annotated` | everything, by the project's labels | by the label's name |
 //!
 //! To add a format: a line in `format`, a module with a `read` function, and its row in the `match` of `collect`. A
 //! `read` function turns each record into an `UncheckedDocument` and hands it to the `Collector`, which checks it. The
@@ -25,17 +25,18 @@ mod claimbuster;
 mod collector;
 mod counting;
 mod doccano;
-mod file;
+pub(crate) mod file;
 mod fnc1;
 mod fold;
 mod format;
 mod labelstudio;
 mod newsdiscourse;
-mod offsets;
+pub(crate) mod offsets;
 mod perspectrum;
 mod polnear;
 mod prodigy;
 mod semeval;
+mod standoff;
 mod standpoint;
 mod table;
 mod vast;
@@ -43,6 +44,7 @@ mod vast;
 pub use fold::Fold;
 pub use format::GoldFormat;
 pub use offsets::Unit;
+pub(crate) use standpoint::find_words;
 
 use crate::error::{GoldProblem, InputProblem, Result};
 use collector::Collector;
@@ -160,6 +162,14 @@ pub fn read(source: &GoldSource) -> Result<GoldFile> {
     Ok(file)
 }
 
+/// Reads the documents of each annotator of a Label Studio export.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn read_annotators(source: &GoldSource) -> Result<Vec<Vec<GoldDocument>>> {
+    labelstudio::read_annotators(source)
+}
+
 /// Reads a file of the `standpoint` format to train on: the rows of the split `train`, and those that name no split.
 ///
 /// # Errors
@@ -170,6 +180,9 @@ pub fn read_gold(path: &Path) -> Result<GoldFile> {
 }
 
 fn collect(source: &GoldSource) -> Result<GoldFile> {
+    if source.offsets.is_some() && source.format != GoldFormat::Doccano {
+        return Err(file::at(&source.path, GoldProblem::KnownUnit { format: source.format }).into());
+    }
     let mut digest = Digest::default();
     let mut collector = Collector::new(source);
     let read = match source.format {
@@ -185,6 +198,7 @@ fn collect(source: &GoldSource) -> Result<GoldFile> {
         GoldFormat::LabelStudio => labelstudio::read,
         GoldFormat::Doccano => doccano::read,
         GoldFormat::Prodigy => prodigy::read,
+        GoldFormat::Brat => brat::read,
     };
     read(source, &mut digest, &mut collector)?;
     Ok(GoldFile { documents: collector.finish(), sha256: digest.finish() })

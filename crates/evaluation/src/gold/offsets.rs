@@ -29,7 +29,7 @@ impl Unit {
 }
 
 /// Turns the offsets of one text into spans.
-pub(super) struct Offsets<'t> {
+pub(crate) struct Offsets<'t> {
     text: &'t str,
     unit: Unit,
     /// The byte at which each unit starts, then the text's length. `None` for the second half of a surrogate pair, where
@@ -54,6 +54,24 @@ impl<'t> Offsets<'t> {
 
     pub fn text(&self) -> &'t str {
         self.text
+    }
+
+    /// How many units lie before a byte of the text.
+    pub fn count(&self, byte: usize) -> usize {
+        if self.unit == Unit::Bytes {
+            return byte;
+        }
+        let (mut low, mut high) = (0, self.starts.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            // The second half of a surrogate pair goes with the first.
+            let start = self.starts[middle].or_else(|| self.starts[middle - 1]);
+            match start < Some(byte) {
+                true => low = middle + 1,
+                false => high = middle,
+            }
+        }
+        low
     }
 
     /// The text's length, in units.
@@ -155,6 +173,7 @@ mod tests {
             assert_eq!(offsets.span("cue", start, end).unwrap().slice(text), "go", "{unit:?}");
             assert!(offsets.span("cue", end, start).is_err(), "backwards");
             assert!(offsets.span("cue", end, end + 1).is_err(), "behind the end");
+            assert_eq!((offsets.count(0), offsets.count(9), offsets.count(11)), (0, start, end), "{unit:?}");
         }
     }
 

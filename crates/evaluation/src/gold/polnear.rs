@@ -7,14 +7,16 @@
 use super::collector::{Collector, UncheckedDocument};
 use super::file::{self, Location};
 use super::offsets::{self, AttributionOffsets, Offsets, Unit};
-use super::{GoldLabels, GoldSource, brat};
-use crate::error::Result;
+use super::standoff::Annotations;
+use super::{GoldLabels, GoldSource, standoff};
+use crate::error::{GoldProblem, InputProblem, Result};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use standpoint_core::hash::Digest;
 use standpoint_core::label::Attribution;
 use standpoint_core::segment;
 use standpoint_core::text::Span;
+use std::collections::HashSet;
 use std::path::Path;
 
 /// A line of JSON. Offsets count characters.
@@ -52,8 +54,9 @@ pub(super) fn read(source: &GoldSource, digest: &mut Digest, collector: &mut Col
 
 /// Reads brat files, which have no sentences: the text is segmented here.
 fn read_folder(folder: &Path, digest: &mut Digest, collector: &mut Collector<'_>) -> Result<()> {
-    for (number, files) in brat::documents(folder)?.into_iter().enumerate() {
-        let (text, attributions) = files.read(digest)?;
+    for (number, files) in standoff::documents(folder)?.into_iter().enumerate() {
+        let (text, annotations) = files.read(digest)?;
+        let attributions = attributions(&annotations)?;
         let sentences = attributed_or_not(&text, segment::sentences(&text), &attributions);
         let mut fields = Map::new();
         fields.extend(files.annotator.map(|annotator| ("annotator".to_owned(), annotator.into())));
@@ -63,6 +66,51 @@ fn read_folder(folder: &Path, digest: &mut Digest, collector: &mut Collector<'_>
         collector.add(at, document).map_err(|problem| at.error(folder, problem))?;
     }
     Ok(())
+}
+
+/// The events of an annotation file: `E1<tab>Attribution:T4 Content:T3 Cue:T2 Source:T1`. A role that occurs twice has a
+/// number after its name, as in `Source2`.
+fn attributions(annotations: &Annotations) -> Result<Vec<Attribution>> {
+    let mut attributions = Vec::with_capacity(annotations.events.len());
+    let mut used = HashSet::new();
+    annotations.each(&annotations.events, |event| {
+        let mut attribution = Attribution::default();
+        for role in event.roles() {
+            let (name, id) = role?;
+            let part = match name.trim_end_matches(|c: char| c.is_ascii_digit()) {
+                "Source" => &mut attribution.source,
+                "Cue" => &mut attribution.cue,
+                "Content" => &mut attribution.content,
+                _ => continue,
+            };
+            let number = annotations.number(id)?;
+            used.insert(number);
+            part.extend(&annotations.bounds[number].pieces);
+        }
+        for part in [&mut attribution.source, &mut attribution.cue, &mut attribution.content] {
+            part.sort();
+        }
+        // PolNeAR has a few events without any span.
+        if attribution != Attribution::default() {
+            attributions.push(attribution);
+        }
+        Ok(())
+    })?;
+    // Parts that only relations join, as in other projects, would be lost without a word.
+    annotations.each(&annotations.relations, |relation| {
+        let is_lost = |role: Result<(&str, &str), InputProblem>| {
+            let number = role.and_then(|(_, id)| annotations.number(id));
+            number.is_ok_and(|number| {
+                let label = annotations.bounds[number].label.to_lowercase();
+                !used.contains(&number) && ["source", "cue", "content"].contains(&label.as_str())
+            })
+        };
+        match relation.roles().any(is_lost) {
+            true => Err(GoldProblem::Relation.into()),
+            false => Ok(()),
+        }
+    })?;
+    Ok(attributions)
 }
 
 /// Labels each sentence as attributed or not.

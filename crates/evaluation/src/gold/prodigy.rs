@@ -67,7 +67,7 @@ pub(super) fn read(source: &GoldSource, digest: &mut Digest, collector: &mut Col
 fn annotated_text(task: Task, file: &str, at: Location) -> Result<AnnotatedText, InputProblem> {
     let offsets = Offsets::new(&task.text, Unit::Characters);
     let labelled = |TaskSpan { start, end, label }: TaskSpan| -> Result<LabelledSpan, InputProblem> {
-        Ok(LabelledSpan { span: offsets.span("span", start, end)?, label })
+        Ok(LabelledSpan::new(offsets.span("span", start, end)?, label))
     };
     let mut spans = task.spans.into_iter().map(labelled).collect::<Result<Vec<_>, _>>()?;
     let mut relations = Vec::with_capacity(task.relations.len());

@@ -7,6 +7,7 @@ use super::offsets::{self, AttributionOffsets, Offsets, Unit};
 use super::{GoldLabels, GoldSource};
 use crate::error::{GoldProblem, InputProblem, Result};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use standpoint_core::hash::Digest;
 use standpoint_core::label::{Attribution, Role, Stance};
@@ -16,7 +17,8 @@ pub(super) fn read(source: &GoldSource, digest: &mut Digest, collector: &mut Col
     file::lines(&source.path, digest, |at, line| {
         let row: Value = serde_json::from_str(line).map_err(InputProblem::Json)?;
         let has = |field| row.get(field).is_some();
-        match (has("text") && has("sentences"), has("sentences"), has("doc_id") || has("role")) {
+        let is_of_document = ["doc_id", "role", "before", "after"].into_iter().any(has);
+        match (has("text") && has("sentences"), has("sentences"), is_of_document) {
             (true, _, _) => TextRow::read(row, at, collector),
             (_, true, _) => DocumentRow::read(row, at, collector),
             (_, _, true) => SentenceRow::read(row, collector),
@@ -66,7 +68,7 @@ enum Holder {
 struct DocumentRow {
     #[serde(flatten)]
     common: Common,
-    sentences: Vec<LabelledSentence>,
+    sentences: Vec<OrText<LabelledSentence>>,
     #[serde(flatten)]
     fields: Map<String, Value>,
 }
@@ -74,10 +76,32 @@ struct DocumentRow {
 #[derive(Deserialize)]
 struct LabelledSentence {
     text: String,
-    role: Role,
-    stance: Stance,
+    role: Option<Role>,
+    stance: Option<Stance>,
     holder: Option<Holder>,
     checkworthy: Option<bool>,
+}
+
+/// A sentence of a list: an object, or its text alone, which is context.
+#[derive(Deserialize)]
+#[serde(try_from = "Value", bound = "T: From<String> + DeserializeOwned")]
+struct OrText<T>(T);
+
+impl<T: From<String> + DeserializeOwned> TryFrom<Value> for OrText<T> {
+    type Error = serde_json::Error;
+
+    fn try_from(value: Value) -> Result<Self, serde_json::Error> {
+        Ok(Self(match value {
+            Value::String(text) => text.into(),
+            value => serde_json::from_value(value)?,
+        }))
+    }
+}
+
+impl From<String> for LabelledSentence {
+    fn from(text: String) -> Self {
+        Self { text, role: None, stance: None, holder: None, checkworthy: None }
+    }
 }
 
 /// A document as a text and the spans of its sentences.
@@ -86,7 +110,7 @@ struct TextRow {
     #[serde(flatten)]
     common: Common,
     text: String,
-    sentences: Vec<TextSentence>,
+    sentences: Vec<OrText<TextSentence>>,
     #[serde(flatten)]
     fields: Map<String, Value>,
 }
@@ -101,6 +125,13 @@ struct TextSentence {
     stance: Option<Stance>,
     holder: Option<Holder>,
     checkworthy: Option<bool>,
+}
+
+impl From<String> for TextSentence {
+    fn from(text: String) -> Self {
+        let text = Some(text);
+        Self { start: None, end: None, text, role: None, stance: None, holder: None, checkworthy: None }
+    }
 }
 
 /// A sentence between its neighbours, which are context.
@@ -131,9 +162,9 @@ pub(super) struct PairRow {
     fields: Map<String, Value>,
 }
 
-const DOCUMENT: &str = "a gold document (doc_id, target, sentences with text, role, stance)";
-const TEXT: &str = "a gold document (id, target, text, sentences with start, end, role, stance)";
-const SENTENCE: &str = "a gold sentence (doc_id, target, text, role, stance)";
+const DOCUMENT: &str = "a gold document (doc_id, target, sentences with text, role or stance)";
+const TEXT: &str = "a gold document (id, target, text, sentences with start, end, role or stance)";
+const SENTENCE: &str = "a gold sentence (doc_id, target, text, role or stance)";
 pub(super) const PAIR: &str = "a stance pair (id, target, text, stance)";
 
 impl DocumentRow {
@@ -143,7 +174,7 @@ impl DocumentRow {
             return Ok(());
         }
         let (sentences, holders): (Vec<_>, Vec<_>) =
-            sentences.into_iter().map(LabelledSentence::labelled).unzip();
+            sentences.into_iter().map(|OrText(sentence)| sentence.labelled()).unzip();
         let mut document = UncheckedDocument::of_sentences(common.id()?, common.target.take(), sentences);
         set_holders(&mut document, holders)?;
         let offsets = Offsets::new(&document.text, Unit::Bytes);
@@ -162,7 +193,7 @@ impl TextRow {
         let mut reached = 0;
         let mut placed = Vec::with_capacity(sentences.len());
         let mut holders = Vec::with_capacity(sentences.len());
-        for (index, sentence) in sentences.into_iter().enumerate() {
+        for (index, OrText(sentence)) in sentences.into_iter().enumerate() {
             let span = sentence.span(index, &offsets, reached)?;
             reached = span.end();
             let TextSentence { role, stance, checkworthy, holder, .. } = sentence;
@@ -199,6 +230,10 @@ impl SentenceRow {
         if !collector.wants(common.split.as_deref()) {
             return Ok(());
         }
+        let LabelledSentence { role, stance, checkworthy, .. } = &sentence;
+        if role.is_none() && stance.is_none() && checkworthy.is_none() && common.attributions.is_none() {
+            return Err(GoldProblem::NoLabel.into());
+        }
         let context = |text: String| (!text.trim().is_empty()).then(|| ((text, GoldLabels::default()), None));
         let before = context(before);
         let own = usize::from(before.is_some());
@@ -232,8 +267,7 @@ impl PairRow {
 impl LabelledSentence {
     fn labelled(self) -> ((String, GoldLabels), Option<Holder>) {
         let Self { text, role, stance, holder, checkworthy } = self;
-        let labels =
-            GoldLabels { role: Some(role), stance: Some(stance), checkworthy, ..GoldLabels::default() };
+        let labels = GoldLabels { role, stance, checkworthy, ..GoldLabels::default() };
         ((text, labels), holder)
     }
 }
@@ -265,7 +299,7 @@ fn set_holders(document: &mut UncheckedDocument, holders: Vec<Option<Holder>>) -
 }
 
 /// The byte at which `words` begin in a sentence. Whole words come first: in "the army, he said", "he" is at byte 10.
-fn find_words(sentence: &str, words: &str) -> Option<usize> {
+pub(crate) fn find_words(sentence: &str, words: &str) -> Option<usize> {
     let is_whole = |start: usize| {
         let before = sentence[..start].chars().next_back();
         let after = sentence[start + words.len()..].chars().next();

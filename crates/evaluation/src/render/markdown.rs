@@ -308,11 +308,15 @@ fn foot(page: &mut String, report: &Report) {
     }
     folded(page, "Data, model and run", |page| {
         let Report { set, model, run, .. } = report;
-        let mut rows = vec![
-            vec!["set".to_owned(), plain(&short(&set.sha256))],
-            vec!["weights".to_owned(), plain(&short(&model.sha256))],
-            vec!["configuration".to_owned(), plain(&short(&model.settings_sha256))],
-        ];
+        let mut rows = vec![vec!["set".to_owned(), plain(&short(&set.sha256))]];
+        // Answers from a file have no settings.
+        match model.settings_sha256.as_str() {
+            "" => rows.push(vec!["answers".to_owned(), plain(&short(&model.sha256))]),
+            settings => rows.extend([
+                vec!["weights".to_owned(), plain(&short(&model.sha256))],
+                vec!["configuration".to_owned(), plain(&short(settings))],
+            ]),
+        }
         let data = set.data_sha256.iter();
         rows.extend(data.map(|(name, hash)| vec![plain(name), plain(&short(hash))]));
         rows.push(vec!["run".to_owned(), plain(&run.shown())]);

@@ -2,7 +2,7 @@
 
 use super::figures::{NOTHING, Shown, percent, short};
 use crate::report::{
-    CalibrationReport, ClassReport, ErrorSample, Figure, PairReport, RankingReport, Report,
+    CalibrationReport, ClassReport, ErrorSample, Figure, ModelIdentity, PairReport, RankingReport, Report,
     SegmentationReport, Slice, SpanReport, TaskReport,
 };
 use comfy_table::presets::{NOTHING as BARE, UTF8_HORIZONTAL_ONLY};
@@ -29,6 +29,14 @@ pub fn text(report: &Report, width: u16) -> String {
     }
     page.foot(report);
     page.lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+/// What identifies a model, or the file that answers came from.
+fn hashes(model: &ModelIdentity) -> String {
+    match model.settings_sha256.as_str() {
+        "" => format!("file {}", short(&model.sha256)),
+        settings => format!("weights {}, configuration {}", short(&model.sha256), short(settings)),
+    }
 }
 
 /// The lines written so far.
@@ -108,14 +116,7 @@ impl Page {
         self.pairs(
             [
                 ("model", format!("{} {}", model.name, model.version)),
-                (
-                    "",
-                    format!(
-                        "weights {}, configuration {}",
-                        short(&model.sha256),
-                        short(&model.settings_sha256)
-                    ),
-                ),
+                ("", hashes(model)),
                 ("set", short(&set.sha256)),
             ]
             .into_iter()
