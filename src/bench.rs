@@ -5,6 +5,7 @@ mod measure;
 use super::model::ModelArgs;
 use crate::count;
 use crate::failure::{Failure, Result};
+use crate::message::say;
 use clap::ValueEnum;
 use comfy_table::{CellAlignment, LineStyle, Table, presets::UTF8_HORIZONTAL_ONLY};
 use measure::{BenchReport, Plan};
@@ -83,7 +84,7 @@ impl Bench {
             |article| self.classify(&program, article),
             &mut |next| {
                 if io::stderr().is_terminal() {
-                    eprintln!("{next}");
+                    say!("{next}");
                 }
             },
         )?;

@@ -15,6 +15,7 @@ use crate::count;
 use crate::destination::{self, Destination};
 use crate::failure::{Failure, Result};
 use crate::interrupt::Interrupt;
+use crate::message::say;
 use crate::resume::Part;
 use batch::BatchArgs;
 use clap::ValueEnum;
@@ -173,7 +174,7 @@ impl Classify {
         let tally = tally?;
         if interrupt.has_come() {
             drop(sink);
-            eprintln!("{}", self.interrupted(tally.done_before + labelled));
+            say!("{}", self.interrupted(tally.done_before + labelled));
             return Ok(interrupt.exit_code());
         }
         let notes = sink.finish().map_err(failed)?;
@@ -185,24 +186,24 @@ impl Classify {
             destination.abandon();
         }
         if kept == 0 && labelled > 0 && tally.done_before == 0 && self.speakers.are_named() {
-            eprintln!("warning: nobody by that name speaks there: `standpoint segment` shows the speakers");
+            say!("warning: nobody by that name speaks there: `standpoint segment` shows the speakers");
         }
         for note in &notes {
             match note {
                 SinkNote::NoHolderNamed => {
                     let model = &pipeline.settings().name;
-                    eprintln!("warning: \"{model}\" named no holder: no stance has a name");
+                    say!("warning: \"{model}\" named no holder: no stance has a name");
                 }
-                SinkNote::RepeatsUnknown { .. } => eprintln!("warning: {note}"),
-                SinkNote::StancesLeftOut { .. } => eprintln!("error: {note}"),
+                SinkNote::RepeatsUnknown { .. } => say!("warning: {note}"),
+                SinkNote::StancesLeftOut { .. } => say!("error: {note}"),
             }
         }
         if self.timings {
-            eprintln!("{}", timings(begun.elapsed(), pipeline.encoder_time()));
+            say!("{}", timings(begun.elapsed(), pipeline.encoder_time()));
         }
         let is_loss = notes.iter().any(|note| note.is_loss());
         if let Some(failures) = tally.report() {
-            eprintln!("error: {failures}");
+            say!("error: {failures}");
         }
         Ok(if is_loss || tally.failed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
@@ -255,7 +256,7 @@ impl Classify {
         let mut targets: Vec<Target> = Vec::with_capacity(self.target.len());
         for target in &self.target {
             if targets.contains(target) {
-                eprintln!("warning: target \"{target}\" was given twice: it is answered once");
+                say!("warning: target \"{target}\" was given twice: it is answered once");
             } else {
                 targets.push(target.clone());
             }

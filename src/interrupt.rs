@@ -1,5 +1,6 @@
 //! Ctrl-C and its kin: the first asks a command to stop in good order, a second ends the process at once.
 
+use crate::message::say;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use std::io;
@@ -20,7 +21,7 @@ impl Interrupt {
         let interrupt = Self::default();
         for signal in signals() {
             if let Err(error) = interrupt.register(signal) {
-                eprintln!("warning: signal {signal} will end this program at once: {error}");
+                say!("warning: signal {signal} will end this program at once: {error}");
             }
         }
         interrupt

@@ -1,7 +1,6 @@
 //! The command line: a file a subcommand. Only this program prints, and `failure` alone makes errors exit codes.
 
 #![forbid(unsafe_code)]
-#![expect(clippy::print_stderr, reason = "messages of a command line go there")]
 
 mod agreement;
 mod bench;
@@ -14,6 +13,7 @@ mod eval;
 mod failure;
 mod input;
 mod interrupt;
+mod message;
 mod model;
 mod resume;
 mod segment;
@@ -24,6 +24,7 @@ mod train;
 
 use clap::{Parser, Subcommand};
 use failure::{Failure, Result};
+use message::say;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
@@ -61,7 +62,7 @@ fn main() -> ExitCode {
     };
     done.unwrap_or_else(|failure| {
         if !failure.is_silent() {
-            eprintln!("error: {failure}");
+            say!("error: {failure}");
         }
         failure.exit_code()
     })

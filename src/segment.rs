@@ -3,6 +3,7 @@
 use super::input::InputArgs;
 use crate::destination::{self, Destination};
 use crate::failure::{Failure, Result};
+use crate::message::{failed_inputs, say};
 use clap::ValueEnum;
 use standpoint::input::Documents;
 use standpoint::output::sentences::{write_jsonl, write_text};
@@ -68,7 +69,7 @@ impl Segment {
         let (mut done, mut bad) = (0, 0);
         while let Some(document) = documents.next() {
             for warning in documents.take_warnings() {
-                eprintln!("warning: {warning}");
+                say!("warning: {warning}");
             }
             match document {
                 Ok(document) => {
@@ -78,7 +79,7 @@ impl Segment {
                 }
                 Err(error) => {
                     bad += 1;
-                    eprintln!("error: {error}");
+                    say!("error: {error}");
                 }
             }
         }
@@ -86,8 +87,8 @@ impl Segment {
         if done > 0 || bad == 0 {
             destination.commit()?;
         }
-        if bad > 0 {
-            eprintln!("error: {bad} of {} inputs failed (named above)", done + bad);
+        if let Some(failures) = failed_inputs(bad, done) {
+            say!("error: {failures}");
             return Ok(ExitCode::FAILURE);
         }
         Ok(ExitCode::SUCCESS)

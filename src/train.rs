@@ -3,6 +3,7 @@
 use crate::count;
 use crate::failure::Result;
 use crate::interrupt::Interrupt;
+use crate::message::say;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -60,7 +61,7 @@ impl Train {
         match outcome {
             RunEnd::Finished { output, scores, best } => {
                 let DevScore { role, stance, .. } = scores[best];
-                eprintln!(
+                say!(
                     "{}: epoch {} of {}, dev macro-F1 role {role:.3}, stance {stance:.3}",
                     output.display(),
                     best + 1,
@@ -69,7 +70,7 @@ impl Train {
                 Ok(ExitCode::SUCCESS)
             }
             RunEnd::Stopped { step, steps } => {
-                eprintln!("stopped and saved at step {step} of {steps}: go on with --resume");
+                say!("stopped and saved at step {step} of {steps}: go on with --resume");
                 Ok(watcher.interrupt.exit_code())
             }
         }
@@ -101,7 +102,7 @@ impl Watcher {
 
     fn say(&self, line: &str) {
         if self.bar.is_hidden() {
-            eprintln!("{line}");
+            say!("{line}");
         } else {
             self.bar.println(line);
         }
@@ -120,7 +121,7 @@ impl Observer for Watcher {
         self.bar.set_position(report.step as u64);
         self.bar.set_message(format!("loss {loss:.3}  {speed:.0} tokens/s"));
         if self.bar.is_hidden() && (report.step == 1 || report.step.is_multiple_of(STEPS_BETWEEN_LINES)) {
-            eprintln!(
+            say!(
                 "epoch {}/{}  step {}/{}  loss {loss:.3}  gradient norm {:.2}  {speed:.0} tokens/s",
                 report.epoch + 1,
                 report.epochs,

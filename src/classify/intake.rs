@@ -5,6 +5,7 @@ use super::batch::BatchArgs;
 use super::failures::Failures;
 use crate::failure::{Failure, Result};
 use crate::interrupt::Interrupt;
+use crate::message::{failed_inputs, say};
 use crate::resume::Done;
 use indicatif::{ProgressBar, ProgressStyle};
 use standpoint::error::{InputError, InputProblem, Place};
@@ -48,15 +49,9 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// What to say of inputs that failed. Whether anything was done stands in it.
+    /// What to say of inputs that failed.
     pub(super) fn report(self) -> Option<String> {
-        let (failed, all) = (self.failed, self.failed + self.read);
-        match (self.failed, self.read) {
-            (0, _) => None,
-            (1, 0) => Some("nothing could be labelled: the one input failed (named above)".to_owned()),
-            (_, 0) => Some(format!("nothing could be labelled: all {failed} inputs failed (named above)")),
-            _ => Some(format!("{failed} of {all} inputs failed (named above)")),
-        }
+        failed_inputs(self.failed, self.read)
     }
 }
 
@@ -134,7 +129,7 @@ impl<'p> Intake<'p> {
     /// Names what could not be read.
     fn fail(&mut self, error: &InputError) -> Result<()> {
         self.tally.failed += 1;
-        self.progress.suspend(|| eprintln!("error: {error}"));
+        self.progress.suspend(|| say!("error: {error}"));
         if let Some(failures) = &mut self.failures {
             failures.add(error)?;
         }
@@ -165,7 +160,7 @@ impl Source for Intake<'_> {
             let Some(arrival) = self.arrival(patience) else { break };
             self.progress.set_position(arrival.bytes_read);
             for warning in arrival.warnings {
-                self.progress.suspend(|| eprintln!("warning: {warning}"));
+                self.progress.suspend(|| say!("warning: {warning}"));
             }
             let taken = match arrival.document.map(|document| self.checked(document)) {
                 Some(Ok(document)) => self.accept(document),

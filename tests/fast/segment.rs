@@ -132,6 +132,30 @@ fn what_cannot_be_read_is_named_and_the_rest_goes_on() {
         "error: missing.txt: no such file or folder\nerror: 1 of 2 inputs failed (named above)\n"
     );
     assert_eq!(fs::read_to_string(folder.path().join("out.jsonl")).unwrap().lines().count(), 6);
+    let output = segment(folder.path(), &["missing.txt"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        message.ends_with("error: nothing could be read: the one input failed (named above)\n"),
+        "{message}"
+    );
+}
+
+#[test]
+fn the_exit_code_stands_if_nobody_reads_messages() {
+    let folder = folder();
+    let run = |arguments: &[&str]| {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_standpoint"));
+        let output = command.current_dir(folder.path()).args(arguments).stderr(writer).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap().lines().count())
+    };
+    assert_eq!(run(&["segment", "missing.txt", "pier.txt"]), (Some(1), 6));
+    assert_eq!(run(&["segment", "missing.txt"]), (Some(1), 0));
+    assert_eq!(run(&["segment", "--abbreviations", "none.txt", "pier.txt"]), (Some(2), 0));
+    assert_eq!(run(&["segment", "--quotes", "neither"]), (Some(2), 0));
+    assert_eq!(run(&["eval", "none.toml"]), (Some(1), 0));
 }
 
 #[test]

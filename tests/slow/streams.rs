@@ -49,6 +49,24 @@ fn a_document_goes_out_while_the_input_stays_open() {
     }
 }
 
+#[test]
+fn labels_are_written_if_nobody_reads_messages() {
+    let model = tiny::folder();
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("in.jsonl"), "{\"id\":1}\n{\"id\":2,\"text\":\"They left.\"}\n").unwrap();
+    for limit in [&["--timings"][..], &["--fail-fast"], &["--failures", "failed.jsonl"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = classify(model.path(), &["in.jsonl", "missing.txt"]);
+        let output = command.args(limit).current_dir(folder.path()).stderr(writer).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{limit:?}");
+        let lines = if limit == ["--fail-fast"] { 0 } else { 1 };
+        assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), lines, "{limit:?}");
+    }
+    let failed = fs::read_to_string(folder.path().join("failed.jsonl")).unwrap();
+    assert_eq!(failed.lines().count(), 2);
+}
+
 /// Waits until a child has written labels, sends it a signal, and gives its exit code and what it said.
 #[cfg(unix)]
 fn interrupted(mut child: Child, signal: &str, until: impl Fn() -> bool) -> (Option<i32>, String) {

@@ -129,5 +129,6 @@ mod tests {
     #[test]
     fn no_vowel() {
         cut("Bdr. Poe met Mssr. Roe. |They bought CDs. |Police came. |Hmm. |Nobody spoke.");
+        cut("They saw Plts. Roe and Ek. |They left.");
     }
 }

@@ -49,7 +49,10 @@ pub(super) fn punctuation_follows(place: &Place) -> Option<Verdict> {
 pub(super) fn address_follows(place: &Place) -> Option<Verdict> {
     let rest = &place.text[place.after.start..];
     let is_address = ["http://", "https://", "www.", "pic."].iter().any(|begin| rest.starts_with(begin));
-    (is_address && !words::is_abbreviation(place.word.text)).then_some(Cut)
+    let word = place.word.text;
+    // `See e.g. www.example.org`
+    let is_letters = word.contains('.') && word.split('.').all(|part| part.len() == 1);
+    (is_address && !is_letters && !words::is_abbreviation(word)).then_some(Cut)
 }
 
 /// A name may begin a sentence in lower case, if its next part has a capital: `al-Nahr`, `van Dorn`.
@@ -85,6 +88,7 @@ mod tests {
     #[test]
     fn nothing_said() {
         cut("...and then they left. |!!! Nobody saw it.");
+        cut("“… so they went,” Voss said. |“...and came back.”");
     }
 
     #[test]
@@ -100,11 +104,13 @@ mod tests {
     #[test]
     fn punctuation_follows() {
         cut("The shop sells fish, bread, etc., at noon. |Voss & Co. & Sons bake it.");
+        cut("They left (at 5 a.m.), and by 6 a.m.; by 7 a.m.: nobody. |All slept.");
     }
 
     #[test]
     fn address_follows() {
         cut("It is the largest port. |(http://example.org). |Nobody else counts.");
+        cut("They put the list online. |www.example.org has it. |See e.g. www.example.org there.");
     }
 
     #[test]

@@ -141,6 +141,7 @@ mod tests {
     #[test]
     fn item_follows() {
         cut("(a) Close the pier. |(b) Send the men home. |(12) Wait.");
+        cut("They want two things. |(1) A new pier. |(2) A ferry. |They got one (1).");
     }
 
     #[test]

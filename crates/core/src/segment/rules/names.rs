@@ -228,6 +228,7 @@ mod tests {
     #[test]
     fn marked_name() {
         cut("He works for Yahoo! News. |She left Yahoo! |They miss her.");
+        cut("He asked Yahoo! Finance. |“Go!” |Finance did not answer.");
     }
 
     #[test]
