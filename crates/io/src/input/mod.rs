@@ -6,13 +6,21 @@
 //! gives its documents one after the other. Records of all formats become documents in `record`.
 
 mod captions;
+#[cfg(feature = "parquet")]
+mod columnar;
+mod columns;
 mod compression;
+mod delimited;
+pub mod dialect;
 pub mod encoding;
 pub mod feed;
+mod html;
+mod json;
 pub mod jsonl;
 mod kind;
 mod language;
 mod looks;
+mod markup;
 mod notes;
 mod open;
 mod options;
@@ -20,6 +28,9 @@ pub mod plain;
 mod record;
 mod sources;
 mod srt;
+mod syndication;
+#[cfg(test)]
+mod test;
 mod vtt;
 
 pub use notes::{InputWarning, InputWarningKind};
@@ -49,6 +60,13 @@ fn reader(file: Opened, format: InputFormat, options: &Arc<InputOptions>) -> Box
         InputFormat::Jsonl => jsonl::reader(file, options),
         InputFormat::WebVtt => Box::new(vtt::WebVtt::new(file, options)),
         InputFormat::Srt => Box::new(srt::Srt::new(file, options)),
+        InputFormat::Json => Box::new(json::Records::new(file.name, file.bytes, options)),
+        #[cfg(feature = "parquet")]
+        InputFormat::Parquet | InputFormat::Arrow => Box::new(columnar::Rows::new(file, format, options)),
+        InputFormat::Html => Box::new(html::Page::new(file, options)),
+        InputFormat::Feed => Box::new(syndication::Entries::new(file, options)),
+        InputFormat::Csv => Box::new(delimited::Rows::new(file, b",;\t|", options)),
+        InputFormat::Tsv => Box::new(delimited::Rows::new(file, b"\t,;|", options)),
     }
 }
 

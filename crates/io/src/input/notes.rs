@@ -31,6 +31,8 @@ pub enum InputWarningKind {
     LeftOut { counts: Vec<(String, usize)> },
     /// A file that was among those before it.
     GivenTwice,
+    /// The text was taken out of a page or a feed.
+    ExtractedText,
 }
 
 impl fmt::Display for InputWarning {
@@ -67,6 +69,9 @@ impl fmt::Display for InputWarning {
                 }
             }
             InputWarningKind::GivenTwice => f.write_str("was given twice: it is read once"),
+            InputWarningKind::ExtractedText => f.write_str(
+                "start and end count the text that was taken out of the page, as of all pages and feeds that follow",
+            ),
         }
     }
 }
@@ -77,6 +82,8 @@ pub(crate) struct Notes {
     file: String,
     /// What was said of this file.
     said: Vec<InputWarningKind>,
+    /// Whether it was said that text is taken out of pages.
+    said_extracted: bool,
     pending: Vec<InputWarning>,
 }
 
@@ -117,6 +124,13 @@ impl Notes {
 
     fn has_said(&self, is: impl Fn(&InputWarningKind) -> bool) -> bool {
         self.said.iter().any(is)
+    }
+
+    /// Says it of this file, and of no other.
+    pub fn add_once(&mut self, kind: InputWarningKind) {
+        if !mem::replace(&mut self.said_extracted, true) {
+            self.add(None, kind);
+        }
     }
 
     /// The warnings since the last call.

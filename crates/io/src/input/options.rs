@@ -14,6 +14,22 @@ pub enum InputFormat {
     /// Captions: the file is one document.
     WebVtt,
     Srt,
+    /// Each element of an array is one document.
+    Json,
+    /// Each row of a table is one document.
+    Csv,
+    /// The same, with tabs between cells.
+    Tsv,
+    /// The article of a web page is one document.
+    Html,
+    /// Each entry of an RSS, Atom or JSON feed is one document.
+    Feed,
+    /// Each row is one document.
+    #[cfg(feature = "parquet")]
+    Parquet,
+    /// Each row of an Arrow IPC file or stream is one document.
+    #[cfg(feature = "parquet")]
+    Arrow,
 }
 
 impl InputFormat {
@@ -23,6 +39,15 @@ impl InputFormat {
         (Self::Jsonl, "jsonl", &["jsonl", "ndjson"]),
         (Self::WebVtt, "vtt", &["vtt"]),
         (Self::Srt, "srt", &["srt"]),
+        (Self::Json, "json", &["json"]),
+        (Self::Csv, "csv", &["csv"]),
+        (Self::Tsv, "tsv", &["tsv", "tab"]),
+        (Self::Html, "html", &["html", "htm", "xhtml"]),
+        (Self::Feed, "feed", &["rss", "atom"]),
+        #[cfg(feature = "parquet")]
+        (Self::Parquet, "parquet", &["parquet", "pq"]),
+        #[cfg(feature = "parquet")]
+        (Self::Arrow, "arrow", &["arrow", "arrows", "ipc", "feather"]),
     ];
 
     /// What a user calls the format.

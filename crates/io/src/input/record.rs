@@ -101,7 +101,6 @@ impl<'a> Record<'a> {
     ///
     /// # Errors
     /// If it is not what it should be.
-    #[allow(dead_code, reason = "for formats that are to come")]
     pub fn set(&mut self, name: String, value: Value) -> Result<(), InputProblem> {
         let part = self.part(&name);
         self.once(part, &name)?;
@@ -125,6 +124,18 @@ impl<'a> Record<'a> {
             }
             (Part::Sentences, _) => return Err(field(&name, "is of another type", STRINGS)),
             (Part::Target, value) => self.targets = targets(&name, value)?,
+        }
+        Ok(())
+    }
+
+    /// As [`set`](Record::set), for a cell of a table that knows no lists.
+    ///
+    /// # Errors
+    /// As for [`set`](Record::set).
+    pub fn set_cell(&mut self, name: &str, cell: String) -> Result<(), InputProblem> {
+        match self.part(name) {
+            Part::Sentences => drop(self.others.insert(name.to_owned(), Value::String(cell))),
+            _ => self.set(name.to_owned(), Value::String(cell))?,
         }
         Ok(())
     }

@@ -1,0 +1,214 @@
+//! CSV and TSV: one document a row, its fields named by the first row. The [dialect](super::dialect) is found from the whole
+//! file, or from as much of it as [`SAMPLE`] says. A bad row is an error of that row.
+
+use super::dialect::{Dialect, Quoting};
+use super::encoding::{self, Decoded};
+use super::notes::{InputWarningKind, Notes};
+use super::open::Opened;
+use super::record::Record;
+use super::{DocumentReader, InputOptions, columns};
+use crate::error::InputProblem;
+use csv::ByteRecord;
+use standpoint_core::text::Document;
+use std::io::{self, Cursor, Read};
+use std::sync::Arc;
+
+/// How much of a file decides on its dialect, in bytes. A file that is longer must be UTF-8.
+const SAMPLE: u64 = 64 << 20;
+
+/// The longest row, in bytes. Each of them may be a cell, which takes eight bytes.
+const ROW_LIMIT: u64 = 16 << 20;
+
+/// The most columns of a table.
+const COLUMNS: usize = 1 << 12;
+
+/// The rows of one file.
+pub(super) struct Rows {
+    name: String,
+    options: Arc<InputOptions>,
+    delimiters: &'static [u8],
+    state: State,
+}
+
+enum State {
+    Unread(Opened),
+    Open(Box<Table>),
+    Ended,
+}
+
+struct Table {
+    reader: csv::Reader<Limited>,
+    columns: Vec<String>,
+    /// A first row that is no header.
+    first: Option<ByteRecord>,
+}
+
+impl Rows {
+    /// `delimiters` are those that may stand between cells, the likeliest first.
+    pub fn new(file: Opened, delimiters: &'static [u8], options: &Arc<InputOptions>) -> Self {
+        let name = file.name.clone();
+        Self { name, options: Arc::clone(options), delimiters, state: State::Unread(file) }
+    }
+}
+
+impl DocumentReader for Rows {
+    fn next(&mut self, notes: &mut Notes) -> Option<(Option<usize>, Result<Document, InputProblem>)> {
+        loop {
+            match std::mem::replace(&mut self.state, State::Ended) {
+                State::Ended => return None,
+                State::Unread(file) => match Table::open(file, self.delimiters, &self.options, notes) {
+                    Ok(table) => self.state = State::Open(Box::new(table)),
+                    Err((line, problem)) => return Some((line, Err(problem))),
+                },
+                State::Open(mut table) => {
+                    let (line, row) = match table.row() {
+                        Ok(None) => return None,
+                        Ok(Some(row)) => row,
+                        Err(at) => return Some((Some(at.0), Err(at.1))),
+                    };
+                    let name = || format!("{}:{line}", self.name);
+                    let document =
+                        row.and_then(|row| table.record(&row, &self.options)).and_then(|record| record.document(name));
+                    self.state = State::Open(table);
+                    return Some((Some(line), document));
+                }
+            }
+        }
+    }
+}
+
+/// The line of a problem, where it has one.
+type Located<T, L = Option<usize>> = Result<T, (L, InputProblem)>;
+
+/// A row, or what is wrong with it, and its line.
+type Row = (usize, Result<ByteRecord, InputProblem>);
+
+impl Table {
+    fn open(file: Opened, delimiters: &[u8], options: &InputOptions, notes: &mut Notes) -> Located<Self> {
+        let nowhere = |problem| (None, problem);
+        let mut sample = Vec::new();
+        let mut bytes = file.bytes;
+        bytes.by_ref().take(SAMPLE).read_to_end(&mut sample).map_err(|error| nowhere(InputProblem::Read(error)))?;
+        if (sample.len() as u64) < SAMPLE {
+            let Decoded { text, from } = encoding::decode(sample, SAMPLE).map_err(nowhere)?;
+            if let Some(encoding) = from {
+                notes.add(None, InputWarningKind::AssumedEncoding(encoding));
+            }
+            sample = text.into_bytes();
+        }
+        if sample.starts_with("\u{feff}".as_bytes()) {
+            sample.drain(..'\u{feff}'.len_utf8());
+        }
+        if sample.trim_ascii().is_empty() {
+            return Err((None, InputProblem::Empty));
+        }
+        let wanted = options.text_field.as_deref().unwrap_or("text");
+        let dialect = Dialect::of(&sample, delimiters, wanted);
+        let reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .delimiter(dialect.delimiter)
+            .quoting(dialect.quoting != Quoting::None)
+            .double_quote(dialect.quoting == Quoting::Doubled)
+            .escape((dialect.quoting == Quoting::Escaped).then_some(b'\\'))
+            .from_reader(Limited { inner: Box::new(Cursor::new(sample).chain(bytes)), left: ROW_LIMIT });
+        Self { reader, columns: Vec::new(), first: None }.with_header(options)
+    }
+
+    fn with_header(mut self, options: &InputOptions) -> Located<Self> {
+        let header = match self.read().map_err(|(line, problem)| (Some(line), problem))? {
+            None => return Err((None, InputProblem::Empty)),
+            Some((line, row)) => row.map_err(|problem| (Some(line), problem))?,
+        };
+        if header.len() > COLUMNS {
+            return Err((Some(1), InputProblem::TooManyColumns { found: header.len(), limit: COLUMNS }));
+        }
+        let cells = || header.iter().map(|cell| String::from_utf8_lossy(cell).trim().to_owned());
+        self.columns = columns::distinct(cells());
+        let line = |problem| (Some(1), problem);
+        let Err(problem) = columns::require_text(&self.columns, &["text"], options) else {
+            return Ok(self);
+        };
+        if !cells().any(|cell| is_data(&cell)) {
+            return Err(line(problem));
+        }
+        self.columns = (1..=header.len()).map(|number| number.to_string()).collect();
+        if columns::require_text(&self.columns, &["text"], options).is_err() {
+            return Err(line(InputProblem::NoHeader { columns: header.len() }));
+        }
+        self.first = Some(header);
+        Ok(self)
+    }
+
+    /// The next row that is not blank, with its line.
+    fn row(&mut self) -> Located<Option<Row>, usize> {
+        if let Some(first) = self.first.take() {
+            return Ok(Some((1, Ok(first))));
+        }
+        loop {
+            match self.read()? {
+                // Spreadsheets end a table with rows of empty cells.
+                Some((_, Ok(row))) if row.iter().all(|cell| cell.trim_ascii().is_empty()) => {}
+                row => return Ok(row),
+            }
+        }
+    }
+
+    fn read(&mut self) -> Located<Option<Row>, usize> {
+        let line = self.reader.position().line() as usize;
+        let mut row = ByteRecord::new();
+        self.reader.get_mut().left = ROW_LIMIT;
+        match self.reader.read_byte_record(&mut row) {
+            Ok(false) => Ok(None),
+            Ok(true) => {
+                let line = row.position().map_or(line, |position| position.line() as usize);
+                let row = match row.iter().all(|cell| str::from_utf8(cell).is_ok()) {
+                    true => Ok(row),
+                    false => Err(InputProblem::NotUtf8),
+                };
+                Ok(Some((line, row)))
+            }
+            // Where the next row begins is unknown, so that this is the end.
+            Err(_) if self.reader.get_ref().left == 0 => Err((line, InputProblem::TooLarge { limit: ROW_LIMIT })),
+            Err(error) => match error.into_kind() {
+                csv::ErrorKind::Io(error) => Err((line, InputProblem::Read(error))),
+                _ => Err((line, InputProblem::NotUtf8)),
+            },
+        }
+    }
+
+    fn record<'a>(&self, row: &ByteRecord, options: &'a InputOptions) -> Result<Record<'a>, InputProblem> {
+        if row.len() != self.columns.len() {
+            return Err(InputProblem::Ragged { found: row.len(), expected: self.columns.len() });
+        }
+        let mut record = Record::new(options);
+        for (name, cell) in self.columns.iter().zip(row) {
+            record.set_cell(name, String::from_utf8_lossy(cell).into_owned())?;
+        }
+        Ok(record)
+    }
+}
+
+/// Whether a cell of the first row tells that this is no header.
+fn is_data(cell: &str) -> bool {
+    cell.len() > 80 || cell.parse::<f64>().is_ok() || cell.ends_with(['.', '!', '?'])
+}
+
+/// A reader that ends in an error within a row that is too long.
+struct Limited {
+    inner: Box<dyn Read + Send>,
+    /// What may still be read of this row.
+    left: u64,
+}
+
+impl Read for Limited {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 {
+            return Err(io::Error::other("a row is too long"));
+        }
+        let reach = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let read = self.inner.read(&mut buffer[..reach])?;
+        self.left -= read as u64;
+        Ok(read)
+    }
+}
