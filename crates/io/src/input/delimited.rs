@@ -41,6 +41,7 @@ struct Table {
     columns: Vec<String>,
     /// A first row that is no header.
     first: Option<ByteRecord>,
+    has_rows: bool,
 }
 
 impl Rows {
@@ -62,10 +63,12 @@ impl DocumentReader for Rows {
                 },
                 State::Open(mut table) => {
                     let (line, row) = match table.row() {
-                        Ok(None) => return None,
+                        Ok(None) if table.has_rows => return None,
+                        Ok(None) => return Some((None, Err(InputProblem::Empty))),
                         Ok(Some(row)) => row,
                         Err(at) => return Some((Some(at.0), Err(at.1))),
                     };
+                    table.has_rows = true;
                     let name = || format!("{}:{line}", self.name);
                     let document =
                         row.and_then(|row| table.record(&row, &self.options)).and_then(|record| record.document(name));
@@ -112,7 +115,7 @@ impl Table {
             .double_quote(dialect.quoting == Quoting::Doubled)
             .escape((dialect.quoting == Quoting::Escaped).then_some(b'\\'))
             .from_reader(Limited { inner: Box::new(Cursor::new(sample).chain(bytes)), left: ROW_LIMIT });
-        Self { reader, columns: Vec::new(), first: None }.with_header(options)
+        Self { reader, columns: Vec::new(), first: None, has_rows: false }.with_header(options)
     }
 
     fn with_header(mut self, options: &InputOptions) -> Located<Self> {
@@ -210,5 +213,94 @@ impl Read for Limited {
         let read = self.inner.read(&mut buffer[..reach])?;
         self.left -= read as u64;
         Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::input::test::{Outcome, opened, outcomes};
+
+    fn read_with(bytes: impl Into<Vec<u8>>, options: InputOptions) -> Vec<Outcome> {
+        outcomes(Rows::new(opened("f.csv", bytes), b",;\t|", &Arc::new(options)))
+    }
+
+    fn read(bytes: impl Into<Vec<u8>>) -> Vec<Outcome> {
+        read_with(bytes, InputOptions::default())
+    }
+
+    #[test]
+    fn a_row_is_a_document_and_its_other_cells_travel_along() {
+        let table = "\u{feff}id,text,note\r\n\r\n7,\"They left.\r\nNobody, they say, \"\"stayed\"\".\",\"a\"\r\n,Go.,\r\n,,\r\n";
+        let expected = [
+            r#"3: "7" "They left.\r\nNobody, they say, \"stayed\"." {"note":"a"}"#,
+            r#"5: "f.csv:5" "Go." {"note":""}"#,
+        ];
+        assert_eq!(read(table), expected);
+        assert_eq!(read("text\nGo, all of you.\n"), [r#"2: "f.csv:2" "Go, all of you." {}"#]);
+        let sentences = "text,sentences\nGo. Stay.,2\n";
+        assert_eq!(read(sentences), [r#"2: "f.csv:2" "Go. Stay." {"sentences":"2"}"#]);
+    }
+
+    #[test]
+    fn a_bad_row_does_not_stop_the_rest() {
+        let table = b"id;text\n1;Go.\n2;Go.;now\n3\n4;\n5;\xff\xfe\n6;Stay.\n";
+        let outcomes = read(&table[..]);
+        // The bytes that are no UTF-8 decide that the table is in another encoding.
+        let good: Vec<bool> = outcomes.iter().map(|outcome| !outcome.is_error()).collect();
+        assert_eq!(good, [true, false, false, false, true, true, true]);
+        assert_eq!(
+            outcomes[1],
+            "3: error: has 3 cells where the header has 2: put quotes around a cell that holds a delimiter or a line end"
+        );
+        assert_eq!(outcomes[3], "5: error: is empty: there is nothing to label");
+    }
+
+    #[test]
+    fn columns_are_named_by_the_user() {
+        let options = |text: &str, id: Option<&str>| InputOptions {
+            text_field: Some(text.to_owned()),
+            id_field: id.map(str::to_owned),
+            ..InputOptions::default()
+        };
+        let table = "nr\tbody\ttext\n1\tGo.\tno\n";
+        assert_eq!(read_with(table, options("body", Some("nr"))), [r#"2: "1" "Go." {"text":"no"}"#]);
+        let missing = "1: error: has no field \"text\": name the one that holds the text, as with --text-field body (there are nr, body)";
+        assert_eq!(read("nr,body\n1,Go.\n"), [missing]);
+        assert_eq!(read_with("1,They left.\n2,Go.\n", options("2", None)), [
+            r#"1: "f.csv:1" "They left." {"1":"1"}"#,
+            r#"2: "f.csv:2" "Go." {"1":"2"}"#,
+        ]);
+        let headless = "1: error: has no header line: give the number of the column that holds the text, from 1 to 2, as with --text-field 2";
+        assert_eq!(read("1,They left.\n2,Go.\n"), [headless]);
+    }
+
+    #[test]
+    fn another_encoding_is_read_and_said() {
+        let utf16: Vec<u8> = "\u{feff}id\ttext\n1\t“Go.”\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let outcomes = read(utf16);
+        assert_eq!(outcomes[0], r#"2: "1" "“Go.”" {}"#);
+        assert_eq!(outcomes.len(), 2);
+        assert!(outcomes[1].is_warning());
+    }
+
+    #[test]
+    fn what_is_no_table_is_one_error() {
+        assert_eq!(read(""), ["-: error: is empty: there is nothing to label"]);
+        assert_eq!(read("\u{feff}\n\n"), ["-: error: is empty: there is nothing to label"]);
+        assert!(read(&b"id,text\n\0,1\n"[..])[0].is_error());
+        let wide = read(",".repeat(COLUMNS + 1));
+        assert_eq!((wide.len(), wide[0].is_error()), (1, true));
+        assert_eq!(read("id,text\n,\n"), ["-: error: is empty: there is nothing to label"]);
+    }
+
+    #[test]
+    fn a_row_has_a_limit() {
+        // A quotation mark that nothing closes takes in the rest of the file.
+        let open = format!("id,text\n1,\"a, b\"\n2,\"{}", "a, b\n".repeat(ROW_LIMIT as usize / 4));
+        let outcomes = read(open);
+        assert!(outcomes.last().unwrap().is_error(), "{:?}", outcomes.len());
+        let long = format!("id,text\n1,{}\n", "a ".repeat(ROW_LIMIT as usize));
+        assert_eq!(read(long), ["2: error: is larger than the limit of 16 MiB: split it"]);
     }
 }

@@ -74,3 +74,57 @@ fn extract(html: &str) -> Result<ExtractResult, InputProblem> {
         Err(_) => Err(InputProblem::Damaged { what: "a web page", why: "the extractor failed on it".to_owned() }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::input::test::{Outcome, opened, outcomes};
+
+    fn read(bytes: impl Into<Vec<u8>>) -> Vec<Outcome> {
+        outcomes(Page::new(opened("f.html", bytes), &Arc::default()))
+    }
+
+    const PAGE: &str = r#"<!DOCTYPE html><html><head><title>Troops leave the valley | The Coast</title>
+        <meta name="author" content="Ann Lee"><meta property="article:published_time" content="2024-09-02T10:00:00Z">
+        <meta property="og:site_name" content="The Coast"><link rel="canonical" href="https://example.org/news/1"></head><body>
+        <nav><a href="/">Home</a> <a href="/sport">Sport</a></nav><article><h1>Troops leave the valley</h1>
+        <p>The last <b>troops</b> left the valley on Monday, the premier said, and nobody in the village was sorry to see them go.</p>
+        <p>“We will rebuild the bridge before the winter,” she told reporters who had come up from the coast to watch.</p>
+        <p>The opposition called the withdrawal hasty, and asked who would now guard the pass and the two dams above it.</p></article>
+        <aside><a href="/2">Read also: ten lakes to swim in</a></aside><footer>All rights reserved.</footer></body></html>"#;
+
+    #[test]
+    fn the_article_of_a_page_is_a_document() {
+        let fields = r#"{"title":"Troops leave the valley","author":"Ann Lee","published":"2024-09-02","source":"The Coast","url":"https://example.org/news/1"}"#;
+        let outcomes = read(PAGE);
+        let document = format!("{:?}", outcomes[0]);
+        assert!(document.ends_with(fields), "{document}");
+        let lines = r#"sorry to see them go.\n“We will rebuild the bridge before the winter,” she told"#;
+        assert!(document.contains(lines), "{document}");
+        assert!(!document.contains("Sport") && !document.contains("rights reserved"), "{document}");
+        assert!(outcomes[1].is_warning());
+    }
+
+    #[test]
+    fn a_small_page_is_read_whole() {
+        assert_eq!(read("<p>They left.</p><p>Nobody stayed.</p>")[0], r#"-: "f.html" "They left.\nNobody stayed." {}"#);
+    }
+
+    #[test]
+    fn a_page_without_text_or_made_to_explode_is_an_error() {
+        let bad = ["", "<html>", "<script>x</script>", "\0", &"<div>".repeat(1 << 20), &"<a href=x>y</a>".repeat(1 << 18)];
+        for page in bad {
+            let outcomes = read(page);
+            assert!(outcomes.len() == 1 && outcomes[0].is_error(), "{outcomes:?}");
+        }
+        let large = "a".repeat(17 << 20);
+        assert_eq!(read(large), ["-: error: is larger than the limit of 16 MiB: split it"]);
+    }
+
+    #[test]
+    fn a_page_that_is_cut_short_is_read_as_far_as_it_goes() {
+        for end in (0..PAGE.len()).step_by(37) {
+            read(&PAGE[..PAGE.floor_char_boundary(end)]);
+        }
+    }
+}

@@ -20,6 +20,7 @@ pub(super) struct Records<R> {
     /// The line that is being read, from 1.
     line: usize,
     place: Place,
+    has_records: bool,
 }
 
 /// What may come next.
@@ -41,7 +42,7 @@ enum Place {
 
 impl<R: BufRead> Records<R> {
     pub fn new(name: impl Into<String>, bytes: R, options: &Arc<InputOptions>) -> Self {
-        Self { name: name.into(), bytes, options: Arc::clone(options), line: 1, place: Place::Start }
+        Self { name: name.into(), bytes, options: Arc::clone(options), line: 1, place: Place::Start, has_records: false }
     }
 
     /// Where the next record begins, the byte itself being left. `None` at the end of the file.
@@ -51,6 +52,7 @@ impl<R: BufRead> Records<R> {
                 return match self.place {
                     Place::Start => Err(InputProblem::Empty),
                     Place::Element | Place::Separator => Err(InputProblem::CutShort { what: "its array" }),
+                    Place::Ended if !self.has_records => Err(InputProblem::Empty),
                     Place::Bare | Place::Ended | Place::Done => Ok(None),
                 };
             };
@@ -58,7 +60,10 @@ impl<R: BufRead> Records<R> {
                 (_, b'\n') => self.line += 1,
                 (_, b' ' | b'\t' | b'\r') => {}
                 (Place::Start, 0xef | 0xbb | 0xbf) if self.line == 1 => {}
-                (Place::Start, 0xff | 0xfe) => return Err(InputProblem::NotUtf8),
+                (Place::Start, 0xff | 0xfe) => {
+                    self.place = Place::Done;
+                    return Err(InputProblem::NotUtf8);
+                },
                 (Place::Start, b'[') => self.place = Place::Element,
                 (Place::Start | Place::Bare, b'{') => {
                     self.place = Place::Bare;
@@ -163,8 +168,11 @@ impl<R: BufRead + Send> DocumentReader for Records<R> {
         }
         let (line, document) = match self.seek() {
             Ok(None) => return None,
-            Ok(Some(())) => (Some(self.line), self.document(self.line)),
-            Err(problem) => ((self.place != Place::Start).then_some(self.line), Err(problem)),
+            Ok(Some(())) => {
+                self.has_records = true;
+                (Some(self.line), self.document(self.line))
+            }
+            Err(problem) => ((!matches!(self.place, Place::Start | Place::Done)).then_some(self.line), Err(problem)),
         };
         // Where the next record begins is unknown then.
         if let Err(InputProblem::CutShort { .. } | InputProblem::NotRecords | InputProblem::Empty | InputProblem::Read(_)) = document {
@@ -186,35 +194,53 @@ mod tests {
     #[test]
     fn an_array_holds_a_record_in_each_element() {
         let array = "\u{feff}\n[\n  {\"id\": 1, \"text\": \"Go. \\\"[{\\\\\"},\n {\n  \"text\": \"Stay.\",\n \"a\": [[1], {}]}\n]\n";
-        insta::assert_debug_snapshot!(read(array), @"");
-        assert_eq!(read("[]"), []);
+        let expected = [r#"3: "1" "Go. \"[{\\" {}"#, r#"4: "f.json:4" "Stay." {"a":[[1],{}]}"#];
+        assert_eq!(read(array), expected);
+        assert_eq!(read("[ ]"), ["1: error: is empty: there is nothing to label"]);
     }
 
     #[test]
-    fn a_file_may_be_one_record() {
-        insta::assert_debug_snapshot!(read("{\n \"text\": \"Go.\"\n}\n\n{\"text\":\"Stay.\"}"), @"");
+    fn a_file_may_be_one_record_or_some() {
+        let records = "{\n \"text\": \"Go.\"\n}\n\n{\"text\":\"Stay.\"}";
+        assert_eq!(read(records), [r#"1: "f.json:1" "Go." {}"#, r#"5: "f.json:5" "Stay." {}"#]);
     }
 
     #[test]
     fn a_bad_record_does_not_stop_the_rest() {
-        let array = "[{\"text\": 5}, 7, \"a\", null, {\"text\": \"a\", \"b\": }, {\"text\": \"Stay.\"}, [[]]]";
-        insta::assert_debug_snapshot!(read(array), @"");
+        let array = r#"[{"text": 5}, 7, "a", null, {"text": "a", "b": }, {"text": "Stay."}, [[]]]"#;
+        let good: Vec<bool> = read(array).iter().map(|outcome| !outcome.is_error()).collect();
+        assert_eq!(good, [false, false, false, false, false, true, false]);
     }
 
     #[test]
-    fn what_is_no_array_of_records_is_one_error() {
-        let bad: [&[u8]; 10] = [
-            b"", b" \n", b"7", b"\"text\"", b"\xff\xfe[\0", b"[{\"text\":\"Go.\"}", b"[{\"text\":\"Go",
-            b"[{\"text\":\"Go.\"} {\"text\":\"Go.\"}]", b"[] []", b"[{\"text\":\"\xe9\"}]",
+    fn what_is_no_array_of_records_ends_in_one_error() {
+        let bad: [(&[u8], &str); 10] = [
+            (b"", "-: error: is empty: there is nothing to label"),
+            (b" \n", "-: error: is empty: there is nothing to label"),
+            (b"7", "-: error: is neither an array of JSON records, with commas between them, nor one record"),
+            (b"\"text\"", "-: error: is neither an array of JSON records, with commas between them, nor one record"),
+            (b"\xff\xfe[\0", "-: error: is not UTF-8, as this format must be: convert it, as with iconv -t UTF-8"),
+            (b"[{\"text\":\"Go.\"}", "1: error: ends within its array: it is not whole"),
+            (b"[{\"text\":\"Go", "1: error: ends within a record: it is not whole"),
+            (b"[{\"text\":\"Go.\"}\n{}]", "2: error: is neither an array of JSON records, with commas between them, nor one record"),
+            (b"[]\n[]", "2: error: is neither an array of JSON records, with commas between them, nor one record"),
+            (b"[{\"text\":\"\xe9\"}]", "1: error: is not UTF-8, as this format must be: convert it, as with iconv -t UTF-8"),
         ];
-        insta::assert_debug_snapshot!(bad.map(read), @"");
+        for (bytes, expected) in bad {
+            assert_eq!(*read(bytes).last().unwrap(), expected);
+        }
     }
 
     #[test]
     fn a_record_has_a_limit_and_nesting_too() {
         let long = format!("[{{\"text\":\"{}\"}},{{\"text\":\"Go.\"}}]", "a".repeat(LIMIT));
-        insta::assert_debug_snapshot!(read(long), @"");
+        let outcomes = read(long);
+        assert_eq!(outcomes[0], "1: error: is larger than the limit of 64 MiB: split it");
+        assert_eq!(outcomes[1..], [r#"1: "f.json:1" "Go." {}"#]);
         let deep = format!("[{}{},{{\"text\":\"Go.\"}}]", "[".repeat(1_000_000), "]".repeat(1_000_000));
-        insta::assert_debug_snapshot!(read(deep), @"");
+        let good: Vec<bool> = read(deep).iter().map(|outcome| !outcome.is_error()).collect();
+        assert_eq!(good, [false, true]);
+        let deep = format!("[{{\"a\":{}{},\"text\":\"Go.\"}}]", "[".repeat(1_000_000), "]".repeat(1_000_000));
+        assert!(read(deep)[0].is_error());
     }
 }

@@ -46,7 +46,7 @@ impl Entries {
         let is_there = |text: &String| !text.trim().is_empty();
         let text = content.filter(is_there).or(summary.filter(is_there)).or(title.clone()).unwrap_or_default();
         let url = entry.links.iter().find(|link| link.rel.as_deref().is_none_or(|rel| rel == "alternate"));
-        let authors: Vec<&str> = entry.authors.iter().map(|author| author.name.trim()).collect();
+        let authors: Vec<&str> = entry.authors.iter().filter_map(|author| author.name.as_deref()).collect();
         let fields = [
             ("title", title),
             ("author", Some(authors.join(", "))),
@@ -78,7 +78,7 @@ fn parse(bytes: &[u8]) -> Result<Feed, InputProblem> {
 }
 
 fn text_of(text: Text) -> Result<String, InputProblem> {
-    match text.content_type.subty.as_str() {
+    match text.content_type.subty().as_str() {
         "plain" => Ok(text.content),
         _ => seen(&text.content),
     }
@@ -103,5 +103,65 @@ impl DocumentReader for Entries {
         let entry = self.entries.next()?;
         self.number += 1;
         Some((Some(self.number), self.document(entry)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::input::test::{Outcome, opened, outcomes};
+
+    fn read(bytes: impl Into<Vec<u8>>) -> Vec<Outcome> {
+        outcomes(Entries::new(opened("f.xml", bytes), &Arc::default()))
+    }
+
+    const RSS: &str = r#"<?xml version="1.0"?><rss version="2.0" xmlns:dc="http://purl.org/dc/elements/1.1/"
+        xmlns:content="http://purl.org/rss/1.0/modules/content/"><channel><title>The Valley &amp; Coast</title>
+        <item><title>Troops &amp;amp; ferries</title><link>https://example.org/1</link><guid>a-1</guid><dc:creator>Ann Lee</dc:creator>
+        <pubDate>Mon, 02 Sep 2024 10:00:00 +0200</pubDate><description>Short.</description>
+        <content:encoded><![CDATA[<p>They <b>left</b>.</p><p>Nobody stayed.</p>]]></content:encoded></item>
+        <item><title>Only a headline</title><link>https://example.org/2</link></item>
+        <item><link>https://example.org/3</link></item></channel></rss>"#;
+
+    const ATOM: &str = r#"<feed xmlns="http://www.w3.org/2005/Atom"><title>Desk</title><updated>2024-01-02T03:04:05Z</updated>
+        <id>f</id><entry><id>urn:1</id><title>Go</title><link rel="self" href="https://example.org/x"/>
+        <link href="https://example.org/1"/><updated>2024-01-02T03:04:05Z</updated><author><name>B. Oak</name></author>
+        <summary type="html">&lt;p&gt;They left.&lt;/p&gt;</summary></entry></feed>"#;
+
+    #[test]
+    fn an_entry_is_a_document() {
+        let fields = r#"{"title":"Troops & ferries","author":"Ann Lee","published":"2024-09-02T08:00:00+00:00","source":"The Valley & Coast","url":"https://example.org/1"}"#;
+        let headline = r#"{"title":"Only a headline","source":"The Valley & Coast","url":"https://example.org/2"}"#;
+        let outcomes = read(RSS);
+        assert_eq!(outcomes[0], format!(r#"1: "a-1" "They left.\nNobody stayed." {fields}"#).as_str());
+        assert_eq!(outcomes[1], format!(r#"2: "https://example.org/2" "Only a headline" {headline}"#).as_str());
+        assert_eq!(outcomes[2], "3: error: is empty: there is nothing to label");
+        assert!(outcomes[3].is_warning());
+        let fields = r#"{"title":"Go","author":"B. Oak","published":"2024-01-02T03:04:05+00:00","source":"Desk","url":"https://example.org/1"}"#;
+        assert_eq!(read(ATOM)[0], format!(r#"1: "urn:1" "They left." {fields}"#).as_str());
+    }
+
+    #[test]
+    fn a_feed_that_is_damaged_is_one_error() {
+        let bomb = "<!DOCTYPE x [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;\">]><rss version=\"2.0\"><channel>\
+                    <title>&b;</title><item><guid>1</guid><description>&b;</description></item></channel></rss>";
+        let cut = RSS.len() / 2;
+        let deep = format!("<rss version=\"2.0\"><channel><item>{}", "<a>".repeat(1_000_000));
+        let many = format!("<rss version=\"2.0\"><channel><item {}>", "a=\"x\" ".repeat(100_000));
+        for feed in ["", "<rss", "<html><p>Go.</p></html>", "{}", "\0", &RSS[..cut], bomb, &deep, &many] {
+            let outcomes = read(feed);
+            assert!(outcomes.iter().any(Outcome::is_error), "{outcomes:?}");
+        }
+        for end in 0..RSS.len() {
+            read(&RSS[..RSS.floor_char_boundary(end)]);
+        }
+    }
+
+    #[test]
+    fn hostile_html_in_an_entry_is_an_error_of_that_entry() {
+        let item = |html: &str| format!("<item><guid>1</guid><description><![CDATA[{html}]]></description></item>");
+        let items = [item(&"<div>".repeat(100_000)), item("<p>They left.</p>")].concat();
+        let outcomes = read(format!("<rss version=\"2.0\"><channel><title>D</title>{items}</channel></rss>"));
+        assert_eq!((outcomes[0].is_error(), outcomes[1].is_error()), (true, false));
     }
 }

@@ -2,11 +2,36 @@
 
 use super::DocumentReader;
 use super::notes::Notes;
+use super::open::Opened;
 use std::fmt;
+use std::io::Cursor;
 
-/// A document or a problem, with its line or row.
+/// A file that comes from a pipe.
+pub(super) fn opened(name: &str, bytes: impl Into<Vec<u8>>) -> Opened {
+    let bytes = bytes.into();
+    let head = bytes[..bytes.len().min(1 << 10)].to_vec();
+    Opened { name: name.to_owned(), path: None, head, bytes: Box::new(Cursor::new(bytes)) }
+}
+
+/// A document or a problem with its line or row, or a warning.
 #[derive(PartialEq, Eq)]
 pub(super) struct Outcome(String);
+
+impl Outcome {
+    pub fn is_error(&self) -> bool {
+        self.0.contains(": error: ")
+    }
+
+    pub fn is_warning(&self) -> bool {
+        self.0.starts_with("warning: ")
+    }
+}
+
+impl PartialEq<&str> for Outcome {
+    fn eq(&self, other: &&str) -> bool {
+        self.0 == *other
+    }
+}
 
 impl fmt::Debug for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -28,7 +53,6 @@ pub(super) fn outcomes(mut reader: impl DocumentReader) -> Vec<Outcome> {
             Err(problem) => format!("{number}: error: {problem}"),
         }));
     }
-    let warnings = notes.take().into_iter().map(|warning| Outcome(format!("warning{warning}")));
-    outcomes.extend(warnings);
+    outcomes.extend(notes.take().into_iter().map(|warning| Outcome(format!("warning: {warning}"))));
     outcomes
 }
