@@ -164,6 +164,9 @@ impl fmt::Display for Extensions {
             write!(f, "{}.{extension}", if index == 0 { "" } else { ", " })?;
         }
         Ok(())
+    }
+}
+
 /// The first names of a list.
 fn list(names: &[String]) -> String {
     const SHOWN: usize = 20;

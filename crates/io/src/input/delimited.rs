@@ -2,8 +2,8 @@
 //! file, or from as much of it as [`SAMPLE`] says. A bad row is an error of that row.
 
 use super::dialect::{Dialect, Quoting};
-use super::encoding::{self, Decoded};
-use super::notes::{InputWarningKind, Notes};
+use super::encoding;
+use super::notes::Notes;
 use super::open::Opened;
 use super::record::Record;
 use super::{DocumentReader, InputOptions, columns};
@@ -93,10 +93,7 @@ impl Table {
         let mut bytes = file.bytes;
         bytes.by_ref().take(SAMPLE).read_to_end(&mut sample).map_err(|error| nowhere(InputProblem::Read(error)))?;
         if (sample.len() as u64) < SAMPLE {
-            let Decoded { text, from } = encoding::decode(sample, SAMPLE).map_err(nowhere)?;
-            if let Some(encoding) = from {
-                notes.add(None, InputWarningKind::AssumedEncoding(encoding));
-            }
+            let text = encoding::decode(sample, options.encoding, SAMPLE, notes).map_err(nowhere)?;
             sample = text.into_bytes();
         }
         if sample.starts_with("\u{feff}".as_bytes()) {
@@ -167,7 +164,7 @@ impl Table {
                 let line = row.position().map_or(line, |position| position.line() as usize);
                 let row = match row.iter().all(|cell| str::from_utf8(cell).is_ok()) {
                     true => Ok(row),
-                    false => Err(InputProblem::NotUtf8),
+                    false => Err(InputProblem::RecordNotUtf8 { likely: "windows-1252" }),
                 };
                 Ok(Some((line, row)))
             }
@@ -175,7 +172,7 @@ impl Table {
             Err(_) if self.reader.get_ref().left == 0 => Err((line, InputProblem::TooLarge { limit: ROW_LIMIT })),
             Err(error) => match error.into_kind() {
                 csv::ErrorKind::Io(error) => Err((line, InputProblem::Read(error))),
-                _ => Err((line, InputProblem::NotUtf8)),
+                _ => Err((line, InputProblem::RecordNotUtf8 { likely: "windows-1252" })),
             },
         }
     }

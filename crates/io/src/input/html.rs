@@ -1,8 +1,8 @@
 //! A web page: its article is one document, with title, author, date, site and address. The rest of the page, its menus and
 //! teasers, is left out. Offsets count the article's text, which stands in no file.
 
-use super::encoding::{self, Decoded};
-use super::feed::given;
+use super::encoding;
+use super::syndication::given;
 use super::notes::{InputWarningKind, Notes};
 use super::open::Opened;
 use super::{DocumentReader, InputOptions, markup, plain};
@@ -36,10 +36,7 @@ impl DocumentReader for Page {
 
 fn read(file: Opened, options: &InputOptions, notes: &mut Notes) -> Result<Document, InputProblem> {
     let id = file.name.clone();
-    let Decoded { text: html, from } = encoding::decode(file.read_all(markup::LIMIT)?, markup::LIMIT)?;
-    if let Some(encoding) = from {
-        notes.add(None, InputWarningKind::AssumedEncoding(encoding));
-    }
+    let html = encoding::decode(file.read_all(markup::LIMIT)?, options.encoding, markup::LIMIT, notes)?;
     let article = extract(&html)?;
     drop(html);
     let text = markup::text(&markup::parse(&article.content_html)?);

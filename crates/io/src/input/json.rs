@@ -62,7 +62,7 @@ impl<R: BufRead> Records<R> {
                 (Place::Start, 0xef | 0xbb | 0xbf) if self.line == 1 => {}
                 (Place::Start, 0xff | 0xfe) => {
                     self.place = Place::Done;
-                    return Err(InputProblem::NotUtf8);
+                    return Err(InputProblem::RecordNotUtf8 { likely: "windows-1252" });
                 },
                 (Place::Start, b'[') => self.place = Place::Element,
                 (Place::Start | Place::Bare, b'{') => {
@@ -122,7 +122,7 @@ impl<R: BufRead> Records<R> {
 
     fn document(&mut self, line: usize) -> Result<Document, InputProblem> {
         let record = self.take_record()?;
-        let text = str::from_utf8(&record).map_err(|_| InputProblem::NotUtf8)?;
+        let text = str::from_utf8(&record).map_err(|_| InputProblem::RecordNotUtf8 { likely: "windows-1252" })?;
         let parsed = Record::parse(text, &self.options)?;
         drop(record);
         parsed.document(|| format!("{}:{line}", self.name))

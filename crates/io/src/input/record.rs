@@ -134,7 +134,7 @@ impl<'a> Record<'a> {
     /// As for [`set`](Record::set).
     pub fn set_cell(&mut self, name: &str, cell: String) -> Result<(), InputProblem> {
         match self.part(name) {
-            Part::Sentences => drop(self.others.insert(name.to_owned(), Value::String(cell))),
+            Part::Sentences => self.others.set(name.to_owned(), &Value::String(cell)),
             _ => self.set(name.to_owned(), Value::String(cell))?,
         }
         Ok(())
