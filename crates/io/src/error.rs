@@ -91,19 +91,19 @@ pub enum InputProblem {
     LargeBatch { limit: u64 },
     #[error("has more than {limit} {what}, as no page of text has: take its text out of it first")]
     Overgrown { what: &'static str, limit: usize },
-    #[error("has no article that could be found: take its text out of it, or read it as it stands with --input-format text")]
-    NoArticle,
-    /// A table without a column for the text.
     #[error(
-        "has no field \"{wanted}\": name the one that holds the text, as with --text-field {} (there {} {})",
-        quoted(suggestion.as_deref().unwrap_or("NAME")), if fields.len() == 1 { "is" } else { "are" }, list(fields)
+        "has no article that could be found: take its text out of it, or read it as it stands with --input-format text"
     )]
-    NoTextField { wanted: String, fields: Vec<String>, suggestion: Option<String> },
-    #[error("has no header line: give the number of the column that holds the text, from 1 to {columns}, as with --text-field {columns}")]
+    NoArticle,
+    #[error(
+        "has no header line: give the number of the column that holds the text, from 1 to {columns}, as with --text-field {columns}"
+    )]
     NoHeader { columns: usize },
     #[error("has {found} columns, more than {limit}: leave out what is not needed")]
     TooManyColumns { found: usize, limit: usize },
-    #[error("has {found} cells where the header has {expected}: put quotes around a cell that holds a delimiter or a line end")]
+    #[error(
+        "has {found} cells where the header has {expected}: put quotes around a cell that holds a delimiter or a line end"
+    )]
     Ragged { found: usize, expected: usize },
     #[error(
         "sentence {} of \"sentences\" does not follow in \"text\": leave \"text\" out, or give sentences that it holds, in order",
@@ -124,14 +124,14 @@ pub enum InputProblem {
     InRecord { record: usize, problem: Box<InputProblem> },
 }
 
-/// A record without a text.
+/// A record, or a table, without a text.
 #[derive(Debug, Error)]
 pub struct NoText {
     /// The fields that were looked for.
     pub expected: String,
     /// A field that is likely to be the text.
     pub likely: Option<String>,
-    /// Fields that hold strings.
+    /// Fields that may be.
     pub others: Vec<String>,
 }
 
@@ -164,21 +164,5 @@ impl fmt::Display for Extensions {
             write!(f, "{}.{extension}", if index == 0 { "" } else { ", " })?;
         }
         Ok(())
-    }
-}
-
-/// The first names of a list.
-fn list(names: &[String]) -> String {
-    const SHOWN: usize = 20;
-    let shown: Vec<String> = names.iter().take(SHOWN).map(|name| name.chars().take(60).collect()).collect();
-    let more = if names.len() > SHOWN { ", ..." } else { "" };
-    shown.join(", ") + more
-}
-
-/// A name as a shell takes it.
-fn quoted(name: &str) -> String {
-    match name.chars().all(|c| c.is_alphanumeric() || "_-.".contains(c)) {
-        true => name.to_owned(),
-        false => format!("'{}'", name.replace('\'', "'\\''")),
     }
 }

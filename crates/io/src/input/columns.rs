@@ -1,21 +1,19 @@
 //! The columns of a table: what they are called, and whether one of them holds the text. A table without such a column is one
 //! error, not one for each of its rows.
 
-use super::InputOptions;
+use super::{InputOptions, record};
 use crate::error::InputProblem;
 use std::collections::HashSet;
-
-/// The names that crawlers and data sets give to the field of the text, the likeliest first.
-const TEXT_NAMES: [&str; 14] = [
-    "maintext", "article_text", "full_text", "fulltext", "article", "body", "content", "articlebody", "raw_text", "document",
-    "story", "sentence", "description", "summary",
-];
 
 /// `usual` are the columns that hold the text where nobody said which one does.
 ///
 /// # Errors
 /// If no column holds the text.
-pub(super) fn require_text(names: &[String], usual: &[&str], options: &InputOptions) -> Result<(), InputProblem> {
+pub(super) fn require_text(
+    names: &[String],
+    usual: &[&str],
+    options: &InputOptions,
+) -> Result<(), InputProblem> {
     let is_text = |name: &String| match &options.text_field {
         Some(wanted) => name == wanted,
         None => usual.contains(&name.as_str()),
@@ -23,10 +21,8 @@ pub(super) fn require_text(names: &[String], usual: &[&str], options: &InputOpti
     if names.iter().any(is_text) {
         return Ok(());
     }
-    let wanted = options.text_field.as_deref().unwrap_or("text");
-    let named = |known: &&str| names.iter().find(|name| name.eq_ignore_ascii_case(known)).cloned();
-    let suggestion = [wanted].iter().chain(&TEXT_NAMES).find_map(named);
-    Err(InputProblem::NoTextField { wanted: wanted.to_owned(), fields: names.to_vec(), suggestion })
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    Err(record::no_text(options, usual, &names))
 }
 
 /// Names by which columns can be told apart. Columns that have none are called by their numbers, and further ones of a name
@@ -59,20 +55,28 @@ mod tests {
 
     #[test]
     fn a_table_without_text_says_which_column_it_could_be() {
-        let suggested = |columns: &[&str]| match require_text(&names(columns), &["text", "sentences"], &InputOptions::default()) {
+        let said = |columns: &[&str], usual: &[&str]| match require_text(
+            &names(columns),
+            usual,
+            &InputOptions::default(),
+        ) {
             Ok(()) => "none needed".to_owned(),
             Err(problem) => problem.to_string(),
         };
-        assert_eq!(suggested(&["id", "text"]), "none needed");
-        assert_eq!(suggested(&["sentences"]), "none needed");
-        let error = |suggestion: &str, columns: &str| {
-            format!("has no field \"text\": name the one that holds the text, as with --text-field {suggestion} ({columns})")
+        assert_eq!(said(&["id", "text"], &["text"]), "none needed");
+        assert_eq!(said(&["sentences"], &["text", "sentences"]), "none needed");
+        let likely = |name| {
+            format!("has no field \"text\", but \"{name}\": give --text-field {name} if that is its text")
         };
-        assert_eq!(suggested(&["id", "title", "Body"]), error("Body", "there are id, title, Body"));
-        assert_eq!(suggested(&["Text"]), error("Text", "there is Text"));
-        assert_eq!(suggested(&["a", "b"]), error("NAME", "there are a, b"));
-        assert_eq!(suggested(&["a", "Full Text"]), error("NAME", "there are a, Full Text"));
-        let named = InputOptions { text_field: Some("txt".to_owned()), ..InputOptions::default() };
-        assert!(require_text(&names(&["id", "text"]), &["text"], &named).is_err());
+        assert_eq!(said(&["id", "title", "Body"], &["text"]), likely("Body"));
+        assert_eq!(said(&["Text"], &["text"]), likely("Text"));
+        let other = "has no field \"text\" or \"sentences\", but \"a\", \"b c\": name the one that is its text with --text-field";
+        assert_eq!(said(&["a", "b c"], &["text", "sentences"]), other);
+        let named = InputOptions { text_field: Some("BODY".to_owned()), ..InputOptions::default() };
+        let problem = require_text(&names(&["text", "body"]), &["text"], &named).unwrap_err();
+        assert_eq!(
+            problem.to_string(),
+            "has no field \"BODY\", but \"body\": give --text-field body if that is its text"
+        );
     }
 }

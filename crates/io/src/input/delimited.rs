@@ -1,23 +1,23 @@
 //! CSV and TSV: one document a row, its fields named by the first row. The [dialect](super::dialect) is found from the whole
 //! file, or from as much of it as [`SAMPLE`] says. A bad row is an error of that row.
 
-use super::dialect::{Dialect, Quoting};
-use super::encoding;
+use super::dialect::Dialect;
+use super::encoding::{self, likely_encoding};
 use super::notes::Notes;
 use super::open::Opened;
 use super::record::Record;
+use super::rows::{Cells, Row, RowReader};
 use super::{DocumentReader, InputOptions, columns};
 use crate::error::InputProblem;
-use csv::ByteRecord;
 use standpoint_core::text::Document;
-use std::io::{self, Cursor, Read};
+use std::io::{BufRead, BufReader, Cursor, Read};
 use std::sync::Arc;
 
-/// How much of a file decides on its dialect, in bytes. A file that is longer must be UTF-8.
+/// How much of a file decides on its dialect, in bytes. The encoding of a file that is longer is not guessed.
 const SAMPLE: u64 = 64 << 20;
 
-/// The longest row, in bytes. Each of them may be a cell, which takes eight bytes.
-const ROW_LIMIT: u64 = 16 << 20;
+/// The longest row, in bytes.
+const ROW_LIMIT: usize = 16 << 20;
 
 /// The most columns of a table.
 const COLUMNS: usize = 1 << 12;
@@ -37,10 +37,10 @@ enum State {
 }
 
 struct Table {
-    reader: csv::Reader<Limited>,
+    rows: RowReader<Box<dyn BufRead + Send>>,
     columns: Vec<String>,
     /// A first row that is no header.
-    first: Option<ByteRecord>,
+    first: Option<Row>,
     has_rows: bool,
 }
 
@@ -62,39 +62,37 @@ impl DocumentReader for Rows {
                     Err((line, problem)) => return Some((line, Err(problem))),
                 },
                 State::Open(mut table) => {
-                    let (line, row) = match table.row() {
+                    let row = match table.row() {
                         Ok(None) if table.has_rows => return None,
                         Ok(None) => return Some((None, Err(InputProblem::Empty))),
                         Ok(Some(row)) => row,
-                        Err(at) => return Some((Some(at.0), Err(at.1))),
+                        Err(problem) => return Some((Some(table.rows.line()), Err(problem))),
                     };
                     table.has_rows = true;
-                    let name = || format!("{}:{line}", self.name);
-                    let document =
-                        row.and_then(|row| table.record(&row, &self.options)).and_then(|record| record.document(name));
+                    let name = || format!("{}:{}", self.name, row.line);
+                    let document = table.record(&row, &self.options).and_then(|record| record.document(name));
                     self.state = State::Open(table);
-                    return Some((Some(line), document));
+                    return Some((Some(row.line), document));
                 }
             }
         }
     }
 }
 
-/// The line of a problem, where it has one.
-type Located<T, L = Option<usize>> = Result<T, (L, InputProblem)>;
-
-/// A row, or what is wrong with it, and its line.
-type Row = (usize, Result<ByteRecord, InputProblem>);
+/// A problem of a table, with its line where it has one.
+type Located<T> = Result<T, (Option<usize>, InputProblem)>;
 
 impl Table {
     fn open(file: Opened, delimiters: &[u8], options: &InputOptions, notes: &mut Notes) -> Located<Self> {
         let nowhere = |problem| (None, problem);
+        let mut bytes = encoding::utf8(file, options.encoding).bytes;
         let mut sample = Vec::new();
-        let mut bytes = file.bytes;
-        bytes.by_ref().take(SAMPLE).read_to_end(&mut sample).map_err(|error| nowhere(InputProblem::Read(error)))?;
-        if (sample.len() as u64) < SAMPLE {
-            let text = encoding::decode(sample, options.encoding, SAMPLE, notes).map_err(nowhere)?;
-            sample = text.into_bytes();
+        let read = bytes.by_ref().take(SAMPLE).read_to_end(&mut sample);
+        read.map_err(|error| nowhere(InputProblem::Read(error)))?;
+        let beginning = &sample[..sample.len().min(1 << 10)];
+        let is_whole = (sample.len() as u64) < SAMPLE;
+        if is_whole && (beginning.contains(&0) || str::from_utf8(&sample).is_err()) {
+            sample = encoding::decode(sample, options.encoding, SAMPLE, notes).map_err(nowhere)?.into_bytes();
         }
         if sample.starts_with("\u{feff}".as_bytes()) {
             sample.drain(..'\u{feff}'.len_utf8());
@@ -104,113 +102,81 @@ impl Table {
         }
         let wanted = options.text_field.as_deref().unwrap_or("text");
         let dialect = Dialect::of(&sample, delimiters, wanted);
-        let reader = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .delimiter(dialect.delimiter)
-            .quoting(dialect.quoting != Quoting::None)
-            .double_quote(dialect.quoting == Quoting::Doubled)
-            .escape((dialect.quoting == Quoting::Escaped).then_some(b'\\'))
-            .from_reader(Limited { inner: Box::new(Cursor::new(sample).chain(bytes)), left: ROW_LIMIT });
-        Self { reader, columns: Vec::new(), first: None, has_rows: false }.with_header(options)
+        let all: Box<dyn BufRead + Send> = Box::new(BufReader::new(Cursor::new(sample).chain(bytes)));
+        let rows = RowReader::new(all, dialect, ROW_LIMIT);
+        Self { rows, columns: Vec::new(), first: None, has_rows: false }.with_header(options)
     }
 
     fn with_header(mut self, options: &InputOptions) -> Located<Self> {
-        let header = match self.read().map_err(|(line, problem)| (Some(line), problem))? {
-            None => return Err((None, InputProblem::Empty)),
-            Some((line, row)) => row.map_err(|problem| (Some(line), problem))?,
+        let header = match self.rows.next() {
+            Err(error) => return Err((Some(1), InputProblem::Read(error))),
+            Ok(None) => return Err((None, InputProblem::Empty)),
+            Ok(Some(header)) => header,
         };
-        if header.len() > COLUMNS {
-            return Err((Some(1), InputProblem::TooManyColumns { found: header.len(), limit: COLUMNS }));
+        let at = |problem| (Some(header.line), problem);
+        let cells = cells(&header).map_err(at)?;
+        if cells.len() > COLUMNS {
+            return Err(at(InputProblem::TooManyColumns { found: cells.len(), limit: COLUMNS }));
         }
-        let cells = || header.iter().map(|cell| String::from_utf8_lossy(cell).trim().to_owned());
-        self.columns = columns::distinct(cells());
-        let line = |problem| (Some(1), problem);
+        let names = || cells.iter().map(|cell| String::from_utf8_lossy(cell).trim().to_owned());
+        self.columns = columns::distinct(names());
         let Err(problem) = columns::require_text(&self.columns, &["text"], options) else {
             return Ok(self);
         };
-        if !cells().any(|cell| is_data(&cell)) {
-            return Err(line(problem));
+        if !names().any(|cell| is_data(&cell)) {
+            return Err(at(problem));
         }
-        self.columns = (1..=header.len()).map(|number| number.to_string()).collect();
+        self.columns = (1..=cells.len()).map(|number| number.to_string()).collect();
         if columns::require_text(&self.columns, &["text"], options).is_err() {
-            return Err(line(InputProblem::NoHeader { columns: header.len() }));
+            return Err(at(InputProblem::NoHeader { columns: cells.len() }));
         }
         self.first = Some(header);
         Ok(self)
     }
 
-    /// The next row that is not blank, with its line.
-    fn row(&mut self) -> Located<Option<Row>, usize> {
+    /// The next row that is not blank.
+    fn row(&mut self) -> Result<Option<Row>, InputProblem> {
         if let Some(first) = self.first.take() {
-            return Ok(Some((1, Ok(first))));
+            return Ok(Some(first));
         }
         loop {
-            match self.read()? {
-                // Spreadsheets end a table with rows of empty cells.
-                Some((_, Ok(row))) if row.iter().all(|cell| cell.trim_ascii().is_empty()) => {}
+            // Spreadsheets end a table with rows of empty cells.
+            match self.rows.next().map_err(InputProblem::Read)? {
+                Some(Row { cells: Some(cells), .. }) if cells.bytes().trim_ascii().is_empty() => {}
                 row => return Ok(row),
             }
         }
     }
 
-    fn read(&mut self) -> Located<Option<Row>, usize> {
-        let line = self.reader.position().line() as usize;
-        let mut row = ByteRecord::new();
-        self.reader.get_mut().left = ROW_LIMIT;
-        match self.reader.read_byte_record(&mut row) {
-            Ok(false) => Ok(None),
-            Ok(true) => {
-                let line = row.position().map_or(line, |position| position.line() as usize);
-                let row = match row.iter().all(|cell| str::from_utf8(cell).is_ok()) {
-                    true => Ok(row),
-                    false => Err(InputProblem::RecordNotUtf8 { likely: "windows-1252" }),
-                };
-                Ok(Some((line, row)))
-            }
-            // Where the next row begins is unknown, so that this is the end.
-            Err(_) if self.reader.get_ref().left == 0 => Err((line, InputProblem::TooLarge { limit: ROW_LIMIT })),
-            Err(error) => match error.into_kind() {
-                csv::ErrorKind::Io(error) => Err((line, InputProblem::Read(error))),
-                _ => Err((line, InputProblem::RecordNotUtf8 { likely: "windows-1252" })),
-            },
-        }
-    }
-
-    fn record<'a>(&self, row: &ByteRecord, options: &'a InputOptions) -> Result<Record<'a>, InputProblem> {
-        if row.len() != self.columns.len() {
-            return Err(InputProblem::Ragged { found: row.len(), expected: self.columns.len() });
+    fn record<'a>(&self, row: &Row, options: &'a InputOptions) -> Result<Record<'a>, InputProblem> {
+        let cells = cells(row)?;
+        if cells.len() != self.columns.len() {
+            return Err(InputProblem::Ragged { found: cells.len(), expected: self.columns.len() });
         }
         let mut record = Record::new(options);
-        for (name, cell) in self.columns.iter().zip(row) {
+        for (name, cell) in self.columns.iter().zip(cells.iter()) {
             record.set_cell(name, String::from_utf8_lossy(cell).into_owned())?;
         }
         Ok(record)
     }
 }
 
+/// The cells of a row, all of which are text.
+fn cells(row: &Row) -> Result<&Cells, InputProblem> {
+    let cells = row.cells.as_ref().ok_or(InputProblem::TooLarge { limit: ROW_LIMIT as u64 })?;
+    if cells.bytes().contains(&0) {
+        return Err(InputProblem::Binary { why: "it holds NUL bytes" });
+    }
+    // A character may not be parted by the end of a cell either.
+    match cells.iter().all(|cell| str::from_utf8(cell).is_ok()) {
+        true => Ok(cells),
+        false => Err(InputProblem::RecordNotUtf8 { likely: likely_encoding(cells.bytes()) }),
+    }
+}
+
 /// Whether a cell of the first row tells that this is no header.
 fn is_data(cell: &str) -> bool {
     cell.len() > 80 || cell.parse::<f64>().is_ok() || cell.ends_with(['.', '!', '?'])
-}
-
-/// A reader that ends in an error within a row that is too long.
-struct Limited {
-    inner: Box<dyn Read + Send>,
-    /// What may still be read of this row.
-    left: u64,
-}
-
-impl Read for Limited {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.left == 0 {
-            return Err(io::Error::other("a row is too long"));
-        }
-        let reach = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
-        let read = self.inner.read(&mut buffer[..reach])?;
-        self.left -= read as u64;
-        Ok(read)
-    }
 }
 
 #[cfg(test)]
@@ -262,23 +228,26 @@ mod tests {
         };
         let table = "nr\tbody\ttext\n1\tGo.\tno\n";
         assert_eq!(read_with(table, options("body", Some("nr"))), [r#"2: "1" "Go." {"text":"no"}"#]);
-        let missing = "1: error: has no field \"text\": name the one that holds the text, as with --text-field body (there are nr, body)";
+        let missing =
+            "1: error: has no field \"text\", but \"body\": give --text-field body if that is its text";
         assert_eq!(read("nr,body\n1,Go.\n"), [missing]);
-        assert_eq!(read_with("1,They left.\n2,Go.\n", options("2", None)), [
-            r#"1: "f.csv:1" "They left." {"1":"1"}"#,
-            r#"2: "f.csv:2" "Go." {"1":"2"}"#,
-        ]);
+        assert_eq!(
+            read_with("1,They left.\n2,Go.\n", options("2", None)),
+            [r#"1: "f.csv:1" "They left." {"1":"1"}"#, r#"2: "f.csv:2" "Go." {"1":"2"}"#,]
+        );
         let headless = "1: error: has no header line: give the number of the column that holds the text, from 1 to 2, as with --text-field 2";
         assert_eq!(read("1,They left.\n2,Go.\n"), [headless]);
     }
 
     #[test]
     fn another_encoding_is_read_and_said() {
-        let utf16: Vec<u8> = "\u{feff}id\ttext\n1\t“Go.”\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let utf16: Vec<u8> =
+            "\u{feff}id\ttext\n1\t“Go.”\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
         let outcomes = read(utf16);
+        assert_eq!(outcomes, [r#"2: "1" "“Go.”" {}"#]);
+        let outcomes = read(encoding_rs::WINDOWS_1252.encode("id\ttext\n1\t“Go.”\n").0);
         assert_eq!(outcomes[0], r#"2: "1" "“Go.”" {}"#);
-        assert_eq!(outcomes.len(), 2);
-        assert!(outcomes[1].is_warning());
+        assert!(outcomes.len() == 2 && outcomes[1].is_warning());
     }
 
     #[test]
@@ -288,16 +257,22 @@ mod tests {
         assert!(read(&b"id,text\n\0,1\n"[..])[0].is_error());
         let wide = read(",".repeat(COLUMNS + 1));
         assert_eq!((wide.len(), wide[0].is_error()), (1, true));
+        let nul = read("id,text\n1,Go.\n2,G\0o.\n3,Stay.\n");
+        assert!(nul.len() == 3 || nul.len() == 1, "{nul:?}");
         assert_eq!(read("id,text\n,\n"), ["-: error: is empty: there is nothing to label"]);
     }
 
     #[test]
     fn a_row_has_a_limit() {
         // A quotation mark that nothing closes takes in the rest of the file.
-        let open = format!("id,text\n1,\"a, b\"\n2,\"{}", "a, b\n".repeat(ROW_LIMIT as usize / 4));
+        let open = format!("id,text\n1,\"a, b\"\n2,\"{}", "a b\n".repeat(ROW_LIMIT / 3));
         let outcomes = read(open);
-        assert!(outcomes.last().unwrap().is_error(), "{:?}", outcomes.len());
-        let long = format!("id,text\n1,{}\n", "a ".repeat(ROW_LIMIT as usize));
-        assert_eq!(read(long), ["2: error: is larger than the limit of 16 MiB: split it"]);
+        assert_eq!(outcomes.len(), 2);
+        assert_eq!(outcomes[1], "3: error: is larger than the limit of 16 MiB: split it");
+        let long = format!("id,text\n1,{}\n2,Go.\n", "a ".repeat(ROW_LIMIT));
+        assert_eq!(
+            read(long),
+            ["2: error: is larger than the limit of 16 MiB: split it", r#"3: "2" "Go." {}"#]
+        );
     }
 }

@@ -34,7 +34,8 @@ impl Dialect {
         for &delimiter in found {
             let (dialect, fit) = Self::with(text, delimiter, wanted);
             let is_better = |(_, known): &(Self, Fit)| {
-                (fit.has_wanted, fit.columns > 1, fit.share()) > (known.has_wanted, known.columns > 1, known.share())
+                (fit.has_wanted, fit.columns > 1, fit.share())
+                    > (known.has_wanted, known.columns > 1, known.share())
             };
             if best.as_ref().is_none_or(is_better) {
                 best = Some((dialect, fit));
@@ -129,7 +130,8 @@ impl Fit {
             }
             (false, false) => {
                 self.bare_with_cause += usize::from(has_cause);
-                let is_number = |content| str::from_utf8(content).is_ok_and(|cell| cell.parse::<f64>().is_ok());
+                let is_number =
+                    |content| str::from_utf8(content).is_ok_and(|cell| cell.parse::<f64>().is_ok());
                 self.bare_words += usize::from(!cell.content.is_empty() && !is_number(cell.content));
             }
         }
@@ -180,7 +182,8 @@ impl<'a> Iterator for Cells<'a> {
         }
         let rest = self.rest;
         let is_end = |byte: &u8| *byte == self.dialect.delimiter || *byte == b'\n' || *byte == b'\r';
-        let end_from = |from: usize| rest[from..].iter().position(is_end).map_or(rest.len(), |length| from + length);
+        let end_from =
+            |from: usize| rest[from..].iter().position(is_end).map_or(rest.len(), |length| from + length);
         let (content, end, is_quoted, is_broken) = match self.closing_quote() {
             Quote::Closes(close) => {
                 let end = end_from(close + 1);
@@ -256,7 +259,11 @@ mod tests {
         assert_eq!(dialect("id|text|note, if any\n1|Go.|\n").0, '|');
         let wanted = "a;b,text\n1;2,Go.\n";
         assert_eq!(dialect(wanted).0, ',', "the one that has the column");
-        assert_eq!(dialect("text\nGo, all of you.\n“Stay,” he said, “here.”\n").0, '\t', "one column, no delimiter");
+        assert_eq!(
+            dialect("text\nGo, all of you.\n“Stay,” he said, “here.”\n").0,
+            '\t',
+            "one column, no delimiter"
+        );
     }
 
     #[test]

@@ -2,12 +2,13 @@
 //! is no text at all refused.
 
 use super::notes::{InputWarningKind, Notes};
+use super::open::Opened;
 use crate::error::InputProblem;
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 pub use encoding_rs::Encoding;
 use encoding_rs::{CoderResult, Decoder, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use std::borrow::Cow;
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, BufReader, Read};
 
 /// The encoding of that name, as web pages and Python call it.
 pub fn by_name(name: &str) -> Option<&'static Encoding> {
@@ -142,8 +143,17 @@ fn wide_without_mark(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Turns what is read into UTF-8, for formats that are read as they come.
-pub(super) struct Utf8<R> {
+/// A file as UTF-8, if its encoding is known, or is UTF-16 by its mark. For formats that are read as they come.
+pub(super) fn utf8(mut file: Opened, known: Option<&'static Encoding>) -> Opened {
+    let marked = Encoding::for_bom(&file.head).map(|(encoding, _)| encoding);
+    if let Some(encoding) = marked.or(known).filter(|&encoding| encoding != UTF_8) {
+        file.bytes = Box::new(BufReader::new(Utf8::new(file.bytes, encoding)));
+    }
+    file
+}
+
+/// Turns what is read into UTF-8.
+struct Utf8<R> {
     source: R,
     decoder: Decoder,
     decoded: Vec<u8>,
@@ -296,7 +306,7 @@ mod tests {
         let text = "“Go” 😀 naïve\n".repeat(3000);
         let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
         let mut read = String::new();
-        Utf8::new(io::BufReader::with_capacity(7, &wide[..]), UTF_16LE).read_to_string(&mut read).unwrap();
+        Utf8::new(BufReader::with_capacity(7, &wide[..]), UTF_16LE).read_to_string(&mut read).unwrap();
         assert_eq!(read, text);
     }
 }

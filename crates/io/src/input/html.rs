@@ -2,9 +2,9 @@
 //! teasers, is left out. Offsets count the article's text, which stands in no file.
 
 use super::encoding;
-use super::syndication::given;
 use super::notes::{InputWarningKind, Notes};
 use super::open::Opened;
+use super::syndication::given;
 use super::{DocumentReader, InputOptions, markup, plain};
 use crate::error::InputProblem;
 use standpoint_core::text::Document;
@@ -37,9 +37,12 @@ impl DocumentReader for Page {
 fn read(file: Opened, options: &InputOptions, notes: &mut Notes) -> Result<Document, InputProblem> {
     let id = file.name.clone();
     let html = encoding::decode(file.read_all(markup::LIMIT)?, options.encoding, markup::LIMIT, notes)?;
+    let whole = markup::text(&markup::parse(&html)?);
     let article = extract(&html)?;
     drop(html);
-    let text = markup::text(&markup::parse(&article.content_html)?);
+    let found = markup::text(&markup::parse(&article.content_html)?);
+    // Of a page that is nothing but its article, the extractor loses the paragraphs.
+    let text = if is_same(&whole, &found) { whole } else { found };
     let about = article.metadata;
     let fields = [
         ("title", Some(about.title)),
@@ -53,10 +56,14 @@ fn read(file: Opened, options: &InputOptions, notes: &mut Notes) -> Result<Docum
     Ok(document)
 }
 
+/// Whether two texts differ in white space alone.
+fn is_same(a: &str, b: &str) -> bool {
+    a.split_whitespace().flat_map(str::chars).eq(b.split_whitespace().flat_map(str::chars))
+}
+
 /// # Errors
 /// If there is no article, or the page is made as no page is that people read.
 fn extract(html: &str) -> Result<ExtractResult, InputProblem> {
-    drop(markup::parse(html)?);
     let mut options = Options::default();
     options.enable_fallback = true;
     options.exclude_comments = true;
@@ -68,7 +75,9 @@ fn extract(html: &str) -> Result<ExtractResult, InputProblem> {
     match result.map_err(InputProblem::Read)? {
         Ok(Ok(article)) => Ok(article),
         Ok(Err(_)) => Err(InputProblem::NoArticle),
-        Err(_) => Err(InputProblem::Damaged { what: "a web page", why: "the extractor failed on it".to_owned() }),
+        Err(_) => {
+            Err(InputProblem::Damaged { what: "a web page", why: "the extractor failed on it".to_owned() })
+        }
     }
 }
 
@@ -104,12 +113,22 @@ mod tests {
 
     #[test]
     fn a_small_page_is_read_whole() {
-        assert_eq!(read("<p>They left.</p><p>Nobody stayed.</p>")[0], r#"-: "f.html" "They left.\nNobody stayed." {}"#);
+        assert_eq!(
+            read("<p>They left.</p><p>Nobody stayed.</p>")[0],
+            r#"-: "f.html" "They left.\nNobody stayed." {}"#
+        );
     }
 
     #[test]
     fn a_page_without_text_or_made_to_explode_is_an_error() {
-        let bad = ["", "<html>", "<script>x</script>", "\0", &"<div>".repeat(1 << 20), &"<a href=x>y</a>".repeat(1 << 18)];
+        let bad = [
+            "",
+            "<html>",
+            "<script>x</script>",
+            "\0",
+            &"<div>".repeat(1 << 20),
+            &"<a href=x>y</a>".repeat(1 << 18),
+        ];
         for page in bad {
             let outcomes = read(page);
             assert!(outcomes.len() == 1 && outcomes[0].is_error(), "{outcomes:?}");

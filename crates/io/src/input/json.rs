@@ -1,7 +1,9 @@
 //! A JSON file that holds its records in one array, or is one record. It is read one record after the other, never whole. A
 //! bad record is an error of the line on which it begins.
 
+use super::encoding::{self, likely_encoding};
 use super::notes::Notes;
+use super::open::Opened;
 use super::record::Record;
 use super::{DocumentReader, InputOptions};
 use crate::error::InputProblem;
@@ -40,9 +42,22 @@ enum Place {
     Done,
 }
 
+/// The records of a file. In another encoding than UTF-8 it is read if that one is known, or marked as UTF-16.
+pub(super) fn reader(file: Opened, options: &Arc<InputOptions>) -> impl DocumentReader + use<> {
+    let file = encoding::utf8(file, options.encoding);
+    Records::new(file.name, file.bytes, options)
+}
+
 impl<R: BufRead> Records<R> {
     pub fn new(name: impl Into<String>, bytes: R, options: &Arc<InputOptions>) -> Self {
-        Self { name: name.into(), bytes, options: Arc::clone(options), line: 1, place: Place::Start, has_records: false }
+        Self {
+            name: name.into(),
+            bytes,
+            options: Arc::clone(options),
+            line: 1,
+            place: Place::Start,
+            has_records: false,
+        }
     }
 
     /// Where the next record begins, the byte itself being left. `None` at the end of the file.
@@ -60,10 +75,6 @@ impl<R: BufRead> Records<R> {
                 (_, b'\n') => self.line += 1,
                 (_, b' ' | b'\t' | b'\r') => {}
                 (Place::Start, 0xef | 0xbb | 0xbf) if self.line == 1 => {}
-                (Place::Start, 0xff | 0xfe) => {
-                    self.place = Place::Done;
-                    return Err(InputProblem::RecordNotUtf8 { likely: "windows-1252" });
-                },
                 (Place::Start, b'[') => self.place = Place::Element,
                 (Place::Start | Place::Bare, b'{') => {
                     self.place = Place::Bare;
@@ -97,6 +108,7 @@ impl<R: BufRead> Records<R> {
         let mut nesting = Nesting::default();
         loop {
             let buffer = match self.bytes.fill_buf() {
+                Ok([]) if nesting.is_done => return Ok(record),
                 Ok([]) => return Err(InputProblem::CutShort { what: "a record" }),
                 Ok(buffer) => buffer,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -122,7 +134,8 @@ impl<R: BufRead> Records<R> {
 
     fn document(&mut self, line: usize) -> Result<Document, InputProblem> {
         let record = self.take_record()?;
-        let text = str::from_utf8(&record).map_err(|_| InputProblem::RecordNotUtf8 { likely: "windows-1252" })?;
+        let not_utf8 = |_| InputProblem::RecordNotUtf8 { likely: likely_encoding(&record) };
+        let text = str::from_utf8(&record).map_err(not_utf8)?;
         let parsed = Record::parse(text, &self.options)?;
         drop(record);
         parsed.document(|| format!("{}:{line}", self.name))
@@ -172,10 +185,18 @@ impl<R: BufRead + Send> DocumentReader for Records<R> {
                 self.has_records = true;
                 (Some(self.line), self.document(self.line))
             }
-            Err(problem) => ((!matches!(self.place, Place::Start | Place::Done)).then_some(self.line), Err(problem)),
+            Err(problem) => {
+                ((!matches!(self.place, Place::Start | Place::Done)).then_some(self.line), Err(problem))
+            }
         };
         // Where the next record begins is unknown then.
-        if let Err(InputProblem::CutShort { .. } | InputProblem::NotRecords | InputProblem::Empty | InputProblem::Read(_)) = document {
+        if let Err(
+            InputProblem::CutShort { .. }
+            | InputProblem::NotRecords
+            | InputProblem::Empty
+            | InputProblem::Read(_),
+        ) = document
+        {
             self.place = Place::Done;
         }
         Some((line, document))
@@ -185,7 +206,7 @@ impl<R: BufRead + Send> DocumentReader for Records<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::input::test::{Outcome, outcomes};
+    use crate::input::test::{Outcome, opened, outcomes};
 
     fn read(bytes: impl AsRef<[u8]>) -> Vec<Outcome> {
         outcomes(Records::new("f.json", bytes.as_ref(), &Arc::default()))
@@ -206,6 +227,22 @@ mod tests {
     }
 
     #[test]
+    fn another_encoding_is_read() {
+        let array = "[{\"text\": \"“Go.”\"}]";
+        let utf16: Vec<u8> = format!("\u{feff}{array}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(
+            outcomes(reader(opened("f.json", utf16), &Arc::default())),
+            [r#"1: "f.json:1" "“Go.”" {}"#]
+        );
+        let legacy = encoding_rs::WINDOWS_1252.encode(array).0.into_owned();
+        let options = InputOptions { encoding: Some(encoding_rs::WINDOWS_1252), ..InputOptions::default() };
+        assert_eq!(
+            outcomes(reader(opened("f.json", legacy), &Arc::new(options))),
+            [r#"1: "f.json:1" "“Go.”" {}"#]
+        );
+    }
+
+    #[test]
     fn a_bad_record_does_not_stop_the_rest() {
         let array = r#"[{"text": 5}, 7, "a", null, {"text": "a", "b": }, {"text": "Stay."}, [[]]]"#;
         let good: Vec<bool> = read(array).iter().map(|outcome| !outcome.is_error()).collect();
@@ -214,17 +251,25 @@ mod tests {
 
     #[test]
     fn what_is_no_array_of_records_ends_in_one_error() {
-        let bad: [(&[u8], &str); 10] = [
+        let bad: [(&[u8], &str); 9] = [
             (b"", "-: error: is empty: there is nothing to label"),
             (b" \n", "-: error: is empty: there is nothing to label"),
             (b"7", "-: error: is neither an array of JSON records, with commas between them, nor one record"),
-            (b"\"text\"", "-: error: is neither an array of JSON records, with commas between them, nor one record"),
-            (b"\xff\xfe[\0", "-: error: is not UTF-8, as this format must be: convert it, as with iconv -t UTF-8"),
+            (
+                b"\"text\"",
+                "-: error: is neither an array of JSON records, with commas between them, nor one record",
+            ),
             (b"[{\"text\":\"Go.\"}", "1: error: ends within its array: it is not whole"),
             (b"[{\"text\":\"Go", "1: error: ends within a record: it is not whole"),
-            (b"[{\"text\":\"Go.\"}\n{}]", "2: error: is neither an array of JSON records, with commas between them, nor one record"),
-            (b"[]\n[]", "2: error: is neither an array of JSON records, with commas between them, nor one record"),
-            (b"[{\"text\":\"\xe9\"}]", "1: error: is not UTF-8, as this format must be: convert it, as with iconv -t UTF-8"),
+            (
+                b"[{\"text\":\"Go.\"}\n{}]",
+                "2: error: is neither an array of JSON records, with commas between them, nor one record",
+            ),
+            (
+                b"[]\n[]",
+                "2: error: is neither an array of JSON records, with commas between them, nor one record",
+            ),
+            (b"[{\"text\":\"\xe9\"}]", "1: error: is not UTF-8: give --encoding windows-1252 if it is that"),
         ];
         for (bytes, expected) in bad {
             assert_eq!(*read(bytes).last().unwrap(), expected);
@@ -241,6 +286,6 @@ mod tests {
         let good: Vec<bool> = read(deep).iter().map(|outcome| !outcome.is_error()).collect();
         assert_eq!(good, [false, true]);
         let deep = format!("[{{\"a\":{}{},\"text\":\"Go.\"}}]", "[".repeat(1_000_000), "]".repeat(1_000_000));
-        assert!(read(deep)[0].is_error());
+        assert!(!read(deep)[0].is_error(), "it is passed on as it is written");
     }
 }

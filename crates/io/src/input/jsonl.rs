@@ -3,13 +3,12 @@
 //! A file is read line by line, never whole. A bad line is an error of that line; only a file that is no
 //! UTF-8 text at all ends at the first error.
 
-use super::encoding::{Utf8, likely_encoding};
+use super::encoding::{self, likely_encoding};
 use super::notes::Notes;
 use super::open::Opened;
 use super::record::Record;
 use super::{DocumentReader, InputOptions};
 use crate::error::InputProblem;
-use encoding_rs::{Encoding, UTF_8};
 use standpoint_core::text::Document;
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
@@ -30,15 +29,9 @@ pub(super) struct Records<R> {
 }
 
 /// The records of a file. In another encoding than UTF-8 it is read if that one is known, or marked as UTF-16.
-pub(super) fn reader(file: Opened, options: &Arc<InputOptions>) -> Box<dyn DocumentReader> {
-    let marked = Encoding::for_bom(&file.head).map(|(encoding, _)| encoding);
-    match marked.or(options.encoding).filter(|&encoding| encoding != UTF_8) {
-        Some(encoding) => {
-            let utf8 = BufReader::new(Utf8::new(file.bytes, encoding));
-            Box::new(Records::new(file.name, utf8, options))
-        }
-        None => Box::new(Records::new(file.name, file.bytes, options)),
-    }
+pub(super) fn reader(file: Opened, options: &Arc<InputOptions>) -> impl DocumentReader + use<> {
+    let file = encoding::utf8(file, options.encoding);
+    Records::new(file.name, file.bytes, options)
 }
 
 impl<R: BufRead> Records<R> {

@@ -34,8 +34,7 @@ pub(super) fn of(
     let Some(look) = look else { return Ok(named.unwrap_or(InputFormat::Text)) };
     match named {
         Some(named) if look.format() == Some(named) => Ok(named),
-        // Its reader says what it lacks, unless it is not even text or a list of another kind.
-        Some(named) if named != InputFormat::Text && !look.is_never(named) => Ok(named),
+        Some(named) if look.may_be(named) => Ok(named),
         None if look.is_unmistakable() && look.format().is_some() => {
             Ok(look.format().unwrap_or(InputFormat::Text))
         }
@@ -76,6 +75,24 @@ mod tests {
     }
 
     #[test]
+    fn what_has_no_name_is_what_it_looks_like() {
+        for name in ["-", "download", "page.php"] {
+            assert_eq!(named(name, "[{\"text\": \"They left.\"}]\n"), Ok(InputFormat::Json));
+            assert_eq!(named(name, "{\n  \"text\": \"They left.\"\n}\n"), Ok(InputFormat::Json));
+            assert_eq!(named(name, "<!DOCTYPE html><p>They left.</p>"), Ok(InputFormat::Html));
+            assert_eq!(named(name, "<?xml version=\"1.0\"?><rss><channel>"), Ok(InputFormat::Feed));
+        }
+        assert!(named("a.xml", "<?xml version=\"1.0\"?><tei>").unwrap_err().starts_with("looks like XML: "));
+    }
+
+    #[test]
+    fn kinds_that_are_near_to_each_other_are_read_by_either_name() {
+        assert_eq!(named("a.json", "{\"text\": \"They left.\"}\n"), Ok(InputFormat::Json));
+        assert_eq!(named("a.csv", "id\ttext\n1\tThey left.\n"), Ok(InputFormat::Csv));
+        assert_eq!(named("a.tsv", "id,text\n1,They left.\n"), Ok(InputFormat::Tsv));
+    }
+
+    #[test]
     fn what_is_of_another_kind_is_refused_with_what_to_do() {
         let record = "{\"text\": \"They left.\"}\n";
         assert_eq!(
@@ -83,11 +100,23 @@ mod tests {
             "looks like JSON Lines: give --input-format jsonl, or --input-format text to read it as it stands"
         );
         let array = "[{\"text\": \"They left.\"}]\n";
-        for name in ["a.json", "a.txt", "a.jsonl", "-"] {
-            let problem = named(name, array).unwrap_err();
+        for name in ["a.txt", "a.jsonl", "a.csv", "a.html"] {
+            assert_eq!(
+                named(name, array).unwrap_err(),
+                "looks like a JSON array: give --input-format json, or --input-format text to read it as it stands"
+            );
+        }
+        let table = "id,text\n1,They left.\n";
+        for name in ["a.txt", "a.jsonl", "a.json", "-", "table"] {
+            assert_eq!(
+                named(name, table).unwrap_err(),
+                "looks like CSV: give --input-format csv, or --input-format text to read it as it stands"
+            );
+        }
+        let page = "<!DOCTYPE html><p>They left.</p>";
+        for name in ["a.txt", "a.csv", "a.json", "a.rss"] {
             assert!(
-                problem.starts_with("looks like a JSON array: make it JSON Lines, as with jq -c '.[]'"),
-                "{problem}"
+                named(name, page).unwrap_err().starts_with("looks like a web page: give --input-format html")
             );
         }
         let pdf = named("a.txt", "%PDF-1.7\n").unwrap_err();

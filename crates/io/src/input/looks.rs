@@ -93,6 +93,7 @@ impl Look {
     pub fn format(self) -> Option<InputFormat> {
         InputFormat::from_name(match self {
             Self::Jsonl => "jsonl",
+            Self::JsonArray | Self::JsonObject => "json",
             Self::Csv => "csv",
             Self::Tsv => "tsv",
             Self::Html => "html",
@@ -107,16 +108,17 @@ impl Look {
 
     /// Whether nobody who writes it can mean text.
     pub fn is_unmistakable(self) -> bool {
-        matches!(self, Self::Jsonl | Self::Parquet | Self::Arrow | Self::WebVtt | Self::Srt)
+        !matches!(self, Self::Csv | Self::Tsv)
     }
 
-    /// Whether a file of that format cannot look so.
-    pub fn is_never(self, format: InputFormat) -> bool {
-        match self {
-            Self::Binary(_) | Self::Parquet | Self::Arrow | Self::Rtf => true,
-            Self::JsonArray | Self::JsonObject | Self::Html | Self::Feed | Self::Xml => {
-                format == InputFormat::Jsonl
-            }
+    /// Whether a file of another format may look so. Its reader says then what it lacks.
+    pub fn may_be(self, format: InputFormat) -> bool {
+        match format {
+            InputFormat::Json => matches!(self, Self::Jsonl | Self::JsonArray | Self::JsonObject),
+            InputFormat::Csv | InputFormat::Tsv => matches!(self, Self::Csv | Self::Tsv),
+            InputFormat::Html => matches!(self, Self::Html | Self::Xml | Self::Csv | Self::Tsv),
+            // Feeds are written in JSON, too.
+            InputFormat::Feed => matches!(self, Self::Feed | Self::Xml | Self::JsonObject),
             _ => false,
         }
     }
@@ -146,8 +148,9 @@ impl Look {
         }
         let own = match (self, self.format()) {
             (_, Some(format)) => format!("give --input-format {}", format.name()),
-            (Self::JsonArray, _) => "make it JSON Lines, as with jq -c '.[]'".to_owned(),
-            (Self::JsonObject, _) => "put it on one line, as with jq -c .".to_owned(),
+            (Self::Parquet | Self::Arrow, _) => {
+                "this program was built without Parquet and Arrow: make it JSON Lines".to_owned()
+            }
             (Self::Rtf, _) => TAKE_TEXT.to_owned(),
             _ => "give its text as plain text or JSON Lines".to_owned(),
         };

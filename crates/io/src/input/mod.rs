@@ -11,7 +11,7 @@ mod columnar;
 mod columns;
 mod compression;
 mod delimited;
-pub mod dialect;
+mod dialect;
 pub mod encoding;
 pub mod feed;
 mod html;
@@ -26,6 +26,7 @@ mod open;
 mod options;
 pub mod plain;
 mod record;
+mod rows;
 mod sources;
 mod srt;
 mod syndication;
@@ -57,10 +58,10 @@ pub(crate) trait DocumentReader: Send {
 fn reader(file: Opened, format: InputFormat, options: &Arc<InputOptions>) -> Box<dyn DocumentReader> {
     match format {
         InputFormat::Text => Box::new(plain::Text::new(file, options)),
-        InputFormat::Jsonl => jsonl::reader(file, options),
+        InputFormat::Jsonl => Box::new(jsonl::reader(file, options)),
         InputFormat::WebVtt => Box::new(vtt::WebVtt::new(file, options)),
         InputFormat::Srt => Box::new(srt::Srt::new(file, options)),
-        InputFormat::Json => Box::new(json::Records::new(file.name, file.bytes, options)),
+        InputFormat::Json => Box::new(json::reader(file, options)),
         #[cfg(feature = "parquet")]
         InputFormat::Parquet | InputFormat::Arrow => Box::new(columnar::Rows::new(file, format, options)),
         InputFormat::Html => Box::new(html::Page::new(file, options)),

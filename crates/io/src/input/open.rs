@@ -16,7 +16,10 @@ pub(crate) struct Opened {
     /// What the file is called in messages, and in the id of a document that has none.
     pub name: String,
     /// Where the file lies, if it can be read there as it is: it is no pipe and was not compressed.
-    #[cfg_attr(not(feature = "parquet"), expect(dead_code, reason = "Parquet alone is not read as a stream"))]
+    #[cfg_attr(
+        not(feature = "parquet"),
+        expect(dead_code, reason = "Parquet alone is not read as a stream")
+    )]
     pub path: Option<PathBuf>,
     /// Its first bytes: some thousand, fewer at the end of the file or where a pipe gives one record at a time.
     pub head: Vec<u8>,

@@ -187,7 +187,11 @@ impl<'a> Record<'a> {
             (None, None) if seen.contains(&Part::Text) => {
                 return Err(field(options.text_field.as_deref().unwrap_or("text"), "is null", "a string"));
             }
-            (None, None) => return Err(no_text(options, &others)),
+            (None, None) => {
+                let strings = others.json().filter(|(_, json)| json.starts_with('"'));
+                let names: Vec<&str> = strings.map(|(name, _)| name).collect();
+                return Err(no_text(options, &["text", "sentences"], &names));
+            }
         };
         let document = match others.text(SPEAKER).filter(|speaker| !speaker.trim().is_empty()) {
             Some(speaker) => {
@@ -295,18 +299,24 @@ const TEXT_NAMES: [&str; 20] = [
 /// The most fields of a record that a message names.
 const NAMED: usize = 8;
 
-/// No text is read in silence from a field that may be something else: whoever runs it says which.
-fn no_text(options: &InputOptions, others: &Fields) -> InputProblem {
-    let strings = others.json().filter(|(_, json)| json.starts_with('"')).map(|(name, _)| name);
-    let strings: Vec<String> = strings.map(str::to_owned).collect();
-    let named = |known: &&str| strings.iter().find(|name| name.eq_ignore_ascii_case(known)).cloned();
-    let likely =
-        if options.text_field.is_none() { ["text"].iter().chain(&TEXT_NAMES).find_map(named) } else { None };
-    let expected = options.text_field.as_ref().map(|name| format!("\"{name}\""));
+/// As much of a field's name as a message shows, in characters.
+const NAME_LENGTH: usize = 60;
+
+/// No text is read in silence from a field that may be something else: whoever runs it says which. `usual` are the fields
+/// that hold the text where nobody said which one does, and `names` those that are there.
+pub(super) fn no_text(options: &InputOptions, usual: &[&str], names: &[&str]) -> InputProblem {
+    let named = |known: &&str| names.iter().find(|name| name.eq_ignore_ascii_case(known));
+    let (expected, likely) = match &options.text_field {
+        Some(wanted) => (format!("\"{wanted}\""), named(&wanted.as_str())),
+        None => {
+            (format!("\"{}\"", usual.join("\" or \"")), ["text"].iter().chain(&TEXT_NAMES).find_map(named))
+        }
+    };
+    let short = |name: &&str| name.chars().take(NAME_LENGTH).collect();
     InputProblem::NoText(NoText {
-        expected: expected.unwrap_or_else(|| "\"text\" or \"sentences\"".to_owned()),
-        likely,
-        others: strings.into_iter().take(NAMED).collect(),
+        expected,
+        likely: likely.map(|&name| name.to_owned()),
+        others: names.iter().take(NAMED).map(short).collect(),
     })
 }
 

@@ -47,7 +47,7 @@ pub(super) fn outcomes(mut reader: impl DocumentReader) -> Vec<Outcome> {
         let number = number.map_or("-".to_owned(), |number| number.to_string());
         outcomes.push(Outcome(match document {
             Ok(document) => {
-                let fields = serde_json::Value::Object(document.fields().clone());
+                let fields = serde_json::Value::Object(document.fields().values());
                 format!("{number}: {:?} {:?} {fields}", document.id(), document.text())
             }
             Err(problem) => format!("{number}: error: {problem}"),

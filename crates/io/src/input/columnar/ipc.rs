@@ -5,9 +5,9 @@
 
 use super::Table;
 use crate::error::InputProblem;
+use arrow_array::RecordBatch;
 use arrow_ipc::reader::StreamDecoder;
 use arrow_ipc::{Message, RecordBatch as Layout, root_as_message};
-use arrow_array::RecordBatch;
 use std::io::{BufRead, Read};
 
 /// What a file begins with, with its padding. A stream begins with a message.
@@ -56,12 +56,17 @@ impl Messages {
         let mut message = [CONTINUATION, length.to_le_bytes()].concat();
         self.take(length.into(), HEADER_LIMIT, &mut message)?;
         let header = root_as_message(&message[8..]).map_err(|error| damaged(&error.to_string()))?;
-        let body = u64::try_from(header.bodyLength()).map_err(|_| damaged("a batch has a negative length"))?;
+        let body =
+            u64::try_from(header.bodyLength()).map_err(|_| damaged("a batch has a negative length"))?;
         let compressed = compressed_buffers(&header);
         let start = message.len();
         self.take(body, BODY_LIMIT, &mut message)?;
         let unfolded = compressed.iter().try_fold(0_u64, |sum, &offset| {
-            let length = message.get(start..)?.get(offset..)?.first_chunk().map_or(0, |bytes| i64::from_le_bytes(*bytes));
+            let length = message
+                .get(start..)?
+                .get(offset..)?
+                .first_chunk()
+                .map_or(0, |bytes| i64::from_le_bytes(*bytes));
             sum.checked_add(length.max(0).unsigned_abs())
         });
         if unfolded.is_none_or(|unfolded| unfolded > BODY_LIMIT) {
@@ -110,7 +115,10 @@ fn compressed_buffers(message: &Message<'_>) -> Vec<usize> {
         return Vec::new();
     };
     let buffers = layout.buffers().into_iter().flatten();
-    buffers.filter(|buffer| buffer.length() > 0).map(|buffer| usize::try_from(buffer.offset()).unwrap_or(usize::MAX)).collect()
+    buffers
+        .filter(|buffer| buffer.length() > 0)
+        .map(|buffer| usize::try_from(buffer.offset()).unwrap_or(usize::MAX))
+        .collect()
 }
 
 impl Iterator for Messages {

@@ -53,7 +53,12 @@ impl Rows {
         Ok(State::Open { table, batch: None, next: 0 })
     }
 
-    fn document(&self, columns: &[String], batch: &RecordBatch, index: usize) -> Result<Document, InputProblem> {
+    fn document(
+        &self,
+        columns: &[String],
+        batch: &RecordBatch,
+        index: usize,
+    ) -> Result<Document, InputProblem> {
         let mut record = Record::new(&self.options);
         for (name, column) in columns.iter().zip(batch.columns()) {
             let value = value::of(column, index);
