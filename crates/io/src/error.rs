@@ -87,8 +87,8 @@ pub enum InputProblem {
     NotRecords,
     #[error("is not {what} that can be read: {why}")]
     Damaged { what: &'static str, why: String },
-    #[error("has a batch of more than {} MiB: write it in smaller batches", limit >> 20)]
-    LargeBatch { limit: u64 },
+    #[error("has a {what} of more than {} MiB: write it in smaller parts", limit >> 20)]
+    LargePart { what: &'static str, limit: u64 },
     #[error("has more than {limit} {what}, as no page of text has: take its text out of it first")]
     Overgrown { what: &'static str, limit: usize },
     #[error(

@@ -5,7 +5,7 @@ use super::encoding;
 use super::notes::{InputWarningKind, Notes};
 use super::open::Opened;
 use super::syndication::given;
-use super::{DocumentReader, InputOptions, markup, plain};
+use super::{DocumentReader, InputOptions, foreign, markup, plain};
 use crate::error::InputProblem;
 use standpoint_core::text::Document;
 use std::sync::Arc;
@@ -69,8 +69,9 @@ fn extract(html: &str) -> Result<ExtractResult, InputProblem> {
     options.exclude_comments = true;
     let result = thread::scope(|scope| {
         let thread = thread::Builder::new().stack_size(STACK);
-        let extraction = thread.spawn_scoped(scope, || trafilatura::extract(html, &options));
-        extraction.map(|extraction| extraction.join())
+        let extract = || foreign::call(|| trafilatura::extract(html, &options)).map_err(drop);
+        let extraction = thread.spawn_scoped(scope, extract);
+        extraction.map(|extraction| extraction.join().unwrap_or(Err(())))
     });
     match result.map_err(InputProblem::Read)? {
         Ok(Ok(article)) => Ok(article),

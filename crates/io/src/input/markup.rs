@@ -21,6 +21,12 @@ const DEPTH: usize = 512;
 /// The most attributes of one element.
 const ATTRIBUTES: usize = 256;
 
+/// The most of what may be attributes in a script or comment, if it should be none.
+const HIDDEN_ATTRIBUTES: usize = 2048;
+
+/// Elements with something else than markup in them, and what ends it.
+const RAW: [(&str, &str); 2] = [("<script", "</script"), ("<style", "</style")];
+
 /// How many bytes are parsed between two looks at what has become of them: a few of them can make thousands of nodes.
 const STEP: usize = 2 << 10;
 
@@ -54,24 +60,41 @@ pub(super) fn parse(html: &str) -> Result<Html, InputProblem> {
 }
 
 /// Whether the tag of an element has more attributes than there should be. Parsers compare each with all before it.
+///
+/// Scripts are full of what looks like tags, and whether a parser takes them for scripts depends on what they stand in. So more
+/// is let pass in them than elsewhere, and still no more than a parser can stand.
 fn has_many_attributes(html: &str) -> bool {
     let (mut in_tag, mut quote, mut count) = (false, None, 0);
+    // How what is no markup ends, once the tag that begins it has ended.
+    let (mut opened, mut raw): (Option<&str>, Option<&str>) = (None, None);
     let bytes = html.as_bytes();
     for (index, &byte) in bytes.iter().enumerate() {
+        let rest = &bytes[index..];
+        let begins = |text: &str| {
+            rest.get(..text.len()).is_some_and(|rest| rest.eq_ignore_ascii_case(text.as_bytes()))
+        };
+        if raw.is_some_and(begins) {
+            (in_tag, quote, raw) = (false, None, None);
+        }
         match (quote, byte) {
             (Some(open), _) if byte == open => quote = None,
             (Some(_), _) => {}
-            (None, b'<') if bytes.get(index + 1).is_some_and(u8::is_ascii_alphabetic) => {
-                (in_tag, count) = (true, 0)
+            (None, b'<') if raw.is_none() && begins("<!--") => raw = Some("-->"),
+            (None, b'<') if rest.get(1).is_some_and(u8::is_ascii_alphabetic) => {
+                (in_tag, count) = (true, 0);
+                opened = RAW.iter().find(|(begin, _)| begins(begin)).map(|(_, end)| *end);
             }
-            (None, b'>') => in_tag = false,
+            (None, b'>') => {
+                in_tag = false;
+                raw = raw.or(opened.take());
+            }
             // A quotation mark opens a value only behind an equals sign, and would otherwise be part of a name.
             (None, b'"' | b'\'') if in_tag && bytes[..index].trim_ascii_end().ends_with(b"=") => {
                 quote = Some(byte)
             }
             (None, b' ' | b'\t' | b'\n' | b'\r' | b'\x0c' | b'/' | b'=') if in_tag => {
-                count += usize::from(!bytes[index + 1..].first().is_some_and(u8::is_ascii_whitespace));
-                if count > 2 * ATTRIBUTES {
+                count += usize::from(!rest.get(1).is_some_and(u8::is_ascii_whitespace));
+                if count > 2 * if raw.is_some() { HIDDEN_ATTRIBUTES } else { ATTRIBUTES } {
                     return true;
                 }
             }
@@ -208,6 +231,7 @@ mod tests {
             "<br>".repeat(1 << 20),
             format!("<p{attributes}>"),
             format!("<p{}>", attributes.replace(' ', "/")),
+            format!("<svg><script><p{attributes}>"),
             format!("{fonts}{}", "<p>x".repeat(100_000)),
             format!("{fonts}{}", "</p>".repeat(200_000)),
         ];
@@ -222,6 +246,9 @@ mod tests {
         let attributes: String = (0..200).map(|number| format!(" a{number}='x y=z / \"'")).collect();
         let page = format!("<div{attributes}>{}", "<p>They left.</p>".repeat(50_000));
         assert_eq!(read(&page).unwrap().lines().count(), 50_000);
+        let script = "if (a <b && c[d] = \"x\" || e) { f = g + 1; }\n".repeat(90);
+        let page = format!("<script>{script}</script><!-- {script} --><STYLE>{script}</STYLE><p>They left.");
+        assert_eq!(read(&page).unwrap(), "They left.");
         let nested = format!("{}They left.", "<div>".repeat(DEPTH - 10));
         assert_eq!(read(&nested).unwrap(), "They left.");
         assert!(read(&"<".repeat(1 << 20)).unwrap().len() == 1 << 20);

@@ -14,6 +14,7 @@ mod delimited;
 mod dialect;
 pub mod encoding;
 pub mod feed;
+mod foreign;
 mod html;
 mod json;
 pub mod jsonl;

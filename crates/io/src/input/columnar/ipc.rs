@@ -1,34 +1,31 @@
-//! Arrow IPC, as a stream and as a file. A file is a stream between two marks with a directory behind it, so that both are
-//! read from front to back.
+//! Arrow IPC as a stream of messages. A [file](super::ipc_file) has a directory of them at its end.
 //!
 //! Lengths that a message gives are checked against limits before anything is reserved for them.
 
-use super::Table;
+use super::{Part, Table};
 use crate::error::InputProblem;
 use arrow_array::RecordBatch;
 use arrow_ipc::reader::StreamDecoder;
 use arrow_ipc::{Message, RecordBatch as Layout, root_as_message};
 use std::io::{BufRead, Read};
-
-/// What a file begins with, with its padding. A stream begins with a message.
-const FILE_MAGIC: &[u8; 8] = b"ARROW1\0\0";
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Stands before the length of a message, since 2019.
 const CONTINUATION: [u8; 4] = [0xff; 4];
 
 /// The longest description of a message, in bytes.
-const HEADER_LIMIT: u64 = 16 << 20;
+pub(super) const HEADER_LIMIT: u64 = 16 << 20;
 
 /// The most bytes of a batch, as they are written and as they unfold.
-const BODY_LIMIT: u64 = 512 << 20;
+pub(super) const BODY_LIMIT: u64 = 512 << 20;
 
 /// # Errors
 /// If it is no Arrow IPC, or does not begin with the names of columns.
-pub(super) fn open(mut bytes: Box<dyn BufRead + Send>) -> Result<Table, InputProblem> {
-    if bytes.fill_buf().map_err(InputProblem::Read)?.starts_with(b"ARROW1") {
-        bytes.read_exact(&mut [0; FILE_MAGIC.len()]).map_err(|_| damaged("it ends early"))?;
-    }
-    let mut messages = Messages { bytes, decoder: StreamDecoder::new(), is_done: false };
+pub(super) fn open(bytes: Box<dyn BufRead + Send>) -> Result<Table, InputProblem> {
+    let size = Arc::new(AtomicU64::new(0));
+    let mut messages =
+        Messages { bytes, decoder: StreamDecoder::new(), is_done: false, read: Arc::clone(&size) };
     let first = loop {
         let batch = messages.step()?;
         if batch.is_some() || messages.is_done || messages.decoder.schema().is_some() {
@@ -37,13 +34,16 @@ pub(super) fn open(mut bytes: Box<dyn BufRead + Send>) -> Result<Table, InputPro
     };
     let schema = messages.decoder.schema().ok_or_else(|| damaged("it names no columns"))?;
     let columns = schema.fields().iter().map(|field| field.name().clone()).collect();
-    Ok(Table { columns, batches: Box::new(first.map(Ok).into_iter().chain(messages)) })
+    let batches = first.map(Ok).into_iter().chain(messages);
+    Ok(Table { columns, parts: Box::new(batches.map(|batch| batch.map(Part::Batch))), size })
 }
 
 struct Messages {
     bytes: Box<dyn BufRead + Send>,
     decoder: StreamDecoder,
     is_done: bool,
+    /// The bytes read so far.
+    read: Arc<AtomicU64>,
 }
 
 impl Messages {
@@ -55,23 +55,13 @@ impl Messages {
         };
         let mut message = [CONTINUATION, length.to_le_bytes()].concat();
         self.take(length.into(), HEADER_LIMIT, &mut message)?;
-        let header = root_as_message(&message[8..]).map_err(|error| damaged(&error.to_string()))?;
+        let header = message_of(&message)?;
         let body =
             u64::try_from(header.bodyLength()).map_err(|_| damaged("a batch has a negative length"))?;
-        let compressed = compressed_buffers(&header);
         let start = message.len();
         self.take(body, BODY_LIMIT, &mut message)?;
-        let unfolded = compressed.iter().try_fold(0_u64, |sum, &offset| {
-            let length = message
-                .get(start..)?
-                .get(offset..)?
-                .first_chunk()
-                .map_or(0, |bytes| i64::from_le_bytes(*bytes));
-            sum.checked_add(length.max(0).unsigned_abs())
-        });
-        if unfolded.is_none_or(|unfolded| unfolded > BODY_LIMIT) {
-            return Err(InputProblem::LargeBatch { limit: BODY_LIMIT });
-        }
+        let (header, body) = message.split_at(start);
+        check_unfolded(&message_of(header)?, body)?;
         let mut message = message.into();
         self.decoder.decode(&mut message).map_err(|error| damaged(&error.to_string()))
     }
@@ -97,9 +87,10 @@ impl Messages {
 
     fn take(&mut self, length: u64, limit: u64, message: &mut Vec<u8>) -> Result<(), InputProblem> {
         if length > limit {
-            return Err(InputProblem::LargeBatch { limit });
+            return Err(InputProblem::LargePart { what: "batch", limit });
         }
         let read = self.bytes.by_ref().take(length).read_to_end(message).map_err(InputProblem::Read)?;
+        self.read.fetch_add(read as u64, Ordering::Relaxed);
         match read as u64 == length {
             true => Ok(()),
             false => Err(damaged("it ends early")),
@@ -107,18 +98,30 @@ impl Messages {
     }
 }
 
-/// Where in a body the compressed buffers begin, each with the length that it unfolds to.
-fn compressed_buffers(message: &Message<'_>) -> Vec<usize> {
+/// A message behind its length.
+pub(super) fn message_of(bytes: &[u8]) -> Result<Message<'_>, InputProblem> {
+    let behind = if bytes.starts_with(&CONTINUATION) { 8 } else { 4 };
+    let message = root_as_message(bytes.get(behind..).unwrap_or_default());
+    message.map_err(|error| damaged(&error.to_string()))
+}
+
+/// # Errors
+/// If the compressed buffers of a body say that they unfold to too much.
+pub(super) fn check_unfolded(message: &Message<'_>, body: &[u8]) -> Result<(), InputProblem> {
     let layout: Option<Layout<'_>> =
         message.header_as_record_batch().or_else(|| message.header_as_dictionary_batch()?.data());
-    let Some(layout) = layout.filter(|layout| layout.compression().is_some()) else {
-        return Vec::new();
-    };
-    let buffers = layout.buffers().into_iter().flatten();
-    buffers
-        .filter(|buffer| buffer.length() > 0)
-        .map(|buffer| usize::try_from(buffer.offset()).unwrap_or(usize::MAX))
-        .collect()
+    let Some(layout) = layout.filter(|layout| layout.compression().is_some()) else { return Ok(()) };
+    let mut unfolded = 0_u64;
+    for buffer in layout.buffers().into_iter().flatten().filter(|buffer| buffer.length() > 0) {
+        let start = usize::try_from(buffer.offset()).unwrap_or(usize::MAX);
+        let length = body.get(start..).and_then(|bytes| bytes.first_chunk());
+        let length = length.map_or(0, |bytes| i64::from_le_bytes(*bytes));
+        unfolded = unfolded.saturating_add(length.max(0).unsigned_abs());
+    }
+    match unfolded > BODY_LIMIT {
+        true => Err(InputProblem::LargePart { what: "batch", limit: BODY_LIMIT }),
+        false => Ok(()),
+    }
 }
 
 impl Iterator for Messages {
@@ -139,6 +142,6 @@ impl Iterator for Messages {
     }
 }
 
-fn damaged(why: &str) -> InputProblem {
+pub(super) fn damaged(why: &str) -> InputProblem {
     InputProblem::Damaged { what: "a whole Arrow file or stream", why: why.to_owned() }
 }

@@ -18,16 +18,56 @@ use serde_json::{Map, Number, Value};
 /// How deep values may stand in one another.
 const DEPTH: usize = 64;
 
-/// The value in a row of a column.
-pub(super) fn of(column: &dyn Array, row: usize) -> Value {
-    nested(column, row, 0)
+/// What a value takes beside its text, in bytes.
+const VALUE: u64 = 32;
+
+/// What the values of a row may take, in bytes. A file may say of each of them that it is all of the file.
+pub(super) struct Budget {
+    all: u64,
+    spent: u64,
 }
 
-fn nested(column: &dyn Array, row: usize, depth: usize) -> Value {
-    if column.is_null(row) || depth > DEPTH {
+impl Budget {
+    pub fn new(all: u64) -> Self {
+        Self { all, spent: 0 }
+    }
+
+    /// Whether it is used up. Values that came behind are missing then.
+    pub fn is_spent(&self) -> bool {
+        self.spent > self.all
+    }
+
+    pub fn spent(&self) -> u64 {
+        self.spent
+    }
+
+    /// The same text as a value, if it may still be taken.
+    fn text(&mut self, text: &str) -> Value {
+        self.spent += text.len() as u64;
+        if self.is_spent() { Value::Null } else { text.into() }
+    }
+}
+
+/// The value in a row of a column.
+pub(super) fn of(column: &dyn Array, row: usize, budget: &mut Budget) -> Value {
+    nested(column, row, 0, budget)
+}
+
+fn nested(column: &dyn Array, row: usize, depth: usize, budget: &mut Budget) -> Value {
+    budget.spent += VALUE;
+    if column.is_null(row) || depth > DEPTH || budget.is_spent() {
         return Value::Null;
     }
-    let elements = |array: ArrayRef| (0..array.len()).map(|index| nested(&array, index, depth + 1)).collect();
+    let mut elements = |array: ArrayRef| {
+        let mut list = Vec::new();
+        for index in 0..array.len() {
+            if budget.is_spent() {
+                break;
+            }
+            list.push(nested(&array, index, depth + 1, budget));
+        }
+        Value::Array(list)
+    };
     match column.data_type() {
         DataType::Boolean => column.as_boolean().value(row).into(),
         DataType::Int8 => number::<Int8Type>(column, row),
@@ -45,13 +85,13 @@ fn nested(column: &dyn Array, row: usize, depth: usize) -> Value {
         DataType::Decimal64(..) => decimal::<Decimal64Type>(column, row),
         DataType::Decimal128(..) => decimal::<Decimal128Type>(column, row),
         DataType::Decimal256(..) => decimal::<Decimal256Type>(column, row),
-        DataType::Utf8 => column.as_string::<i32>().value(row).into(),
-        DataType::LargeUtf8 => column.as_string::<i64>().value(row).into(),
-        DataType::Utf8View => column.as_string_view().value(row).into(),
+        DataType::Utf8 => budget.text(column.as_string::<i32>().value(row)),
+        DataType::LargeUtf8 => budget.text(column.as_string::<i64>().value(row)),
+        DataType::Utf8View => budget.text(column.as_string_view().value(row)),
         // Some writers of Parquet do not say that a column holds text.
-        DataType::Binary => text(column.as_binary::<i32>().value(row)),
-        DataType::LargeBinary => text(column.as_binary::<i64>().value(row)),
-        DataType::BinaryView => text(column.as_binary_view().value(row)),
+        DataType::Binary => text(column.as_binary::<i32>().value(row), budget),
+        DataType::LargeBinary => text(column.as_binary::<i64>().value(row), budget),
+        DataType::BinaryView => text(column.as_binary_view().value(row), budget),
         DataType::Date32 => date::<Date32Type>(column, row),
         DataType::Date64 => date::<Date64Type>(column, row),
         DataType::Time32(TimeUnit::Second) => time::<Time32SecondType>(column, row),
@@ -72,12 +112,17 @@ fn nested(column: &dyn Array, row: usize, depth: usize) -> Value {
         DataType::ListView(_) => elements(column.as_list_view::<i32>().value(row)),
         DataType::LargeListView(_) => elements(column.as_list_view::<i64>().value(row)),
         DataType::FixedSizeList(..) => elements(column.as_fixed_size_list().value(row)),
-        DataType::Struct(_) => Value::Object(object(column.as_struct(), row, depth)),
-        DataType::Map(..) => entries(&column.as_map().value(row), depth),
+        DataType::Struct(_) => Value::Object(object(column.as_struct(), row, depth, budget)),
+        DataType::Map(..) => entries(&column.as_map().value(row), depth, budget),
         DataType::Dictionary(..) => {
             let dictionary = column.as_any_dictionary();
-            match nested(dictionary.keys(), row, depth).as_u64().and_then(|key| usize::try_from(key).ok()) {
-                Some(key) if key < dictionary.values().len() => nested(dictionary.values(), key, depth + 1),
+            match nested(dictionary.keys(), row, depth, budget)
+                .as_u64()
+                .and_then(|key| usize::try_from(key).ok())
+            {
+                Some(key) if key < dictionary.values().len() => {
+                    nested(dictionary.values(), key, depth + 1, budget)
+                }
                 _ => Value::Null,
             }
         }
@@ -102,8 +147,8 @@ fn decimal<T: DecimalType>(column: &dyn Array, row: usize) -> Value {
     column.as_primitive::<T>().value_as_string(row).into()
 }
 
-fn text(bytes: &[u8]) -> Value {
-    str::from_utf8(bytes).map_or(Value::Null, Value::from)
+fn text(bytes: &[u8], budget: &mut Budget) -> Value {
+    str::from_utf8(bytes).map_or(Value::Null, |text| budget.text(text))
 }
 
 fn date<T: ArrowTemporalType>(column: &dyn Array, row: usize) -> Value
@@ -130,18 +175,32 @@ where
     written.map_or(Value::Null, Value::String)
 }
 
-fn object(columns: &StructArray, row: usize, depth: usize) -> Map<String, Value> {
-    let values = columns.columns().iter().map(|column| nested(column, row, depth + 1));
-    columns.fields().iter().map(|field| field.name().clone()).zip(values).collect()
+fn object(columns: &StructArray, row: usize, depth: usize, budget: &mut Budget) -> Map<String, Value> {
+    let mut object = Map::new();
+    for (field, column) in columns.fields().iter().zip(columns.columns()) {
+        object.insert(field.name().clone(), nested(column, row, depth + 1, budget));
+    }
+    object
 }
 
 /// A map is an object if its keys are strings, and a list of pairs otherwise.
-fn entries(pairs: &StructArray, depth: usize) -> Value {
-    let pair = |row| (nested(pairs.column(0), row, depth + 1), nested(pairs.column(1), row, depth + 1));
-    let pairs: Vec<(Value, Value)> = (0..pairs.len()).map(pair).collect();
-    let named = pairs.iter().map(|(key, value)| Some((key.as_str()?.to_owned(), value.clone()))).collect();
-    match named {
-        Some(object) => Value::Object(object),
-        None => pairs.into_iter().map(|(key, value)| Value::Array(vec![key, value])).collect(),
+fn entries(pairs: &StructArray, depth: usize, budget: &mut Budget) -> Value {
+    let (mut object, mut list, mut is_named) = (Map::new(), Vec::new(), true);
+    for row in 0..pairs.len() {
+        let key = nested(pairs.column(0), row, depth + 1, budget);
+        let value = nested(pairs.column(1), row, depth + 1, budget);
+        if budget.is_spent() {
+            break;
+        }
+        match key {
+            Value::String(name) if is_named => drop(object.insert(name, value)),
+            key => {
+                let named = std::mem::take(&mut object).into_iter();
+                list.extend(named.map(|(name, value)| Value::Array(vec![name.into(), value])));
+                list.push(Value::Array(vec![key, value]));
+                is_named = false;
+            }
+        }
     }
+    if is_named { Value::Object(object) } else { Value::Array(list) }
 }
