@@ -110,8 +110,10 @@ fn a_file_of_another_kind_is_refused_unless_text_was_asked_for() {
     let page = "<!DOCTYPE html>\n<html><body><p>They left.</p></body></html>\n";
     let folder = folder(&[("table.txt", table.as_bytes()), ("page.txt", page.as_bytes())]);
     for (name, content, what) in [("table.txt", table, "CSV"), ("page.txt", page, "a web page")] {
-        for (path, place) in [(name, name), ("-", "-")] {
-            let run = classify(folder.path(), &[path], content);
+        // From a pipe, a page is read as what it is; a table could be meant as text.
+        let places: &[&str] = if what == "CSV" { &[name, "-"] } else { &[name] };
+        for &place in places {
+            let run = classify(folder.path(), &[place], content);
             assert_eq!((run.code, run.stdout.len()), (1, 0));
             let expected = format!("error: {place}: looks like {what}: ");
             assert!(run.stderr[0].starts_with(&expected), "{:?}", run.stderr);
@@ -120,7 +122,7 @@ fn a_file_of_another_kind_is_refused_unless_text_was_asked_for() {
                 "{:?}",
                 run.stderr
             );
-            let run = classify(folder.path(), &[path, "--input-format", "text"], content);
+            let run = classify(folder.path(), &[place, "--input-format", "text"], content);
             assert_eq!(run.code, 0);
             assert!(!run.stdout.is_empty());
         }

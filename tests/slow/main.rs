@@ -14,6 +14,7 @@ mod browser;
 mod classify;
 mod encoders;
 mod eval;
+mod formats;
 mod memory;
 #[path = "../fixtures/report.rs"]
 #[allow(dead_code, reason = "tests/fast uses more of it")]
