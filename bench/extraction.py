@@ -8,7 +8,7 @@ Texts are compared as in that benchmark: by the four-word sequences that they sh
 pages; F1 is that of the two means. Run from the root of the repository, after `cargo build --release`:
 
     cargo build --release --manifest-path bench/peers/extractors/Cargo.toml
-    pip install trafilatura==2.3.1
+    pip install trafilatura==2.3.1 lxml_html_clean
     python bench/extraction.py --gold ../article-extraction-benchmark --pages ../readability/test/test-pages \
         --output bench/results/extraction.json
 """
