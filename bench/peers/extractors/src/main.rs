@@ -28,7 +28,9 @@ fn rs_trafilatura(html: &str) -> Option<Value> {
     let about = article.metadata;
     let date = about.date.map(|date| date.to_string());
     let content = article.content_html.unwrap_or(article.content_text);
-    Some(json!({"html": content, "title": about.title, "author": about.author, "date": date, "site": about.sitename}))
+    Some(
+        json!({"html": content, "title": about.title, "author": about.author, "date": date, "site": about.sitename}),
+    )
 }
 
 fn dom_smoothie(html: &str) -> Option<Value> {

@@ -91,10 +91,10 @@ const NEARLY_ALL: f64 = 0.02;
 impl Fit {
     fn of(text: &[u8], dialect: Dialect, wanted: &str) -> Self {
         let mut fit = Self::default();
-        let mut cells = Cells { rest: text, dialect };
+        let cells = Cells { rest: text, dialect };
         let (mut in_row, mut is_whole) = (0, true);
         let mut has_words = false;
-        while let Some(cell) = cells.next() {
+        for cell in cells {
             fit.count(&cell);
             in_row += 1;
             is_whole &= !cell.is_broken;

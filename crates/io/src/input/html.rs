@@ -15,6 +15,9 @@ use trafilatura::{ExtractResult, Options};
 /// What an extractor may use of the stack: it follows the elements of a page into their depth.
 const STACK: usize = 64 << 20;
 
+/// Elements around an article.
+const AROUND: [&str; 3] = ["aside", "footer", "nav"];
+
 /// Reads a page as one document.
 pub(super) struct Page {
     file: Option<Opened>,
@@ -37,12 +40,14 @@ impl DocumentReader for Page {
 fn read(file: Opened, options: &InputOptions, notes: &mut Notes) -> Result<Document, InputProblem> {
     let id = file.name.clone();
     let html = encoding::decode(file.read_all(markup::LIMIT)?, options.encoding, markup::LIMIT, notes)?;
-    let whole = markup::text(&markup::parse(&html)?);
+    let page = markup::parse(&html)?;
+    let (whole, main) = (markup::text(&page), markup::text_without(&page, &AROUND));
+    drop(page);
     let article = extract(&html)?;
     drop(html);
     let found = markup::text(&markup::parse(&article.content_html)?);
-    // Of a page that is nothing but its article, the extractor loses the paragraphs.
-    let text = if is_same(&whole, &found) { whole } else { found };
+    // A page too small for the extractor's rules it takes whole, and loses its paragraphs.
+    let text = if is_same(&whole, &found) && !main.is_empty() { main } else { found };
     let about = article.metadata;
     let fields = [
         ("title", Some(about.title)),
@@ -115,7 +120,7 @@ mod tests {
     #[test]
     fn a_small_page_is_read_whole() {
         assert_eq!(
-            read("<p>They left.</p><p>Nobody stayed.</p>")[0],
+            read("<nav>Home</nav><p>They left.</p><p>Nobody stayed.</p>")[0],
             r#"-: "f.html" "They left.\nNobody stayed." {}"#
         );
     }

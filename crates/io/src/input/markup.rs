@@ -133,6 +133,11 @@ fn is_deep(page: &Html) -> bool {
 
 /// The text that a reader of the page sees: a line for each paragraph, heading, list item or row of a table.
 pub(super) fn text(page: &Html) -> String {
+    text_without(page, &[])
+}
+
+/// The same, without some elements.
+pub(super) fn text_without(page: &Html, left_out: &[&str]) -> String {
     let mut lines = Lines::default();
     let mut node = page.tree.root();
     'walk: loop {
@@ -140,7 +145,7 @@ pub(super) fn text(page: &Html) -> String {
         match node.value() {
             Node::Text(text) => lines.write(text),
             Node::Element(element) => {
-                is_entered = !UNSEEN.contains(&element.name());
+                is_entered = !UNSEEN.contains(&element.name()) && !left_out.contains(&element.name());
                 lines.part(element.name());
             }
             _ => {}

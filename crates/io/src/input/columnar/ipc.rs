@@ -22,7 +22,13 @@ pub(super) const BODY_LIMIT: u64 = 512 << 20;
 
 /// # Errors
 /// If it is no Arrow IPC, or does not begin with the names of columns.
-pub(super) fn open(bytes: Box<dyn BufRead + Send>) -> Result<Table, InputProblem> {
+pub(super) fn open(mut bytes: Box<dyn BufRead + Send>) -> Result<Table, InputProblem> {
+    // Before 2019, a stream began with the length of its first message.
+    let first =
+        bytes.fill_buf().map_err(InputProblem::Read)?.first_chunk().map(|word| u32::from_le_bytes(*word));
+    if first.is_none_or(|word| word != u32::MAX && u64::from(word) > HEADER_LIMIT) {
+        return Err(damaged("it does not begin with a message"));
+    }
     let size = Arc::new(AtomicU64::new(0));
     let mut messages =
         Messages { bytes, decoder: StreamDecoder::new(), is_done: false, read: Arc::clone(&size) };

@@ -46,7 +46,7 @@ const MOST_FOLD: u64 = 500;
 const NO_BOMB: u64 = 64 << 20;
 
 /// What a row counts beside its values, in bytes.
-const ROW: u64 = 256;
+const ROW: u64 = 64;
 
 /// The rows of one file.
 pub(super) struct Rows {
