@@ -147,6 +147,7 @@ impl Observer for Watcher {
                 figure("stance", slice.stance),
                 figure("kept toward other wordings", slice.kept),
                 figure("turned toward opposites", slice.turned),
+                figure("speaker F1", slice.speaker),
             ];
             let figures: Vec<String> = figures.into_iter().flatten().collect();
             self.say(&format!("  {}: {}", slice.name, figures.join(", ")));

@@ -16,6 +16,7 @@ pub mod fields;
 pub mod text;
 pub mod label;
 pub mod record;
+mod name;
 pub mod positions;
 pub mod segment;
 pub mod transcript;

@@ -20,8 +20,19 @@ pub struct Record {
     /// The attributions of which any part lies in this sentence, in the order of their first bytes; `None` if the model
     /// has no such heads. Records share an attribution that spans their sentences.
     pub attributions: Option<Vec<Arc<LocatedAttribution>>>,
+    /// Who speaks in an attributed sentence; `None` if the document does not tell, in a transcript, whose turns do, and if the
+    /// model has no such head.
+    pub speaker: Option<Speaker>,
     /// The sentence was longer than a window: the model read only its beginning.
     pub truncated: bool,
+}
+
+/// Somebody who speaks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Speaker {
+    /// The fullest name that the document gives.
+    pub name: String,
+    pub probability: f32,
 }
 
 /// An attribution, and the sentences that its parts lie in.
@@ -94,6 +105,7 @@ mod tests {
             stances: Vec::new(),
             checkworthiness: None,
             attributions: None,
+            speaker: None,
             truncated: false,
         }
     }

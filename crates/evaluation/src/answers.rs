@@ -17,6 +17,8 @@ pub(crate) struct SentenceAnswer {
     pub labels: BTreeMap<Task, LabelAnswer>,
     /// Whose stance it is.
     pub holder: Option<Span>,
+    /// Who speaks, by name.
+    pub speaker: Option<String>,
 }
 
 /// The answers about one document.
@@ -29,13 +31,15 @@ pub(crate) struct DocumentAnswers {
 }
 
 impl DocumentAnswers {
-    /// The tasks that are answered anywhere in the document. Whoever never names a holder cannot be told from one who does
-    /// not look for holders.
+    /// The tasks that are answered anywhere in the document. Whoever never names a holder or a speaker cannot be told from one who
+    /// does not look for them.
     pub fn tasks(&self) -> BTreeSet<Task> {
         let mut tasks: BTreeSet<Task> =
             self.sentences.iter().flat_map(|sentence| sentence.labels.keys().copied()).collect();
         tasks.extend(self.attributions.as_ref().map(|_| Task::Spans));
-        tasks.extend(self.sentences.iter().any(|sentence| sentence.holder.is_some()).then_some(Task::Holder));
+        let any = |has: fn(&SentenceAnswer) -> bool| self.sentences.iter().any(has);
+        tasks.extend(any(|sentence| sentence.holder.is_some()).then_some(Task::Holder));
+        tasks.extend(any(|sentence| sentence.speaker.is_some()).then_some(Task::Speaker));
         tasks
     }
 
@@ -55,6 +59,7 @@ impl SentenceAnswer {
             answer.labels.insert(Task::Stance, labelled(stance.prediction));
             answer.holder = stance.holder;
         }
+        answer.speaker = record.speaker.as_ref().map(|speaker| speaker.name.clone());
         if let Some(score) = record.checkworthiness {
             answer.set_checkworthiness(f64::from(score));
         }

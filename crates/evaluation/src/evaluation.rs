@@ -238,7 +238,9 @@ fn notes_on(set: &EvalSet, predictions: &Predictions) -> Vec<String> {
     for &task in &set.tasks {
         if !predictions.answered.contains(&task) {
             notes.push(match task {
-                Task::Holder => "The set asks for holder, but this model names no holder.".to_owned(),
+                Task::Holder | Task::Speaker => {
+                    format!("The set asks for {task}, but this model names no {task}.")
+                }
                 task => format!("The set asks for {task}, which this model does not answer."),
             });
         } else if !predictions.samples.iter().any(|sample| sample.task == task) {

@@ -58,6 +58,7 @@ impl AnsweredDocument<'_> {
         match task {
             Task::Spans => self.spans().into_iter().collect(),
             Task::Holder => self.holders(),
+            Task::Speaker => self.speakers(),
             _ => self.labels(task, allowed.get(&task).map(Vec::as_slice)),
         }
     }
@@ -153,6 +154,37 @@ impl AnsweredDocument<'_> {
         }
         samples
     }
+
+    /// Who speaks in each sentence, if anybody noted that for the document. A speaker where gold has none is an error.
+    fn speakers(&self) -> Vec<Sample> {
+        let Self { file, gold, answers, .. } = *self;
+        if !gold.has_speakers() {
+            return Vec::new();
+        }
+        let text = gold.document.text();
+        let spans = |name: Option<&str>| -> Vec<AnnotatedSpan> {
+            name.map(|name| AnnotatedSpan::new(Task::SPEAKER, 0, place_of(name, text))).into_iter().collect()
+        };
+        let mut samples = Vec::new();
+        for (index, (predicted, labels)) in self.predicted_indices().zip(&gold.labels).enumerate() {
+            let predicted = predicted.and_then(|index| answers.sentences[index].speaker.as_deref());
+            let (gold_spans, predicted_spans) = (spans(labels.speaker.as_deref()), spans(predicted));
+            if gold_spans.is_empty() && predicted_spans.is_empty() {
+                continue;
+            }
+            let annotations = Annotations::Spans { gold_spans, predicted_spans };
+            samples.push(sample(Task::Speaker, file, gold, &gold.document, index, annotations));
+        }
+        samples
+    }
+}
+
+/// Where a document first gives a name, or else all of it. Two names are one if their places are.
+fn place_of(name: &str, text: &str) -> Span {
+    match text.find(name) {
+        Some(start) if !name.is_empty() => Span::new(start, start + name.len()),
+        _ => Span::new(0, text.len()),
+    }
 }
 
 /// The sources, cues and contents of attributions, numbered by attribution.
@@ -204,6 +236,7 @@ pub(crate) fn needs(task: Task, gold: &GoldDocument, index: usize, allowed: &All
     match task {
         Task::Spans => gold.attributions.is_some(),
         Task::Holder => labels.stance.is_some() || labels.holder.is_some(),
+        Task::Speaker => labels.speaker.is_some(),
         _ => gold_label(task, labels)
             .is_some_and(|label| allowed.get(&task).is_none_or(|known| known.iter().any(|one| one == label))),
     }
@@ -219,7 +252,7 @@ fn gold_label(task: Task, labels: &GoldLabels) -> Option<&'static str> {
             labels.attributed.or(labels.role.map(|role| role == Role::Attributed)).map(yes_or_no)
         }
         Task::Checkworthy => labels.checkworthy.map(yes_or_no),
-        Task::Spans | Task::Holder => None,
+        Task::Spans | Task::Holder | Task::Speaker => None,
     }
 }
 

@@ -104,7 +104,7 @@ fn complete(
             let of_document = &answers[place.data][place.document];
             let is_there = match task {
                 Task::Spans => of_document.attributions.is_some(),
-                Task::Holder => places.is_answered(number),
+                Task::Holder | Task::Speaker => places.is_answered(number),
                 _ => of_document.sentences[place.sentence].labels.contains_key(&task),
             };
             all += 1;

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use standpoint_core::model::{ATTRIBUTION, CHECKWORTHY, HOLDER, Head, HeadInput, Metric, ROLE, STANCE};
+use standpoint_core::model::{ATTRIBUTION, CHECKWORTHY, HOLDER, Head, HeadInput, Metric, ROLE, SPEAKER, STANCE};
 use standpoint_core::text::Span;
 use std::fmt;
 
@@ -23,11 +23,20 @@ pub enum Task {
     Spans,
     /// Who holds the stance of a sentence.
     Holder,
+    /// Who speaks in an attributed sentence.
+    Speaker,
 }
 
 impl Task {
-    pub const ALL: [Self; 6] =
-        [Self::Role, Self::Stance, Self::Attributed, Self::Checkworthy, Self::Spans, Self::Holder];
+    pub const ALL: [Self; 7] = [
+        Self::Role,
+        Self::Stance,
+        Self::Attributed,
+        Self::Checkworthy,
+        Self::Spans,
+        Self::Holder,
+        Self::Speaker,
+    ];
 
     /// Its name in evaluation sets and reports.
     pub fn as_str(self) -> &'static str {
@@ -38,6 +47,7 @@ impl Task {
             Self::Checkworthy => "checkworthy",
             Self::Spans => "spans",
             Self::Holder => "holder",
+            Self::Speaker => "speaker",
         }
     }
 
@@ -54,6 +64,7 @@ impl Task {
             Self::Checkworthy => &CHECKWORTHY,
             Self::Spans => &ATTRIBUTION,
             Self::Holder => &HOLDER,
+            Self::Speaker => &SPEAKER,
         }
     }
 
@@ -63,7 +74,7 @@ impl Task {
         match (self, self.head().input) {
             (Self::Attributed, _) => &["attributed", "other"],
             (_, HeadInput::Sentence) => self.head().labels,
-            (_, HeadInput::Token) => &[],
+            (_, HeadInput::Token | HeadInput::Mention) => &[],
         }
     }
 
@@ -71,8 +82,9 @@ impl Task {
     pub fn span_kinds(self) -> &'static [&'static str] {
         match (self, self.head().input) {
             (Self::Holder, _) => &[Self::HOLDER, Self::HOLDER_ANYWHERE],
+            (Self::Speaker, _) => &[Self::SPEAKER],
             (_, HeadInput::Token) => self.head().layers,
-            (_, HeadInput::Sentence) => &[],
+            (_, HeadInput::Sentence | HeadInput::Mention) => &[],
         }
     }
 
@@ -80,6 +92,9 @@ impl Task {
     pub const HOLDER: &str = "holder";
     /// The kind of span that counts all sentences. A holder where gold names none is an error.
     pub const HOLDER_ANYWHERE: &str = "holder, any sentence";
+
+    /// The kind of span that stands for a name: the place where the document first gives it.
+    pub const SPEAKER: &str = "speaker";
 
     /// The figure by which the task is known.
     pub fn metric(self) -> Metric {

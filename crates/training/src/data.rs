@@ -5,7 +5,7 @@ use crate::config::DataConfig;
 use crate::dev::DevFile;
 use crate::error::Result;
 use crate::teacher::read_unlabelled;
-use standpoint_core::model::{ATTRIBUTION, CHECKWORTHY, HEADS, HOLDER, Head};
+use standpoint_core::model::{ATTRIBUTION, CHECKWORTHY, HEADS, HOLDER, Head, SPEAKER};
 use standpoint_evaluation::gold::{
     self, GoldDocument, GoldFile, GoldFormat, GoldLabels, GoldSource, read_gold,
 };
@@ -28,10 +28,11 @@ pub struct TrainingData {
 type HasLabels = fn(&GoldDocument) -> bool;
 
 /// The heads that a run trains only if it has labels for them. It trains all others.
-const OPTIONAL: [(Head, HasLabels); 3] = [
+const OPTIONAL: [(Head, HasLabels); 4] = [
     (CHECKWORTHY, |gold| gold.labels.iter().any(|labels| labels.checkworthy.is_some())),
     (ATTRIBUTION, |gold| gold.attributions.is_some()),
     (HOLDER, |gold| gold.labels.iter().any(|labels| labels.holder.is_some())),
+    (SPEAKER, GoldDocument::has_speakers),
 ];
 
 impl TrainingData {

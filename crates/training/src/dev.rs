@@ -7,6 +7,7 @@ use crate::plan::{Example, document_examples};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use standpoint_core::calibration::{LabelledLogits, TaggedTokens, TemperatureScaling, fit_begin_bias};
+use standpoint_core::heads::{self, MentionedSpeaker};
 use standpoint_core::label::{Label, Prediction, Role, Stance};
 use standpoint_core::model::Tokenizer;
 use standpoint_core::window::WindowShape;
@@ -60,6 +61,9 @@ pub struct SliceScore {
     pub kept: Option<f64>,
     /// The share that takes the reverse stance toward the opposite of the target.
     pub turned: Option<f64>,
+    /// F1 of who speaks, of the attributed sentences.
+    #[serde(default)]
+    pub speaker: Option<f64>,
 }
 
 impl DevScore {
@@ -150,6 +154,7 @@ impl DevSet {
                     .and_then(|report| report.score.confusion.macro_f1()),
                 kept,
                 turned,
+                speaker: speakers(&answered, within),
             }
         };
         DevScore {
@@ -258,6 +263,27 @@ fn followed(answered: &Answered<'_>, within: impl Fn(&DevExample) -> bool, rever
         }
     }
     (all > 0).then(|| f64::from(agreed as u32) / f64::from(all as u32))
+}
+
+/// F1 of the speakers of attributed sentences. A speaker is right if the likeliest mention is one that gold has.
+fn speakers(answered: &Answered<'_>, within: impl Fn(&DevExample) -> bool) -> Option<f64> {
+    let (mut gold, mut found, mut right) = (0u32, 0u32, 0u32);
+    for (dev, answers) in answered.iter().filter(|(dev, _)| within(dev)) {
+        let window = &dev.example.window;
+        let place = |mention: &MentionedSpeaker| {
+            let first = window.sentences[mention.sentence].tokens.start;
+            first + mention.tokens.start..first + mention.tokens.end
+        };
+        for (speaker, mentions) in dev.example.speakers.iter().zip(&answers.speakers) {
+            gold += u32::from(speaker.mentions != [[0, 0]]);
+            let name = |mention: &MentionedSpeaker| &window.tokens[place(mention)];
+            let Some((mention, _)) = heads::likeliest(mentions, name) else { continue };
+            found += 1;
+            let is_gold = |&[first, last]: &[usize; 2]| window.tokens[first..=last] == *name(mention);
+            right += u32::from(speaker.mentions.iter().any(is_gold));
+        }
+    }
+    (gold + found > 0).then(|| 2.0 * f64::from(right) / f64::from(gold + found))
 }
 
 /// The document, the gold label and the logits of each sentence.

@@ -20,6 +20,27 @@ pub struct Labels {
     pub checkworthy: Option<bool>,
     /// The teacher's probabilities of roles, for text whose labels are ignored.
     pub taught: Option<[f32; 3]>,
+    pub speaker: Option<SpeakerLabel>,
+}
+
+/// Who speaks in an attributed sentence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpeakerLabel {
+    /// Somebody whom the document does not name.
+    Unnamed,
+    /// One of [`TokenizedDocument::names`].
+    Named(usize),
+}
+
+/// Tokens of a sentence that name somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mention {
+    pub sentence: usize,
+    /// The first and the last token, counted from the sentence's first.
+    pub first: usize,
+    pub last: usize,
+    /// They are the whole name, and not only its last word.
+    pub is_full: bool,
 }
 
 /// The labels of a sentence toward a target.
@@ -72,6 +93,8 @@ pub struct TokenizedDocument {
     pub tags: Option<Vec<Vec<Tags>>>,
     /// None for a document whose stances were not annotated.
     pub questions: Vec<Question>,
+    /// The mentions of everybody who speaks, by name.
+    pub names: Vec<Vec<Mention>>,
 }
 
 impl TokenizedDocument {
@@ -85,7 +108,8 @@ impl TokenizedDocument {
             questions: self.questions.iter().map(question).collect(),
             sentences: self.sentences[sentences.clone()].to_vec(),
             labels: self.labels[sentences.clone()].to_vec(),
-            tags: self.tags.as_ref().map(|tags| tags[sentences].to_vec()),
+            tags: self.tags.as_ref().map(|tags| tags[sentences.clone()].to_vec()),
+            names: self.names.iter().map(|mentions| within(mentions, &sentences)).collect(),
         }
     }
 
@@ -99,8 +123,19 @@ impl TokenizedDocument {
 
     /// Appends the sentences of another document with the same [`TokenizedDocument::only_target`].
     pub fn append(&mut self, other: &Self) {
+        let (names, sentences) = (self.names.len(), self.sentences.len());
+        self.names.extend(other.names.iter().map(|mentions| {
+            let moved = |mention: &Mention| Mention { sentence: sentences + mention.sentence, ..*mention };
+            mentions.iter().map(moved).collect()
+        }));
         self.sentences.extend_from_slice(&other.sentences);
-        self.labels.extend_from_slice(&other.labels);
+        self.labels.extend(other.labels.iter().map(|labels| Labels {
+            speaker: labels.speaker.map(|speaker| match speaker {
+                SpeakerLabel::Named(name) => SpeakerLabel::Named(names + name),
+                SpeakerLabel::Unnamed => speaker,
+            }),
+            ..*labels
+        }));
         for (question, other) in self.questions.iter_mut().zip(&other.questions) {
             question.labels.extend_from_slice(&other.labels);
         }
@@ -112,6 +147,12 @@ impl TokenizedDocument {
             _ => None,
         };
     }
+}
+
+/// The mentions in some of the sentences, which are counted from the first of them.
+fn within(mentions: &[Mention], sentences: &Range<usize>) -> Vec<Mention> {
+    let kept = mentions.iter().filter(|mention| sentences.contains(&mention.sentence));
+    kept.map(|mention| Mention { sentence: mention.sentence - sentences.start, ..*mention }).collect()
 }
 
 /// Turns phrases into token ids. Debate motions can be long: the pipeline refuses such targets, training shortens them.
@@ -146,16 +187,25 @@ pub fn tokenize(documents: &[GoldDocument], tokenizer: &Tokenizer) -> Result<Vec
                 labels: Vec::with_capacity(gold.labels.len()),
                 tags: gold.attributions.as_ref().map(|_| Vec::with_capacity(gold.labels.len())),
                 questions: Vec::new(),
+                names: Vec::new(),
             };
+            let names: Vec<&str> = names_of_speakers(gold);
+            tokenized.names = vec![Vec::new(); names.len()];
             let spans = gold.attributions.as_deref().map(spans_by_part);
             let mut stances = Vec::with_capacity(gold.labels.len());
             for (&sentence, labels) in gold.document.sentences().iter().zip(&gold.labels) {
                 let Tokens { ids, spans: in_sentence } =
                     tokenizer.encode_with_spans(sentence.slice(gold.document.text()))?;
                 let places: Vec<Span> = in_sentence.iter().map(|span| span.moved(sentence.start())).collect();
+                let index = tokenized.sentences.len();
                 tokenized.sentences.push(ids);
-                let GoldLabels { role, attributed, checkworthy, .. } = *labels;
-                tokenized.labels.push(Labels { role, attributed, checkworthy, taught: None });
+                for (name, mentions) in names.iter().zip(&mut tokenized.names) {
+                    let words = Words { text: gold.document.text(), sentence, index, places: &places };
+                    mentions.extend(words.mentions(name));
+                }
+                let &GoldLabels { role, attributed, checkworthy, .. } = labels;
+                let speaker = speaker_label(labels, &names);
+                tokenized.labels.push(Labels { role, attributed, checkworthy, taught: None, speaker });
                 stances.push(stance_labels(labels, &places));
                 if let (Some(tags), Some(spans)) = (&mut tokenized.tags, &spans) {
                     tags.push(sentence_tags(spans, sentence, &places));
@@ -170,6 +220,65 @@ pub fn tokenize(documents: &[GoldDocument], tokenizer: &Tokenizer) -> Result<Vec
             Ok(tokenized)
         })
         .collect()
+}
+
+/// Everybody who speaks in a document, each once.
+fn names_of_speakers(gold: &GoldDocument) -> Vec<&str> {
+    let mut names: Vec<&str> = gold.labels.iter().filter_map(|labels| labels.speaker.as_deref()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// The label of a sentence of a document in which these speak. Only attributed sentences have one.
+fn speaker_label(labels: &GoldLabels, names: &[&str]) -> Option<SpeakerLabel> {
+    if names.is_empty() || labels.role != Some(Role::Attributed) {
+        return None;
+    }
+    let named = labels.speaker.as_deref().and_then(|speaker| names.binary_search(&speaker).ok());
+    Some(named.map_or(SpeakerLabel::Unnamed, SpeakerLabel::Named))
+}
+
+/// A sentence in which names are looked for.
+struct Words<'a> {
+    text: &'a str,
+    sentence: Span,
+    index: usize,
+    /// Those of its tokens in the text.
+    places: &'a [Span],
+}
+
+impl Words<'_> {
+    /// The tokens that are a name or, where it has several words, the last of them.
+    fn mentions(&self, name: &str) -> Vec<Mention> {
+        let last = name.rsplit(' ').next().filter(|last| {
+            last.len() < name.len() && last.len() > 2 && last.starts_with(char::is_uppercase)
+        });
+        let mut found = self.of(name, true);
+        for mention in last.into_iter().flat_map(|last| self.of(last, false)) {
+            if !found.iter().any(|full| full.is_full && full.last == mention.last) {
+                found.push(mention);
+            }
+        }
+        found
+    }
+
+    fn of(&self, name: &str, is_full: bool) -> Vec<Mention> {
+        let sentence = self.sentence.slice(self.text);
+        let is_whole = |start: usize| {
+            let before = sentence[..start].chars().next_back();
+            let after = sentence[start + name.len()..].chars().next();
+            !before.into_iter().chain(after).any(char::is_alphanumeric)
+        };
+        let whole = sentence.match_indices(name).filter(|&(start, _)| is_whole(start));
+        whole
+            .filter_map(|(start, _)| {
+                let start = self.sentence.start() + start;
+                let tokens = tokens_of(Span::new(start, start + name.len()), self.places)?;
+                Some(Mention { sentence: self.index, first: tokens.start, last: tokens.end - 1, is_full })
+            })
+            .collect()
+    }
 }
 
 fn stance_labels(labels: &GoldLabels, places: &[Span]) -> StanceLabels {

@@ -4,7 +4,8 @@
 use crate::config::{OtherTarget, TrainConfig};
 use crate::error::Result;
 use crate::labels::{
-    HolderLabel, Labels, Question, StanceLabels, Tags, TokenizedDocument, tokenize, wordings,
+    HolderLabel, Labels, Mention, Question, SpeakerLabel, StanceLabels, Tags, TokenizedDocument, tokenize,
+    wordings,
 };
 use crate::targets::{Phrases, Wording};
 use crate::teacher::Taught;
@@ -25,7 +26,18 @@ pub struct Example {
     /// For each token of the window, its tags, or none if it is not in an answered sentence. Empty for a text whose attributions
     /// were not annotated.
     pub tags: Vec<Option<Tags>>,
+    pub speakers: Vec<Speaker>,
     pub queries: Vec<Query>,
+}
+
+/// Where a window names who speaks in one of its sentences.
+#[derive(Clone, Debug)]
+pub struct Speaker {
+    /// Counted from the window's first.
+    pub sentence: usize,
+    /// The first and the last token of each mention, counted from the window's first. The window's first token alone, `[CLS]`, if
+    /// the window does not name the speaker.
+    pub mentions: Vec<[usize; 2]>,
 }
 
 /// A target, and the labels toward it of each sentence of a window.
@@ -57,13 +69,14 @@ impl Example {
             }
             placed
         });
+        let speakers = speakers(&window, document);
         let query = |query: &Query| Query {
             labels: window.sentences.iter().map(|sentence| stance_labels(sentence, &query.labels)).collect(),
             ..query.clone()
         };
         let mut queries: Vec<Query> = asked.iter().map(query).collect();
         queries.retain(|query| query.labels.iter().any(|labels| *labels != StanceLabels::default()));
-        Self { labels, tags, queries, window }
+        Self { labels, tags, speakers, queries, window }
     }
 
     /// Whether any label does not concern a target, so that the text is read without one.
@@ -81,6 +94,34 @@ impl Example {
         let alone = if self.has_text_labels() { text } else { 0 };
         alone + self.queries.iter().map(|query| query.target.len() + text).sum::<usize>()
     }
+}
+
+/// Who speaks in the answered sentences of a window. Mentions of the whole name come before those of a part of it.
+fn speakers(window: &Window, document: &TokenizedDocument) -> Vec<Speaker> {
+    let place = |mention: &Mention| {
+        let sentence = window.sentences.iter().find(|sentence| sentence.index == mention.sentence)?;
+        let first = sentence.tokens.start;
+        (mention.last < sentence.tokens.len()).then_some([first + mention.first, first + mention.last])
+    };
+    let of_name = |name: usize, is_full: bool| -> Vec<[usize; 2]> {
+        document.names[name].iter().filter(|mention| mention.is_full == is_full).filter_map(place).collect()
+    };
+    let mut speakers = Vec::new();
+    for (at, sentence) in window.sentences.iter().enumerate().filter(|(_, sentence)| sentence.answered) {
+        let Some(speaker) = document.labels[sentence.index].speaker else { continue };
+        let mut mentions = match speaker {
+            SpeakerLabel::Named(name) => of_name(name, true),
+            SpeakerLabel::Unnamed => Vec::new(),
+        };
+        if let (true, SpeakerLabel::Named(name)) = (mentions.is_empty(), speaker) {
+            mentions = of_name(name, false);
+        }
+        if mentions.is_empty() {
+            mentions.push([0, 0]);
+        }
+        speakers.push(Speaker { sentence: at, mentions });
+    }
+    speakers
 }
 
 /// A sentence's labels, unless it is context. Without its holder where the window has cut it off.
@@ -412,6 +453,7 @@ mod tests {
             sentences: (0..sentences).map(|index| vec![first + index as u32; length]).collect(),
             labels: vec![Labels { role: Some(Role::Claim), ..Labels::default() }; sentences],
             tags: None,
+            names: Vec::new(),
             questions: vec![Question { wordings: vec![own], labels: vec![StanceLabels::NONE; sentences] }],
         }
     }

@@ -5,8 +5,10 @@
 
 mod attribution;
 mod holder;
+mod speaker;
 
 pub use attribution::{AttributionPart, Mark, TokenMark, attributions};
+pub use speaker::{MentionedSpeaker, likeliest, mentions, pointer_probabilities, pointer_scores};
 
 use crate::calibration::TemperatureScaling;
 use crate::encoder::States;
@@ -14,6 +16,7 @@ use crate::label::{Label, Prediction, Role, Stance};
 use crate::model::{ATTRIBUTION, CHECKWORTHY, HOLDER, Head, ROLE, STANCE, Settings, Weights};
 use crate::tags::{self, Tag};
 use crate::window::{Window, WindowSentence};
+use speaker::SpeakerPointers;
 use std::ops::Range;
 
 /// The tokens whose mean state represents a sentence: its own, or the `[SEP]` after it if it has none, because it is empty or
@@ -63,6 +66,7 @@ pub struct Heads {
     /// In the order of [`AttributionPart::ALL`].
     attribution: Option<Vec<LinearLayer<{ ATTRIBUTION.labels.len() }>>>,
     holder: Option<LinearLayer<{ HOLDER.labels.len() }>>,
+    speaker: Option<SpeakerPointers>,
 }
 
 /// A linear layer over one vector.
@@ -94,6 +98,24 @@ impl Heads {
             checkworthy: Classifier::new(&CHECKWORTHY, settings, weights),
             attribution: has(&ATTRIBUTION).then(|| LinearLayer::of_head(&ATTRIBUTION, weights).collect()),
             holder: has(&HOLDER).then(|| LinearLayer::of_head(&HOLDER, weights).next()).flatten(),
+            speaker: SpeakerPointers::new(settings, weights),
+        }
+    }
+
+    /// Whether [`Heads::speakers`] can find any.
+    pub fn finds_speakers(&self) -> bool {
+        self.speaker.is_some()
+    }
+
+    /// For each sentence of a window, the mentions of whoever may speak in it; none if the model lacks this head, or another window
+    /// answers for the sentence.
+    ///
+    /// # Panics
+    /// If `states` belong to another window.
+    pub fn speakers(&self, states: &States, window: &Window) -> Vec<Vec<MentionedSpeaker>> {
+        match &self.speaker {
+            Some(pointers) => pointers.of_window(states, window),
+            None => vec![Vec::new(); window.sentences.len()],
         }
     }
 

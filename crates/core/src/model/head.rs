@@ -13,7 +13,8 @@ pub struct Head {
     /// The head's linear layers. A layer has the tensors `heads.<layer>.weight`, `[labels, hidden]`, and
     /// `heads.<layer>.bias`, `[labels]`.
     pub layers: &'static [&'static str],
-    /// What the rows of each layer stand for, in their order.
+    /// What the rows of each layer stand for, in their order. Empty for a head whose layers have [`POINTER_WIDTH`] rows without a
+    /// meaning of their own.
     pub labels: &'static [&'static str],
     /// What the layers are applied to.
     pub input: HeadInput,
@@ -36,7 +37,12 @@ pub enum HeadInput {
     Sentence,
     /// The state of each token.
     Token,
+    /// The mean state of a sentence's tokens, compared with the state of each token of the window.
+    Mention,
 }
+
+/// The length of the vectors by which a sentence and the tokens of a window are compared.
+pub const POINTER_WIDTH: usize = 64;
 
 /// How a head's logits are compared with gold labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +53,8 @@ pub enum Loss {
     Tags,
     /// Cross-entropy of the softmax over a sentence's tokens, for the first and for the last token of a span.
     SpanPointers,
+    /// Negative log-likelihood of the softmax over a window's tokens, for the first and for the last token of any of several spans.
+    MentionPointers,
 }
 
 /// How good a head is, in one figure.
@@ -127,10 +135,29 @@ pub const HOLDER: Head = Head {
     is_required: false,
 };
 
+/// Who speaks in an attributed sentence: a mention of the speaker anywhere in the window. The first layer makes a vector of the
+/// sentence, the others make vectors of tokens, as the first and as the last one of a mention.
+pub const SPEAKER: Head = Head {
+    name: "speaker",
+    layers: &["speaker_query", "speaker_first", "speaker_last"],
+    labels: &[],
+    input: HeadInput::Mention,
+    loss: Loss::MentionPointers,
+    metric: Metric::ExactSpanF1,
+    key: "speaker",
+    has_target: false,
+    is_required: false,
+};
+
 /// Every head that a model can have, in the order of their tensors.
-pub const HEADS: [Head; 5] = [ROLE, STANCE, CHECKWORTHY, ATTRIBUTION, HOLDER];
+pub const HEADS: [Head; 6] = [ROLE, STANCE, CHECKWORTHY, ATTRIBUTION, HOLDER, SPEAKER];
 
 impl Head {
+    /// How many rows each of the head's layers has.
+    pub const fn rows(&self) -> usize {
+        if self.labels.is_empty() { POINTER_WIDTH } else { self.labels.len() }
+    }
+
     /// The head with this name, if there is one.
     pub fn named(name: &str) -> Option<Self> {
         HEADS.into_iter().find(|head| head.name == name)

@@ -201,10 +201,10 @@ impl Head {
 
     /// The weight and the bias of each of the head's layers, in the order of [`Head::layers`].
     pub fn tensors(&self, hidden: usize) -> impl Iterator<Item = WeightAndBias> {
-        let labels = self.labels.len();
+        let rows = self.rows();
         self.tensor_names().map(move |[weight, bias]| WeightAndBias {
-            weight: Parameter::new(weight, &[labels, hidden]),
-            bias: Parameter::new(bias, &[labels]),
+            weight: Parameter::new(weight, &[rows, hidden]),
+            bias: Parameter::new(bias, &[rows]),
         })
     }
 }

@@ -1,10 +1,11 @@
 //! From windows to answers: the encoder, then the heads.
 
 use super::Stages;
+use super::speakers::SpokenBy;
 use super::windows::Job;
 use crate::encoder::States;
 use crate::error::{Error, Result};
-use crate::heads::{Mark, TextPredictions, TokenMark};
+use crate::heads::{Mark, MentionedSpeaker, TextPredictions, TokenMark};
 use crate::label::{Prediction, Stance};
 use crate::text::Span;
 use std::ops::Range;
@@ -17,6 +18,8 @@ pub(super) struct Answer {
     pub text: TextPredictions,
     /// Spans that attributions are made of.
     pub marks: Vec<Mark>,
+    /// Mentions of whoever may speak.
+    pub speakers: Vec<SpokenBy>,
     pub truncated: bool,
     /// For each target of the window, in order.
     pub stances: Vec<StanceAnswer>,
@@ -83,6 +86,10 @@ impl Stages {
             0 => self.heads.marked(text, &job.window, |token| self.tokenizer.is_subword(token)),
             _ => Vec::new(),
         };
+        let mut speakers = match job.targets.start {
+            0 => self.heads.speakers(text, &job.window),
+            _ => Vec::new(),
+        };
         for (at, sentence) in job.window.sentences.iter().enumerate().filter(|(_, s)| s.answered) {
             let token_spans = &job.token_spans[sentence.index];
             let span = |tokens: Range<usize>| {
@@ -113,8 +120,21 @@ impl Stages {
                 to_end: tokens.end == sentence.tokens.len(),
                 span: span(tokens),
             });
-            let answer =
-                Answer { text: predictions, marks: marks.collect(), truncated: sentence.truncated, stances };
+            let spoken_by = |mention: MentionedSpeaker| {
+                let MentionedSpeaker { sentence, tokens, probability } = mention;
+                let token_spans = &job.token_spans[job.window.sentences[sentence].index];
+                let span =
+                    Span::new(token_spans[tokens.start].start(), token_spans[tokens.end - 1].end());
+                SpokenBy { span, probability }
+            };
+            let speakers = speakers.get_mut(at).map(std::mem::take).unwrap_or_default();
+            let answer = Answer {
+                text: predictions,
+                marks: marks.collect(),
+                speakers: speakers.into_iter().map(spoken_by).collect(),
+                truncated: sentence.truncated,
+                stances,
+            };
             answers.push(SentenceAnswer {
                 piece: job.piece,
                 target: job.targets.start,

@@ -3,8 +3,9 @@
 use super::Targets;
 use super::answers::{Answer, StanceAnswer};
 use super::pieces::{PIECE_BYTES, Piece};
+use super::speakers::{Speakers, SpokenBy};
 use crate::heads::{self, AttributionPart, Mark};
-use crate::label::{Prediction, Target, TargetStance};
+use crate::label::{Prediction, Role, Target, TargetStance};
 use crate::record::{LocatedAttribution, Record};
 use crate::text::Document;
 use std::collections::VecDeque;
@@ -20,17 +21,20 @@ pub(super) struct Assembler {
     marks_attributions: bool,
     /// The end of the open document as far as it is known.
     held: Vec<Held>,
+    /// Who speaks in the open document.
+    speakers: Speakers,
 }
 
 /// A sentence whose attributions are not known yet.
 struct Held {
     record: Record,
     marks: Vec<Mark>,
+    speakers: Vec<SpokenBy>,
 }
 
 impl Assembler {
     pub fn new(targets: Arc<Targets>, marks_attributions: bool) -> Self {
-        Self { targets, marks_attributions, held: Vec::new() }
+        Self { targets, marks_attributions, held: Vec::new(), speakers: Speakers::default() }
     }
 
     /// Takes a piece and its answers, and gives out the records that are done.
@@ -48,6 +52,9 @@ impl Assembler {
         let held = self.held.split_off(done);
         ready.extend(self.finished(&document));
         self.held = held;
+        if is_last {
+            self.speakers = Speakers::default();
+        }
     }
 
     /// The record of a sentence, without attributions, and its marks.
@@ -67,10 +74,12 @@ impl Assembler {
             stances: self.targets.phrases(document).iter().zip(&answer.stances).map(stance).collect(),
             checkworthiness: answer.text.checkworthiness,
             attributions: self.marks_attributions.then(Vec::new),
+            speaker: None,
             truncated: answer.truncated,
         };
         Held {
             marks: answer.marks.into_iter().map(|mark| Mark { sentence: index, ..mark }).collect(),
+            speakers: answer.speakers,
             record,
         }
     }
@@ -90,8 +99,20 @@ impl Assembler {
                 }
             }
         }
+        for held in held.iter().filter(|held| is_quoted(&held.record)) {
+            self.speakers.learn(document.text(), &held.speakers);
+        }
+        for held in held.iter_mut().filter(|held| is_quoted(&held.record)) {
+            held.record.speaker = self.speakers.likeliest(document.text(), &held.speakers);
+        }
         held.into_iter().map(|held| held.record)
     }
+}
+
+/// Whether somebody is quoted whom the text names. In a transcript, the turn says who speaks.
+fn is_quoted(record: &Record) -> bool {
+    let turn = record.document.turn(record.index);
+    record.role.label() == Role::Attributed && turn.is_none_or(|turn| turn.speaker.is_none())
 }
 
 /// The answer for a note of a transcript, as `[CROSSTALK]`: it is background, whatever a model makes of nothing.
@@ -102,6 +123,7 @@ fn nothing_said(answer: &mut Answer) {
         *stance = StanceAnswer { prediction: Prediction::new([0.0, 0.0, 1.0]), holder: None };
     }
     answer.marks.clear();
+    answer.speakers.clear();
 }
 
 /// How many of some sentences have attributions that nothing behind them can change.

@@ -12,6 +12,7 @@ mod assemble;
 mod pieces;
 mod records;
 mod source;
+mod speakers;
 mod windows;
 
 pub use records::Records;

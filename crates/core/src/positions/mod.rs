@@ -2,12 +2,10 @@
 //!
 //! `docs/positions.md` has the rules by which two mentions are one holder. They only merge what is certain.
 
-mod name;
-
 use crate::label::{Stance, Target};
+use crate::name::{self, Mention, Name};
 use crate::record::Record;
 use crate::text::{Document, Span};
-use name::{Mention, Name};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -208,13 +206,18 @@ struct Taken {
     mention: Option<(Mention, Option<Span>)>,
 }
 
-/// What a sentence is in favor of or against. The stance of nobody else, or of "I", is that of who speaks.
+/// What a sentence is in favor of or against. The stance of nobody else, or of "I", is that of who speaks; in an attributed sentence
+/// of an article, so is that of "he", "she" and "we".
 fn taken<'a>(record: &'a Record, doc: &'a Arc<str>) -> impl Iterator<Item = Taken> + 'a {
     let stances = record.stances.iter().filter(|stance| stance.prediction.label() != Stance::None);
-    let speaker = record.document.turn(record.index).and_then(|turn| turn.speaker.as_deref());
+    let of_turn = record.document.turn(record.index).and_then(|turn| turn.speaker.as_deref());
+    let quoted = record.speaker.as_ref().map(|speaker| speaker.name.as_str());
+    let speaker = of_turn.or(quoted);
     stances.map(move |stance| {
         let holder = stance.holder.map(|holder| (holder.slice(record.document.text()), Some(holder)));
-        let is_speaker = holder.is_none_or(|(words, _)| Mention::is_speaker(words));
+        let is_speaker = holder.is_none_or(|(words, _)| {
+            Mention::is_speaker(words) || of_turn.is_none() && Mention::is_quoted(words)
+        });
         let holder = speaker.filter(|_| is_speaker).map(|speaker| (speaker, None)).or(holder);
         Taken {
             target: stance.target.clone(),

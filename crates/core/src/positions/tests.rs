@@ -33,6 +33,7 @@ fn records(id: &str, sentences: &[&str]) -> Vec<Record> {
             stances: vec![TargetStance { target: Target::default(), prediction, holder: span }],
             checkworthiness: None,
             attributions: Some(located.into_iter().collect()),
+            speaker: None,
             truncated: false,
         }
     };

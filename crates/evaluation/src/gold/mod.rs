@@ -64,6 +64,10 @@ pub struct GoldLabels {
     /// Who holds the stance, as a span of the document's text.
     pub holder: Option<Span>,
     pub checkworthy: Option<bool>,
+    /// Who speaks: the fullest name that the document has for whoever the sentence is attributed to.
+    pub speaker: Option<String>,
+    /// Whose stance it is, by the fullest name; `author` for the author's own.
+    pub stance_of: Option<String>,
 }
 
 /// A document with labels for its sentences. The document's fields keep everything else in the record, such as outlet,
@@ -83,6 +87,11 @@ impl GoldDocument {
     /// The sentences' texts with their labels, in order.
     pub fn sentences(&self) -> impl Iterator<Item = (&str, &GoldLabels)> {
         self.document.sentences().iter().map(|span| span.slice(self.document.text())).zip(&self.labels)
+    }
+
+    /// Whether anybody noted who speaks. Then an attributed sentence without a speaker has one that the document does not name.
+    pub fn has_speakers(&self) -> bool {
+        self.labels.iter().any(|labels| labels.speaker.is_some())
     }
 
     /// Adds those of `fields` that the document lacks or has as null.

@@ -73,13 +73,15 @@ struct DocumentRow {
     fields: Map<String, Value>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct LabelledSentence {
     text: String,
     role: Option<Role>,
     stance: Option<Stance>,
     holder: Option<Holder>,
     checkworthy: Option<bool>,
+    speaker: Option<String>,
+    stance_of: Option<String>,
 }
 
 /// A sentence of a list: an object, or its text alone, which is context.
@@ -100,7 +102,7 @@ impl<T: From<String> + DeserializeOwned> TryFrom<Value> for OrText<T> {
 
 impl From<String> for LabelledSentence {
     fn from(text: String) -> Self {
-        Self { text, role: None, stance: None, holder: None, checkworthy: None }
+        Self { text, ..Self::default() }
     }
 }
 
@@ -116,7 +118,7 @@ struct TextRow {
 }
 
 /// A sentence of a [`TextRow`]: its offsets, its text, or both.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct TextSentence {
     start: Option<usize>,
     end: Option<usize>,
@@ -125,12 +127,13 @@ struct TextSentence {
     stance: Option<Stance>,
     holder: Option<Holder>,
     checkworthy: Option<bool>,
+    speaker: Option<String>,
+    stance_of: Option<String>,
 }
 
 impl From<String> for TextSentence {
     fn from(text: String) -> Self {
-        let text = Some(text);
-        Self { start: None, end: None, text, role: None, stance: None, holder: None, checkworthy: None }
+        Self { text: Some(text), ..Self::default() }
     }
 }
 
@@ -196,8 +199,9 @@ impl TextRow {
         for (index, OrText(sentence)) in sentences.into_iter().enumerate() {
             let span = sentence.span(index, &offsets, reached)?;
             reached = span.end();
-            let TextSentence { role, stance, checkworthy, holder, .. } = sentence;
-            placed.push((span, GoldLabels { role, stance, checkworthy, ..GoldLabels::default() }));
+            let TextSentence { role, stance, checkworthy, holder, speaker, stance_of, .. } = sentence;
+            let labels = GoldLabels { role, stance, checkworthy, speaker, stance_of, ..GoldLabels::default() };
+            placed.push((span, labels));
             holders.push(holder);
         }
         let attributions = common.attributions(&offsets, 0)?;
@@ -266,8 +270,8 @@ impl PairRow {
 
 impl LabelledSentence {
     fn labelled(self) -> ((String, GoldLabels), Option<Holder>) {
-        let Self { text, role, stance, holder, checkworthy } = self;
-        let labels = GoldLabels { role, stance, checkworthy, ..GoldLabels::default() };
+        let Self { text, role, stance, holder, checkworthy, speaker, stance_of } = self;
+        let labels = GoldLabels { role, stance, checkworthy, speaker, stance_of, ..GoldLabels::default() };
         ((text, labels), holder)
     }
 }

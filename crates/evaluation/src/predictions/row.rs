@@ -37,6 +37,7 @@ pub(crate) struct Row {
     checkworthy: Option<bool>,
     checkworthiness: Option<f64>,
     attributions: Option<Vec<AttributionAnswer>>,
+    speaker: Option<String>,
     duplicate_of: Option<Value>,
 }
 
@@ -200,7 +201,7 @@ impl Row {
         index: usize,
         asks_stance: bool,
     ) -> Result<SentenceAnswer, InputProblem> {
-        let mut answer = SentenceAnswer::default();
+        let mut answer = SentenceAnswer { speaker: self.speaker.clone(), ..SentenceAnswer::default() };
         if let Some(role) = self.role {
             answer.set_role(label("role_probs", role, self.role_probs.as_ref())?);
         }

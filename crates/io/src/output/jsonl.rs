@@ -13,7 +13,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 /// The keys of a line that are ours. A field of the input by such a name is written with `input_` before it.
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "doc",
     "index",
     "start",
@@ -21,6 +21,7 @@ const KEYS: [&str; 15] = [
     "offsets",
     "text",
     "speaker",
+    "speaker_prob",
     "time",
     "duplicate_of",
     "role",
@@ -105,6 +106,10 @@ impl Serialize for Body<'_> {
         let stances: Vec<_> = record.stances.iter().map(|stance| StanceEntry { stance, text }).collect();
         let mut line = serializer.serialize_map(None)?;
         serialize_sentence(&mut line, &record.document, record.index, table)?;
+        if let Some(speaker) = &record.speaker {
+            line.serialize_entry("speaker", &speaker.name)?;
+            line.serialize_entry("speaker_prob", &rounded(f64::from(speaker.probability)))?;
+        }
         line.serialize_entry("role", &record.role.label())?;
         line.serialize_entry("role_probs", &Probabilities(&record.role))?;
         line.serialize_entry("stance", &stances)?;

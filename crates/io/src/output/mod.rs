@@ -102,6 +102,7 @@ fn example() -> Vec<Record> {
         }],
         checkworthiness: Some(checkworthiness),
         attributions: None,
+        speaker: None,
         truncated,
     };
     vec![

@@ -148,8 +148,8 @@ fn table(records: &[Record], targets: &[Target], layout: Layout) -> Table {
     }
     header.extend(has_score.then(|| "check".to_owned()));
     let turns = || records.iter().filter_map(turn);
-    let (has_time, has_speaker) =
-        (turns().any(|turn| turn.time.is_some()), turns().any(|turn| turn.speaker.is_some()));
+    let has_time = turns().any(|turn| turn.time.is_some());
+    let has_speaker = records.iter().any(|record| speaker(record).is_some());
     header.extend(has_time.then(|| "time".to_owned()));
     header.extend(has_speaker.then(|| "speaker".to_owned()));
     header.push("sentence".to_owned());
@@ -172,8 +172,7 @@ fn table(records: &[Record], targets: &[Target], layout: Layout) -> Table {
             row.push(Cell::new(time.map_or(String::new(), |time| clock(time.start))));
         }
         if has_speaker {
-            let speaker = turn(record).and_then(|turn| turn.speaker.as_deref());
-            row.push(Cell::new(harmless(speaker.unwrap_or_default())));
+            row.push(Cell::new(harmless(speaker(record).unwrap_or_default())));
         }
         let mut text = shown(record.text(), record.truncated);
         if layout.attributions {
@@ -186,6 +185,12 @@ fn table(records: &[Record], targets: &[Target], layout: Layout) -> Table {
     }
     narrow(&mut table, targets);
     table
+}
+
+/// Who speaks, as a transcript or else the model says.
+fn speaker(record: &Record) -> Option<&str> {
+    let of_turn = turn(record).and_then(|turn| turn.speaker.as_deref());
+    of_turn.or(record.speaker.as_ref().map(|speaker| speaker.name.as_str()))
 }
 
 fn turn(record: &Record) -> Option<&Turn> {

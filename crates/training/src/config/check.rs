@@ -57,11 +57,12 @@ impl TrainConfig {
                     self.loss.checkworthy,
                     self.loss.attribution,
                     self.loss.holder,
+                    self.loss.speaker,
                     self.loss.taught,
                 ]
                 .into_iter()
                 .all(|weight| weight.is_finite() && weight >= 0.0),
-                "loss.attributed, checkworthy, attribution, holder and taught must not be negative",
+                "loss.attributed, checkworthy, attribution, holder, speaker and taught must not be negative",
             ),
             (
                 (0.0..1.0).contains(&self.loss.label_smoothing),

@@ -312,6 +312,8 @@ pub struct LossConfig {
     /// The weight of the tags of tokens, for source, cue and content.
     pub attribution: f64,
     pub holder: f64,
+    /// That of who speaks.
+    pub speaker: f64,
     /// The weight of the teacher's roles, and of its stances.
     pub taught: f64,
     /// The probability that is spread evenly over all labels.
@@ -328,6 +330,7 @@ impl Default for LossConfig {
             checkworthy: 0.3,
             attribution: 3.0,
             holder: 0.3,
+            speaker: 0.3,
             taught: 1.0,
             label_smoothing: 0.0,
         }

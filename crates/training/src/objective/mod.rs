@@ -1,6 +1,7 @@
 //! The loss that training minimizes, and its gradient: the Kullback-Leibler divergence of the heads' probabilities from the wanted
 //! ones, on labelled sentences and tokens. That is cross-entropy minus its least possible value.
 
+mod speakers;
 mod tokens;
 
 use crate::config::{DropoutConfig, LossConfig};
@@ -8,7 +9,7 @@ use crate::differentiable::{Batch, Gradients, HeadLayerRanges, Layout, PassDropo
 use crate::labels::{Labels, StanceLabels};
 use crate::plan::Example;
 use standpoint_core::calibration::TemperatureScaling;
-use standpoint_core::heads::{self, mean_state, sentence_tokens};
+use standpoint_core::heads::{self, MentionedSpeaker, mean_state, sentence_tokens};
 use standpoint_core::label::{Label, Role};
 use standpoint_core::model::{ATTRIBUTION, CHECKWORTHY, ROLE, STANCE};
 use standpoint_core::window::Window;
@@ -26,6 +27,7 @@ pub struct LabelWeights {
     checkworthy: f64,
     tokens: f64,
     holder: f64,
+    speaker: f64,
     taught_role: f64,
     taught_stance: f64,
 }
@@ -46,6 +48,7 @@ impl LabelWeights {
                 sum.holder += count(labels.holder.is_some());
                 sum.taught_stance += count(labels.taught.is_some());
             }
+            sum.speaker += example.speakers.len() as f64;
             sum.tokens += example.tags.iter().flatten().count() as f64;
         }
         let steps = steps.len().max(1) as f64;
@@ -57,6 +60,7 @@ impl LabelWeights {
             checkworthy: mean(sum.checkworthy),
             tokens: mean(sum.tokens),
             holder: mean(sum.holder),
+            speaker: mean(sum.speaker),
             taught_role: mean(sum.taught_role),
             taught_stance: mean(sum.taught_stance),
         }
@@ -163,6 +167,7 @@ impl Pass<'_> {
         for (example, text) in examples.iter().zip(texts) {
             if let Some(text) = text {
                 loss += self.tags(example, text.start, trace.states(), &mut upstream, gradients);
+                loss += self.speakers(example, text.start, trace.states(), &mut upstream, gradients);
             }
         }
         if !self.heads_only {
@@ -185,7 +190,7 @@ impl Pass<'_> {
         if row.text == Labels::default() && row.stance == StanceLabels::default() {
             return 0.0;
         }
-        let Labels { role, attributed, checkworthy, taught: taught_role } = row.text;
+        let Labels { role, attributed, checkworthy, taught: taught_role, .. } = row.text;
         let StanceLabels { stance, taught: taught_stance, .. } = row.stance;
         let mut vector = mean_state(states, hidden, row.vector.clone());
         mask.apply(Isa::default(), &mut vector);
@@ -308,6 +313,8 @@ pub struct Answers {
     pub stances: Vec<Vec<[f32; 3]>>,
     /// For each token of the window, in the order of [`standpoint_core::heads::AttributionPart::ALL`].
     pub tags: [Vec<[f32; 3]>; 3],
+    /// For each of the example's speakers, the mentions that may be meant.
+    pub speakers: Vec<Vec<MentionedSpeaker>>,
 }
 
 /// The logits of a sentence that do not concern a target.
@@ -347,7 +354,8 @@ pub fn evaluate(layout: &Layout, parameters: &[f32], example: &Example, trace: &
         .layers_of(&ATTRIBUTION)
         .each_ref()
         .map(|layer| states.chunks_exact(hidden).map(|state| apply(parameters, layer, state)).collect());
-    Answers { text, stances, tags }
+    let speakers = speakers::found(layout, parameters, example, states);
+    Answers { text, stances, tags, speakers }
 }
 
 fn apply<const N: usize>(parameters: &[f32], layer: &HeadLayerRanges, vector: &[f32]) -> [f32; N] {

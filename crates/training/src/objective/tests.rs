@@ -2,9 +2,9 @@ use super::*;
 use crate::differentiable::Dimensions;
 use crate::differentiable::twin::{self, Rows, Twin};
 use crate::labels::HolderLabel;
-use crate::plan::Query;
+use crate::plan::{Query, Speaker};
 use standpoint_core::label::Stance;
-use standpoint_core::model::{Architecture, HEADS};
+use standpoint_core::model::{Architecture, HEADS, POINTER_WIDTH};
 use standpoint_core::tags::Tag;
 use standpoint_core::window::{SpecialTokens, WindowShape, text_windows};
 use standpoint_kernels::random::SplitMix;
@@ -43,7 +43,9 @@ fn example() -> Example {
     let mut tags = vec![None; window.tokens.len()];
     tags[2] = Some([Tag::Begin, Tag::Outside, Tag::Inside]);
     tags[3] = Some([Tag::Outside, Tag::Begin, Tag::Inside]);
-    Example { window, labels, tags, queries }
+    let speaker = |sentence, mentions| Speaker { sentence, mentions };
+    let speakers = vec![speaker(0, vec![[1, 2], [6, 8]]), speaker(2, vec![[0, 0]])];
+    Example { window, labels, tags, speakers, queries }
 }
 
 const LOSS: LossConfig = LossConfig {
@@ -54,6 +56,7 @@ const LOSS: LossConfig = LossConfig {
     checkworthy: 0.8,
     attribution: 2.0,
     holder: 0.6,
+    speaker: 0.9,
     taught: 0.4,
     label_smoothing: 0.1,
 };
@@ -84,7 +87,8 @@ impl Definition<'_> {
             self.sentence(row, &vector) + self.holder(row, &states)
         });
         let text = texts[0].clone().expect("the text has labels");
-        sentences.sum::<f64>() + self.tags(example, &states[text])
+        let states = &states[text];
+        sentences.sum::<f64>() + self.tags(example, states) + self.speakers(example, states)
     }
 
     fn logits(&self, head: &str, vector: &[f64]) -> Vec<f64> {
@@ -107,7 +111,7 @@ impl Definition<'_> {
             let kept = |index| if index == label { 1.0 - LOSS.label_smoothing } else { 0.0 };
             divergence(head, &(0..count).map(|index| spread + kept(index)).collect::<Vec<_>>())
         };
-        let Labels { role, attributed, checkworthy, taught } = row.text;
+        let Labels { role, attributed, checkworthy, taught, .. } = row.text;
         let StanceLabels { stance, taught: taught_stance, .. } = row.stance;
         let weights = &self.weights;
         let mut loss = 0.0;
@@ -148,6 +152,27 @@ impl Definition<'_> {
         };
         let loss = |end: usize| -twin::softmax(&logits(end))[ends[end]].ln();
         LOSS.holder / self.weights.holder / 2.0 * (loss(0) + loss(1))
+    }
+
+    fn speakers(&self, example: &Example, states: &[Vec<f64>]) -> f64 {
+        let scale = (POINTER_WIDTH as f64).sqrt();
+        let of_end = |speaker: &Speaker, end: usize, head: &str| {
+            let tokens = sentence_tokens(&example.window.sentences[speaker.sentence]);
+            let mean = |column: usize| {
+                let sum: f64 = states[tokens.clone()].iter().map(|state| state[column]).sum();
+                sum / tokens.len() as f64
+            };
+            let vector: Vec<f64> = (0..states[0].len()).map(mean).collect();
+            let query = self.logits("speaker_query", &vector);
+            let score = |state: &Vec<f64>| {
+                self.logits(head, state).iter().zip(&query).map(|(key, query)| key * query).sum::<f64>() / scale
+            };
+            let probabilities = twin::softmax(&states.iter().map(score).collect::<Vec<_>>());
+            let wanted: f64 = speaker.mentions.iter().map(|mention| probabilities[mention[end]]).sum();
+            -wanted.ln()
+        };
+        let loss = |speaker: &Speaker| of_end(speaker, 0, "speaker_first") + of_end(speaker, 1, "speaker_last");
+        LOSS.speaker / self.weights.speaker / 2.0 * example.speakers.iter().map(loss).sum::<f64>()
     }
 
     /// One tag sequence among all that are possible: every one of them is looked at.
@@ -203,7 +228,8 @@ fn every_gradient_of_the_loss_is_that_of_a_finite_difference() {
     let expected = loss(&exact);
     assert!((found - expected).abs() < 1e-5 * expected, "the loss is {found}, but {expected} in f64");
     // Softmax ignores what is added to all that it compares: the scores of a query, or the tokens of a sentence.
-    let ignored = |name: &str| name.ends_with("key.bias") || name == "heads.holder.bias";
+    let ignored = |name: &str| name.ends_with("key.bias") || name == "heads.holder.bias"
+        || ["heads.speaker_first.bias", "heads.speaker_last.bias"].contains(&name);
     let differences = twin::finite_differences(&parameters, loss);
     twin::assert_gradients_agree(&layout, &gradients.values, &differences, ignored);
 }

@@ -38,6 +38,7 @@ fn read(document: &Arc<Document>, marks: &[Mark], ends: &[usize]) -> Vec<Attribu
                 text: TextPredictions { role: Prediction::new([1.0, 0.0, 0.0]), checkworthiness: None },
                 stances: Vec::new(),
                 marks: own.map(|mark| Mark { sentence: sentence - start, ..*mark }).collect(),
+                speakers: Vec::new(),
                 truncated: false,
             })
         };
@@ -97,6 +98,7 @@ fn a_quote_without_end_does_not_hold_back_a_document() {
                 text: TextPredictions { role: Prediction::new([1.0, 0.0, 0.0]), checkworthiness: None },
                 stances: Vec::new(),
                 marks: vec![marks[index]],
+                speakers: Vec::new(),
                 truncated: false,
             };
             assembler.sentence(&document, index, answer)

@@ -1,8 +1,8 @@
-//! What a holder is called, taken apart: title and name, or no name at all. Knows English words, no document.
+//! What somebody is called, taken apart: title and name, or no name at all. Knows English words, no document.
 
-/// A holder as a sentence names it.
+/// Somebody as a sentence names them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Mention {
+pub(crate) enum Mention {
     /// A pronoun, or nothing: whoever it is, it is not said here.
     Unnamed,
     /// A title and nothing else, in lower case: "prime minister".
@@ -11,7 +11,7 @@ pub(super) enum Mention {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Name {
+pub(crate) struct Name {
     /// As it is written, without determiner and title.
     pub written: String,
     /// The same in lower case.
@@ -210,6 +210,11 @@ impl Mention {
         ["i", "me", "my", "myself"].contains(&bare(text.trim()).to_lowercase().as_str())
     }
 
+    /// Whether it is a word for whoever is quoted, in or around a quote.
+    pub fn is_quoted(text: &str) -> bool {
+        ["he", "she", "we", "our", "his", "her"].contains(&bare(text.trim()).to_lowercase().as_str())
+    }
+
     pub fn parse(text: &str) -> Self {
         let words = text.split_whitespace().filter(|word| !POSSESSIVES.contains(word));
         let words: Vec<&str> = words.map(bare).filter(|word| !word.is_empty()).collect();
@@ -255,7 +260,7 @@ impl Name {
 
 /// Whether somebody who is called so may also be called by the other name: titles, determiners and case aside, the names are
 /// one, or one is the end of the other.
-pub(super) fn may_be_one(called: &str, name: &str) -> bool {
+pub(crate) fn may_be_one(called: &str, name: &str) -> bool {
     let words = |text: &str| match Mention::parse(text) {
         Mention::Name(name) => name.words,
         Mention::Title(title) => vec![title],
