@@ -4,10 +4,12 @@
 //! [`crate::model::HEADS`] declares them; here is their arithmetic.
 
 mod attribution;
+mod disjoint;
 mod holder;
 mod speaker;
 
 pub use attribution::{AttributionPart, Mark, TokenMark, attributions};
+pub use disjoint::disjoint;
 pub use speaker::{MentionedSpeaker, likeliest, mentions, pointer_probabilities, pointer_scores};
 
 use crate::calibration::TemperatureScaling;

@@ -89,7 +89,8 @@ impl Assembler {
         let mut held = std::mem::take(&mut self.held);
         if let Some(first) = held.first().map(|held| held.record.index) {
             let marks: Vec<Mark> = held.iter().flat_map(|held| held.marks.iter().copied()).collect();
-            for attribution in heads::attributions(&marks) {
+            let attributions = heads::attributions(&marks).into_iter();
+            for attribution in attributions.filter_map(|found| heads::disjoint(found, document)) {
                 let located = Arc::new(LocatedAttribution::new(attribution, document));
                 for &sentence in &located.sentences {
                     let record = sentence.checked_sub(first).and_then(|at| held.get_mut(at));
