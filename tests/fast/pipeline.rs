@@ -2,10 +2,10 @@
 //! may bring the pipeline down.
 
 use crate::tiny;
-use standpoint::label::Target;
+use standpoint::label::{Role, Target};
 use standpoint::model::{Model, ModelSource, WeightFormat};
 use standpoint::pipeline::Pipeline;
-use standpoint::record::Record;
+use standpoint::record::{Record, Speaker};
 use standpoint::text::Document;
 use std::path::{Path, PathBuf};
 
@@ -104,6 +104,20 @@ fn what_does_not_concern_a_target_does_not_depend_on_one() {
     let many: Vec<Target> =
         (0..40).map(|at| Target::new(&format!("the leave of {at} bases")).unwrap()).collect();
     assert_eq!(none, without(&many));
+}
+
+#[test]
+fn only_attributed_sentences_have_a_speaker_whom_the_text_names() {
+    let pipeline = Pipeline::new(tiny::split_model()).unwrap();
+    let records: Vec<Record> = pipeline.analyze(documents(), &[]).unwrap().into_iter().flatten().collect();
+    let speakers: Vec<(&Record, &Speaker)> =
+        records.iter().filter_map(|record| Some((record, record.speaker.as_ref()?))).collect();
+    assert!(!speakers.is_empty());
+    for (record, speaker) in speakers {
+        assert_eq!(record.role.label(), Role::Attributed);
+        assert!(record.document.text().contains(&speaker.name), "{speaker:?}");
+        assert!((0.0..=1.0).contains(&speaker.probability), "{speaker:?}");
+    }
 }
 
 #[test]

@@ -3,7 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use standpoint_core::model::{ATTRIBUTION, CHECKWORTHY, HOLDER, Head, HeadInput, Metric, ROLE, SPEAKER, STANCE};
+use standpoint_core::model::{
+    ATTRIBUTION, CHECKWORTHY, HOLDER, Head, HeadInput, Metric, ROLE, SPEAKER, STANCE,
+};
 use standpoint_core::text::Span;
 use std::fmt;
 

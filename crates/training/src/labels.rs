@@ -251,9 +251,10 @@ struct Words<'a> {
 impl Words<'_> {
     /// The tokens that are a name or, where it has several words, the last of them.
     fn mentions(&self, name: &str) -> Vec<Mention> {
-        let last = name.rsplit(' ').next().filter(|last| {
-            last.len() < name.len() && last.len() > 2 && last.starts_with(char::is_uppercase)
-        });
+        let last = name
+            .rsplit(' ')
+            .next()
+            .filter(|last| last.len() < name.len() && last.len() > 2 && last.starts_with(char::is_uppercase));
         let mut found = self.of(name, true);
         for mention in last.into_iter().flat_map(|last| self.of(last, false)) {
             if !found.iter().any(|full| full.is_full && full.last == mention.last) {

@@ -31,8 +31,11 @@ fn is_half_a_sentence(cue: Span, document: &Document) -> bool {
 
 /// The longest stretch of a span that lies in none of the others, without the spaces around it.
 fn without(span: Span, others: &[Span], text: &str) -> Option<Span> {
-    let mut others: Vec<Span> =
-        others.iter().copied().filter(|other| other.start() < span.end() && span.start() < other.end()).collect();
+    let mut others: Vec<Span> = others
+        .iter()
+        .copied()
+        .filter(|other| other.start() < span.end() && span.start() < other.end())
+        .collect();
     others.sort();
     let mut start = span.start();
     let mut free = Vec::with_capacity(others.len() + 1);
@@ -55,7 +58,8 @@ fn without(span: Span, others: &[Span], text: &str) -> Option<Span> {
 /// Whether a content has quotation marks in it or one that closes behind it, or stands behind one that is still open.
 fn is_quoted(content: Span, text: &str) -> bool {
     let is_mark = |c: char| matches!(c, '"' | '“' | '”' | '„' | '«' | '»');
-    if content.slice(text).contains(is_mark) || text[content.end()..].trim_start().starts_with(['”', '»']) {
+    if content.slice(text).contains(is_mark) || text[content.end()..].trim_start().starts_with(['”', '»'])
+    {
         return true;
     }
     let mut from = content.start().saturating_sub(LONGEST_QUOTE);
@@ -95,7 +99,8 @@ mod tests {
     #[test]
     fn a_content_gives_up_what_is_source_or_cue() {
         let text = "The mayor said that the pier will be closed in spring.";
-        let parts = kept(text, &["The mayor"], &["said"], &["mayor said that the pier will be closed"]).unwrap();
+        let parts =
+            kept(text, &["The mayor"], &["said"], &["mayor said that the pier will be closed"]).unwrap();
         assert_eq!(parts, [vec!["The mayor"], vec!["said"], vec!["that the pier will be closed"]]);
         let parts = kept(text, &["The mayor"], &["mayor said"], &["the pier will be closed"]).unwrap();
         assert_eq!(parts[1], ["said"]);
@@ -111,7 +116,9 @@ mod tests {
     #[test]
     fn without_source_and_cue_only_a_quote_is_an_attribution() {
         assert_eq!(kept("The pier is old.", &[], &[], &["The pier is old"]), None);
-        for text in ["“The pier is old.”", "\"No. The pier is old.", "“No. The pier is old.", "“The pier is old"] {
+        for text in
+            ["“The pier is old.”", "\"No. The pier is old.", "“No. The pier is old.", "“The pier is old"]
+        {
             assert!(kept(text, &[], &[], &["The pier is old"]).is_some(), "{text}");
         }
         assert_eq!(kept("“No.” The pier is old.", &[], &[], &["The pier is old"]), None);

@@ -70,7 +70,9 @@ impl SpeakerPointers {
             let query = self.query.apply(&mean);
             let [first, last] = keys.each_ref().map(|keys| {
                 let scores = pointer_scores(&query, keys);
-                pointer_probabilities(&scores.iter().map(|score| score / self.temperature).collect::<Vec<_>>())
+                pointer_probabilities(
+                    &scores.iter().map(|score| score / self.temperature).collect::<Vec<_>>(),
+                )
             });
             let sentences = window.sentences.iter().map(|sentence| sentence.tokens.clone());
             mentions(&first, &last, &sentences.collect::<Vec<_>>())

@@ -22,7 +22,8 @@ mod tokenizer;
 pub use architecture::{Architecture, Dimensions};
 pub use config::BertConfig;
 pub use head::{
-    ATTRIBUTION, CHECKWORTHY, HEADS, HOLDER, Head, HeadInput, Loss, Metric, POINTER_WIDTH, ROLE, SPEAKER, STANCE,
+    ATTRIBUTION, CHECKWORTHY, HEADS, HOLDER, Head, HeadInput, Loss, Metric, POINTER_WIDTH, ROLE, SPEAKER,
+    STANCE,
 };
 pub use int8::round_to_int8;
 pub use safetensors::WeightFormat;

@@ -123,8 +123,7 @@ impl Stages {
             let spoken_by = |mention: MentionedSpeaker| {
                 let MentionedSpeaker { sentence, tokens, probability } = mention;
                 let token_spans = &job.token_spans[job.window.sentences[sentence].index];
-                let span =
-                    Span::new(token_spans[tokens.start].start(), token_spans[tokens.end - 1].end());
+                let span = Span::new(token_spans[tokens.start].start(), token_spans[tokens.end - 1].end());
                 SpokenBy { span, probability }
             };
             let speakers = speakers.get_mut(at).map(std::mem::take).unwrap_or_default();

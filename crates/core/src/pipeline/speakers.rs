@@ -70,7 +70,8 @@ impl Speakers {
 mod tests {
     use super::*;
 
-    const TEXT: &str = "Councillor Vera Lunt spoke. Ann Roe and Lev Roe listened. Lunt said no. Roe said yes.";
+    const TEXT: &str =
+        "Councillor Vera Lunt spoke. Ann Roe and Lev Roe listened. Lunt said no. Roe said yes.";
 
     fn mention(words: &str, probability: f32) -> SpokenBy {
         let start = TEXT.rfind(words).unwrap();

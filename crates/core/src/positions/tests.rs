@@ -1,6 +1,6 @@
 use super::*;
 use crate::label::{Attribution, Prediction, TargetStance};
-use crate::record::LocatedAttribution;
+use crate::record::{LocatedAttribution, Speaker};
 
 /// A document of sentences. In each, the words in brackets hold a stance: "+" in front of the sentence is favor, "-"
 /// against, and without either the words are the source of an attribution.
@@ -115,6 +115,20 @@ fn what_is_not_certain_stays_apart() {
 fn pronouns_and_authors_are_unnamed_document_by_document() {
     let one = ["+[He] wants them out.", "-We must stay."];
     assert_eq!(gathered(&[&one, &["+[They] must go."]]), ["unnamed 1:1 (He)", "unnamed 1:0 (They)"]);
+}
+
+#[test]
+fn a_stance_in_a_quote_is_that_of_whoever_is_quoted() {
+    let mut records =
+        records("d", &["+[Grace Boateng] wants them out.", "-[She] changed her mind.", "-Stay."]);
+    for record in &mut records[1..] {
+        record.speaker = Some(Speaker { name: "Grace Boateng".to_owned(), probability: 0.9 });
+    }
+    let found = positions(&records).gathered(&[Target::default()]);
+    assert_eq!((found.len(), found[0].favor, found[0].against), (1, 1, 2));
+    records[1].speaker = None;
+    let found = positions(&records).gathered(&[Target::default()]);
+    assert_eq!(found[1].holder, None, "nobody is quoted");
 }
 
 #[test]

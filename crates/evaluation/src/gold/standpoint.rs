@@ -200,7 +200,8 @@ impl TextRow {
             let span = sentence.span(index, &offsets, reached)?;
             reached = span.end();
             let TextSentence { role, stance, checkworthy, holder, speaker, stance_of, .. } = sentence;
-            let labels = GoldLabels { role, stance, checkworthy, speaker, stance_of, ..GoldLabels::default() };
+            let labels =
+                GoldLabels { role, stance, checkworthy, speaker, stance_of, ..GoldLabels::default() };
             placed.push((span, labels));
             holders.push(holder);
         }

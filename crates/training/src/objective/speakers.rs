@@ -27,10 +27,7 @@ impl Pass<'_> {
         let of_window = first * hidden..(first + example.window.tokens.len()) * hidden;
         let (states, upstream) = (&states[of_window.clone()], &mut upstream[of_window]);
         let keys = ends.each_ref().map(|layer| -> Vec<f32> {
-            states
-                .chunks_exact(hidden)
-                .flat_map(|state| self.logits::<POINTER_WIDTH>(layer, state))
-                .collect()
+            states.chunks_exact(hidden).flat_map(|state| self.logits::<POINTER_WIDTH>(layer, state)).collect()
         });
         let mut key_slopes = keys.each_ref().map(|keys| vec![0.0; keys.len()]);
         let weight = self.loss.speaker / self.weights.speaker / 2.0;
@@ -112,8 +109,7 @@ pub(super) fn found(
     let of_speaker = |sentence: usize| {
         let vector = mean_state(states, hidden, sentence_tokens(&window.sentences[sentence]));
         let query: [f32; POINTER_WIDTH] = apply(parameters, query_layer, &vector);
-        let [first, last] =
-            keys.each_ref().map(|keys| pointer_probabilities(&pointer_scores(&query, keys)));
+        let [first, last] = keys.each_ref().map(|keys| pointer_probabilities(&pointer_scores(&query, keys)));
         mentions(&first, &last, &sentences)
     };
     example.speakers.iter().map(|speaker| of_speaker(speaker.sentence)).collect()

@@ -165,13 +165,15 @@ impl Definition<'_> {
             let vector: Vec<f64> = (0..states[0].len()).map(mean).collect();
             let query = self.logits("speaker_query", &vector);
             let score = |state: &Vec<f64>| {
-                self.logits(head, state).iter().zip(&query).map(|(key, query)| key * query).sum::<f64>() / scale
+                self.logits(head, state).iter().zip(&query).map(|(key, query)| key * query).sum::<f64>()
+                    / scale
             };
             let probabilities = twin::softmax(&states.iter().map(score).collect::<Vec<_>>());
             let wanted: f64 = speaker.mentions.iter().map(|mention| probabilities[mention[end]]).sum();
             -wanted.ln()
         };
-        let loss = |speaker: &Speaker| of_end(speaker, 0, "speaker_first") + of_end(speaker, 1, "speaker_last");
+        let loss =
+            |speaker: &Speaker| of_end(speaker, 0, "speaker_first") + of_end(speaker, 1, "speaker_last");
         LOSS.speaker / self.weights.speaker / 2.0 * example.speakers.iter().map(loss).sum::<f64>()
     }
 
@@ -228,8 +230,11 @@ fn every_gradient_of_the_loss_is_that_of_a_finite_difference() {
     let expected = loss(&exact);
     assert!((found - expected).abs() < 1e-5 * expected, "the loss is {found}, but {expected} in f64");
     // Softmax ignores what is added to all that it compares: the scores of a query, or the tokens of a sentence.
-    let ignored = |name: &str| name.ends_with("key.bias") || name == "heads.holder.bias"
-        || ["heads.speaker_first.bias", "heads.speaker_last.bias"].contains(&name);
+    let ignored = |name: &str| {
+        name.ends_with("key.bias")
+            || name == "heads.holder.bias"
+            || ["heads.speaker_first.bias", "heads.speaker_last.bias"].contains(&name)
+    };
     let differences = twin::finite_differences(&parameters, loss);
     twin::assert_gradients_agree(&layout, &gradients.values, &differences, ignored);
 }
