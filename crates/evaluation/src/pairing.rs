@@ -319,6 +319,7 @@ mod tests {
             }],
             checkworthiness: None,
             attributions: None,
+            speaker: None,
             truncated: false,
         }
     }

@@ -110,13 +110,18 @@ impl Heads {
     }
 
     /// For each sentence of a window, the mentions of whoever may speak in it; none if the model lacks this head, or another window
-    /// answers for the sentence.
+    /// answers for the sentence. `is_subword` is as for [`Heads::marked`].
     ///
     /// # Panics
     /// If `states` belong to another window.
-    pub fn speakers(&self, states: &States, window: &Window) -> Vec<Vec<MentionedSpeaker>> {
+    pub fn speakers(
+        &self,
+        states: &States,
+        window: &Window,
+        is_subword: impl Fn(u32) -> bool,
+    ) -> Vec<Vec<MentionedSpeaker>> {
         match &self.speaker {
-            Some(pointers) => pointers.of_window(states, window),
+            Some(pointers) => pointers.of_window(states, window, is_subword),
             None => vec![Vec::new(); window.sentences.len()],
         }
     }

@@ -57,7 +57,13 @@ impl SpeakerPointers {
     }
 
     /// For each answered sentence of a window, the mentions of whoever may speak in it, in their order. None for the others.
-    pub fn of_window(&self, states: &States, window: &Window) -> Vec<Vec<MentionedSpeaker>> {
+    pub fn of_window(
+        &self,
+        states: &States,
+        window: &Window,
+        is_subword: impl Fn(u32) -> bool,
+    ) -> Vec<Vec<MentionedSpeaker>> {
+        let is_subword: Vec<bool> = window.tokens.iter().map(|&token| is_subword(token)).collect();
         let keys = self.ends.each_ref().map(|layer| -> Vec<f32> {
             states.rows(0..window.tokens.len()).flat_map(|row| layer.apply(row)).collect()
         });
@@ -75,20 +81,28 @@ impl SpeakerPointers {
                 )
             });
             let sentences = window.sentences.iter().map(|sentence| sentence.tokens.clone());
-            mentions(&first, &last, &sentences.collect::<Vec<_>>())
+            mentions(&first, &last, &sentences.collect::<Vec<_>>(), &is_subword)
         };
         (0..window.sentences.len()).map(of_sentence).collect()
     }
 }
 
 /// The mentions whose first and last tokens are probable. `first` and `last` have a probability for each token of a window; that of
-/// its first token says that the window mentions no speaker.
-pub fn mentions(first: &[f32], last: &[f32], sentences: &[Range<usize>]) -> Vec<MentionedSpeaker> {
+/// its first token says that the window mentions no speaker. Mentions are whole words: `is_subword` says of each token whether it
+/// continues the word of the token before.
+pub fn mentions(
+    first: &[f32],
+    last: &[f32],
+    sentences: &[Range<usize>],
+    is_subword: &[bool],
+) -> Vec<MentionedSpeaker> {
     let mut found = Vec::new();
     let mut sum = first[0] * last[0];
     for (sentence, tokens) in sentences.iter().enumerate() {
-        for begin in tokens.clone().filter(|&token| first[token] >= LEAST) {
-            for end in (begin..tokens.end).take(LONGEST).filter(|&token| last[token] >= LEAST) {
+        let begins = |&token: &usize| first[token] >= LEAST && !is_subword[token];
+        let ends = |&token: &usize| last[token] >= LEAST && is_subword.get(token + 1) != Some(&true);
+        for begin in tokens.clone().filter(begins) {
+            for end in (begin..tokens.end).take(LONGEST).filter(ends) {
                 let probability = first[begin] * last[end];
                 sum += probability;
                 found.push(MentionedSpeaker {
@@ -133,15 +147,18 @@ mod tests {
         // [CLS] a b [SEP] c d [SEP]
         let first = [0.1, 0.0, 0.6, 0.0, 0.3, 0.0, 0.0];
         let last = [0.1, 0.2, 0.0, 0.0, 0.0, 0.7, 0.0];
-        let found = mentions(&first, &last, &[1..3, 4..6]);
+        let found = mentions(&first, &last, &[1..3, 4..6], &[false; 7]);
         assert_eq!(found.len(), 1, "b begins, but nothing ends after it in its sentence: {found:?}");
         assert_eq!((found[0].sentence, found[0].tokens.clone()), (1, 0..2));
         assert!((found[0].probability - 0.21 / 0.22).abs() < 1e-6);
+        let mut is_subword = [false; 7];
+        is_subword[4] = true;
+        assert!(mentions(&first, &last, &[1..3, 4..6], &is_subword).is_empty(), "c continues a word");
     }
 
     #[test]
     fn a_window_without_a_speaker_has_no_mention() {
-        assert!(mentions(&[1.0, 0.0], &[1.0, 0.0], &[1..2]).is_empty());
+        assert!(mentions(&[1.0, 0.0], &[1.0, 0.0], &[1..2], &[false; 2]).is_empty());
     }
 
     #[test]

@@ -87,7 +87,7 @@ impl Stages {
             _ => Vec::new(),
         };
         let mut speakers = match job.targets.start {
-            0 => self.heads.speakers(text, &job.window),
+            0 => self.heads.speakers(text, &job.window, |token| self.tokenizer.is_subword(token)),
             _ => Vec::new(),
         };
         for (at, sentence) in job.window.sentences.iter().enumerate().filter(|(_, s)| s.answered) {

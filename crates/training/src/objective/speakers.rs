@@ -110,7 +110,7 @@ pub(super) fn found(
         let vector = mean_state(states, hidden, sentence_tokens(&window.sentences[sentence]));
         let query: [f32; POINTER_WIDTH] = apply(parameters, query_layer, &vector);
         let [first, last] = keys.each_ref().map(|keys| pointer_probabilities(&pointer_scores(&query, keys)));
-        mentions(&first, &last, &sentences)
+        mentions(&first, &last, &sentences, &vec![false; window.tokens.len()])
     };
     example.speakers.iter().map(|speaker| of_speaker(speaker.sentence)).collect()
 }
