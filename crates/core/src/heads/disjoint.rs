@@ -144,7 +144,7 @@ mod tests {
                 let (a, b) = (edges[a % edges.len()], edges[b % edges.len()]);
                 Span::new(a.min(b), a.max(b))
             };
-            let all: Vec<Span> = spans.iter().map(span).filter(|span| span.len() > 0).collect();
+            let all: Vec<Span> = spans.iter().map(span).filter(|span| !span.is_empty()).collect();
             prop_assume!(all.len() >= 3);
             let attribution =
                 Attribution { source: vec![all[0]], cue: vec![all[1]], content: vec![all[2]] };

@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_window_without_a_speaker_has_no_mention() {
-        assert!(mentions(&[1.0, 0.0], &[1.0, 0.0], &[1..2], &[false; 2]).is_empty());
+        assert!(mentions(&[1.0, 0.0, 0.0], &[1.0, 0.0, 0.0], &[1..2, 2..2], &[false; 3]).is_empty());
     }
 
     #[test]
