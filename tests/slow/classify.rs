@@ -2,6 +2,7 @@
 
 use assert_cmd::Command;
 use serde_json::Value;
+use standpoint::model::{HEADS, Head};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -134,7 +135,9 @@ fn every_head_has_its_key_in_json_lines() {
         }
     }
     let article = lines(&mut standpoint(&["classify", "examples/airfield-handover.txt"]));
-    for head in standpoint::model::HEADS {
+    let settings = std::fs::read_to_string("models/small/standpoint.toml").unwrap();
+    let of_model = |head: &Head| settings.contains(&format!("[{}]", head.name));
+    for head in HEADS.into_iter().filter(of_model) {
         assert!(
             article.iter().any(|line| holds(line, head.key)),
             "no {} of the head {}",
