@@ -278,7 +278,7 @@ fn restricted(task: Task, mut probs: Vec<f64>, allowed: &[String]) -> LabelAnswe
 mod tests {
     use super::*;
     use standpoint_core::label::{Prediction, Stance, Target, TargetStance};
-    use standpoint_core::record::{LocatedAttribution, Record};
+    use standpoint_core::record::{LocatedAttribution, Record, Speaker};
     use std::sync::Arc;
 
     const TEXT: &str = "The mayor said no. The pier was built in 1931.";
@@ -353,9 +353,28 @@ mod tests {
         }
         records[0].checkworthiness = Some(0.1);
         records[0].stances[0].holder = Some(Span::new(0, 3));
+        records[0].speaker = Some(Speaker { name: "The mayor".to_owned(), probability: 0.9 });
         assert_eq!(tasks(&records).len(), Task::ALL.len());
         let without = GoldDocument { attributions: None, ..gold() };
         assert!(samples(Task::Spans, &without, &records, &AllowedLabels::new()).is_empty());
+    }
+
+    #[test]
+    fn a_speaker_is_right_by_name_and_wrong_where_nobody_speaks() {
+        let mut gold = gold();
+        gold.labels[0].speaker = Some("The mayor".to_owned());
+        let speaker = |name: &str| Some(Speaker { name: name.to_owned(), probability: 0.9 });
+        let mut records = records([([0.1, 0.8, 0.1], None), ([0.1, 0.1, 0.8], None)]);
+        let mut score = |first, second| {
+            (records[0].speaker, records[1].speaker) = (first, second);
+            let found = samples(Task::Speaker, &gold, &records, &AllowedLabels::new());
+            let (gold, predicted, exact, _) = counts(&found, Task::SPEAKER);
+            (gold, predicted, exact)
+        };
+        assert_eq!(score(speaker("The mayor"), None), (1, 1, Some(1.0)));
+        assert_eq!(score(speaker("mayor"), None), (1, 1, Some(0.0)));
+        assert_eq!(score(speaker("The mayor"), speaker("The pier")), (1, 2, Some(2.0 / 3.0)));
+        assert_eq!(score(None, None), (1, 0, Some(0.0)));
     }
 
     #[test]

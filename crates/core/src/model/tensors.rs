@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_layer_of_a_head_has_a_row_for_each_label() {
+    fn a_layer_of_a_head_has_a_row_for_each_label_or_those_of_a_pointer() {
         let shapes: Vec<_> =
             HEADS.iter().flat_map(|head| head.tensors(4)).map(|layer| layer.weight).collect();
         let found: Vec<_> = shapes.iter().map(|weight| (weight.name.as_str(), weight.shape[0])).collect();
@@ -269,6 +269,9 @@ mod tests {
                 ("heads.cue.weight", 3),
                 ("heads.content.weight", 3),
                 ("heads.holder.weight", 2),
+                ("heads.speaker_query.weight", 64),
+                ("heads.speaker_first.weight", 64),
+                ("heads.speaker_last.weight", 64),
             ]
         );
     }
